@@ -1,0 +1,96 @@
+import { fromUtf8, utf8 } from "../base/bytes.ts";
+import type { FrameConnection, Network } from "../platform/mod.ts";
+
+/** How a component stands, as the supervisor knows it. */
+export type ComponentState = "starting" | "ready" | "waiting" | "stopped";
+
+export interface ComponentStatus {
+  readonly name: string;
+  readonly kind: string;
+  readonly node: string | null;
+  readonly pid: number | null;
+  readonly address: string;
+  /** `leader`, `follower`, `standby`, or "" for kinds that elect none. */
+  readonly role: string;
+  readonly ready: boolean;
+  readonly state: ComponentState;
+  readonly restarts: number;
+  /** From the first start to the first ready. */
+  readonly readyAfterMs: number | null;
+}
+
+/** What travels over the supervisor's socket, as JSON frames. */
+export type ControlRequest =
+  | { readonly op: "status" }
+  /** From a component: I serve; or: my role changed. */
+  | {
+    readonly op: "report";
+    readonly name: string;
+    readonly pid: number;
+    readonly ready: boolean;
+    readonly role: string;
+  }
+  /** Ends every component, then the supervisor. Answered when all have gone. */
+  | { readonly op: "shutdown" };
+
+export type ControlResponse =
+  | { readonly op: "status"; readonly supervisorPid: number; readonly components: readonly ComponentStatus[] }
+  | { readonly op: "done" }
+  | { readonly op: "refused"; readonly reason: string };
+
+export function encodeControl(message: ControlRequest | ControlResponse): Uint8Array {
+  return utf8(JSON.stringify(message));
+}
+
+/** The frame as a request, or null when it is none. */
+export function decodeRequest(frame: Uint8Array): ControlRequest | null {
+  const value = parseRecord(frame);
+  if (value === null) return null;
+  if (value.op === "status" || value.op === "shutdown") return { op: value.op };
+  if (
+    value.op === "report" && typeof value.name === "string" && typeof value.pid === "number" &&
+    typeof value.ready === "boolean" && typeof value.role === "string"
+  ) return { op: "report", name: value.name, pid: value.pid, ready: value.ready, role: value.role };
+  return null;
+}
+
+function decodeResponse(frame: Uint8Array): ControlResponse | null {
+  const value = parseRecord(frame);
+  if (value === null) return null;
+  // The two ends are one program of one version; the shape is checked as far as a wrong peer would show.
+  if (value.op === "status" && Array.isArray(value.components)) return value as unknown as ControlResponse;
+  if (value.op === "done" || value.op === "refused") return value as unknown as ControlResponse;
+  return null;
+}
+
+function parseRecord(frame: Uint8Array): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(fromUtf8(frame));
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : null;
+  } catch {
+    return null;
+  }
+}
+
+/** One request, one answer, one connection. Null when nobody listens at `address` or it closes before it answers. */
+export async function callControl(
+  network: Network,
+  address: string,
+  request: ControlRequest,
+): Promise<ControlResponse | null> {
+  let connection: FrameConnection;
+  try {
+    connection = await network.frames.dial(address, {});
+  } catch {
+    return null;
+  }
+  const { promise, resolve } = Promise.withResolvers<ControlResponse | null>();
+  connection.onFrame = (frame) => resolve(decodeResponse(frame));
+  connection.onClose = () => resolve(null);
+  connection.send(encodeControl(request));
+  try {
+    return await promise;
+  } finally {
+    connection.close();
+  }
+}

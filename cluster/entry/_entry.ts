@@ -1,0 +1,71 @@
+import { createDenoPlatform } from "../../platform/deno/mod.ts";
+import type { Component, Platform, TlsIdentity } from "../../platform/mod.ts";
+import { callControl } from "../control.ts";
+import { layout } from "../home.ts";
+import { type ComponentPlan, planOf } from "../plan.ts";
+import { type ClusterSpec, parseSpec } from "../spec.ts";
+import { type ClusterTimers, timersOf } from "../timers.ts";
+
+/** What every component's process knows when it starts. The working directory is the cluster's data directory. */
+export interface Entry {
+  readonly spec: ClusterSpec;
+  readonly plan: ComponentPlan;
+  /** `store-1` -> 1. */
+  readonly index: number;
+  readonly timers: ClusterTimers;
+  readonly platform: Platform;
+  readonly dataDirectory: string;
+  /** Tells the supervisor a new role; a no-op when nobody supervises. */
+  readonly reportRole: (role: string) => void;
+}
+
+/**
+ * The life of a component's process: read the spec, start, report, stop on SIGTERM or SIGINT.
+ * argv: the component's name.
+ */
+export async function runEntry(start: (entry: Entry) => Promise<Component> | Component): Promise<void> {
+  const name = Deno.args[0] ?? "";
+  const spec = parseSpec(Deno.readTextFileSync(layout.spec), layout.spec);
+  const plan = planOf(spec).find((each) => each.name === name);
+  if (plan === undefined) throw new Error(`No component "${name}" in ${layout.spec}`);
+  const platform = createDenoPlatform({ component: name });
+  const report = { ready: false, role: "" };
+  const send = () =>
+    void callControl(platform.network, `unix:${layout.control}`, { op: "report", name, pid: Deno.pid, ...report });
+
+  const component = await start({
+    spec,
+    plan,
+    index: Number(/\d+$/.exec(name)?.[0] ?? 0),
+    timers: timersOf(spec.timers),
+    platform,
+    dataDirectory: Deno.cwd(),
+    reportRole(role) {
+      if (role === report.role) return;
+      report.role = role;
+      if (report.ready) send();
+    },
+  });
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    try {
+      await component.stop();
+    } finally {
+      Deno.exit(0);
+    }
+  };
+  Deno.addSignalListener("SIGTERM", stop);
+  Deno.addSignalListener("SIGINT", stop);
+  await component.ready;
+  report.ready = true;
+  send();
+}
+
+/** The certificate, key and authority files of `name` under `pki/`. */
+export function readIdentity(name: string): TlsIdentity {
+  const read = (file: string) => Deno.readTextFileSync(`${layout.pki}/${file}`);
+  return { cert: read(`${name}.crt`), key: read(`${name}.key`), ca: read("ca.crt") };
+}

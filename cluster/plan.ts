@@ -1,0 +1,99 @@
+import type { ClusterSpec } from "./spec.ts";
+
+export type ComponentKind =
+  | "store"
+  | "apiserver"
+  | "balancer"
+  | "controller-manager"
+  | "scheduler"
+  | "kubelet"
+  | "proxy"
+  | "hollow-nodes";
+
+/** One process of a cluster. */
+export interface ComponentPlan {
+  /** Unique in the cluster, e.g. `store-0`, `kubelet-worker-1`. */
+  readonly name: string;
+  readonly kind: ComponentKind;
+  /** The Kubernetes Node it serves; null for the control plane. */
+  readonly node: string | null;
+  /** Where it listens: `unix:` paths are relative to the data directory. "" when it only dials. */
+  readonly address: string;
+}
+
+export const apiServerPort = 6443;
+export const kubeletPort = 10250;
+
+const firstWorkerHost = 1;
+const firstApiServerHost = 10;
+/** 127.S.16.0 ... 127.S.239.0: a /24 of pod addresses for each worker. */
+const firstPodBlock = 16;
+const serviceBlock = 240;
+export const maxWorkers = serviceBlock - firstPodBlock;
+
+/** Every process of the cluster, in the order in which they are started and listed. */
+export function planOf(spec: ClusterSpec): ComponentPlan[] {
+  const replicas = Array.from({ length: spec.controlPlanes }, (_, i) => i);
+  const workers = Array.from({ length: spec.workers }, (_, i) => `worker-${i + 1}`);
+  const control = (kind: ComponentKind, address: (i: number) => string): ComponentPlan[] =>
+    replicas.map((i) => ({ name: `${kind}-${i}`, kind, node: null, address: address(i) }));
+  const plans: ComponentPlan[] = [
+    ...control("store", (i) => storeClientAddress(i)),
+    ...control("apiserver", (i) => `https://${apiServerHost(spec, i)}:${apiServerPort}`),
+    { name: "balancer", kind: "balancer", node: null, address: balancerUrl(spec) },
+    ...control("controller-manager", () => ""),
+    ...control("scheduler", () => ""),
+  ];
+  workers.forEach((node, i) => {
+    plans.push({
+      name: `kubelet-${node}`,
+      kind: "kubelet",
+      node,
+      address: `https://${nodeAddress(spec, i)}:${kubeletPort}`,
+    });
+    plans.push({ name: `proxy-${node}`, kind: "proxy", node, address: "" });
+  });
+  if (spec.hollowNodes > 0) {
+    plans.push({ name: "hollow-nodes", kind: "hollow-nodes", node: null, address: "" });
+  }
+  return plans;
+}
+
+export function balancerUrl(spec: ClusterSpec): string {
+  return `https://127.0.0.1:${spec.port}`;
+}
+
+export function apiServerHost(spec: ClusterSpec, index: number): string {
+  return `127.${spec.slice}.0.${firstApiServerHost + index}`;
+}
+
+export function apiServerUrls(spec: ClusterSpec): string[] {
+  return Array.from({ length: spec.controlPlanes }, (_, i) => `https://${apiServerHost(spec, i)}:${apiServerPort}`);
+}
+
+export function storePeerAddress(index: number): string {
+  return `unix:run/store-${index}.peer.sock`;
+}
+
+export function storeClientAddress(index: number): string {
+  return `unix:run/store-${index}.sock`;
+}
+
+/** @param index of the worker, from 0 */
+export function nodeAddress(spec: ClusterSpec, index: number): string {
+  return `127.${spec.slice}.1.${firstWorkerHost + index}`;
+}
+
+export function podCidr(spec: ClusterSpec, index: number): string {
+  return `127.${spec.slice}.${firstPodBlock + index}.0/24`;
+}
+
+/** Everything from 127.S.240.0: 4,096 addresses. */
+export function serviceCidr(spec: ClusterSpec): string {
+  return `127.${spec.slice}.${serviceBlock}.0/20`;
+}
+
+/** The ClusterIP of default/kubernetes: the first of the range, as upstream. */
+export function kubernetesServiceAddress(spec: ClusterSpec): string {
+  return `127.${spec.slice}.${serviceBlock}.1`;
+}

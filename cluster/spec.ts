@@ -1,0 +1,74 @@
+import { CliError, exitCode } from "./errors.ts";
+import { dataDirectory, layout, readTextIfPresent } from "./home.ts";
+import type { TimerProfile } from "./timers.ts";
+
+/** What a cluster is: written once by `up`, read by every process of it. Everything else is derived (`plan.ts`). */
+export interface ClusterSpec {
+  /** Of this file's shape. */
+  readonly version: 1;
+  readonly name: string;
+  /** Random; a store member refuses peers of another cluster. */
+  readonly clusterId: string;
+  /** Stores, apiservers, controller managers and schedulers: this many of each. Odd. */
+  readonly controlPlanes: number;
+  readonly workers: number;
+  readonly runtime: "process" | "hollow";
+  /** Simulated nodes, all in one process. */
+  readonly hollowNodes: number;
+  readonly timers: TimerProfile;
+  /** Second octet of the cluster's own 127.x.0.0/16. */
+  readonly slice: number;
+  /** The balancer's port on 127.0.0.1: the one address in the kubeconfig. */
+  readonly port: number;
+}
+
+const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+
+export function checkName(name: string): string {
+  if (!namePattern.test(name)) {
+    throw new CliError(
+      exitCode.usage,
+      `Invalid cluster name "${name}": use up to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit`,
+    );
+  }
+  return name;
+}
+
+/** The spec of an existing cluster, or null. */
+export async function readSpec(name: string): Promise<ClusterSpec | null> {
+  const path = `${dataDirectory(name)}/${layout.spec}`;
+  const text = await readTextIfPresent(path);
+  if (text === null) return null;
+  return parseSpec(text, path);
+}
+
+export async function requireSpec(name: string): Promise<ClusterSpec> {
+  const spec = await readSpec(checkName(name));
+  if (spec === null) {
+    throw new CliError(exitCode.notReady, `No cluster named "${name}"`, {
+      hint: `deno task cluster list shows what there is; deno task cluster up --name ${name} makes it`,
+    });
+  }
+  return spec;
+}
+
+export function parseSpec(text: string, path: string): ClusterSpec {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new CliError(exitCode.failed, `Cannot read ${path}: it is not JSON`, { cause });
+  }
+  if (!isSpec(value)) throw new CliError(exitCode.failed, `Cannot read ${path}: it is not a cluster of this version`);
+  return value;
+}
+
+function isSpec(value: unknown): value is ClusterSpec {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Record<string, unknown>;
+  const isCount = (field: string) => Number.isSafeInteger(record[field]) && Number(record[field]) >= 0;
+  return record.version === 1 && typeof record.name === "string" && typeof record.clusterId === "string" &&
+    ["controlPlanes", "workers", "hollowNodes", "slice", "port"].every(isCount) &&
+    (record.runtime === "process" || record.runtime === "hollow") &&
+    (record.timers === "fast" || record.timers === "upstream");
+}

@@ -1,0 +1,219 @@
+import type { Component, FrameConnection, Listener, Log, Network, Timers } from "../platform/mod.ts";
+import { type ComponentStatus, type ControlRequest, decodeRequest, encodeControl } from "./control.ts";
+import { layout, writeTextAtomic } from "./home.ts";
+import type { ComponentPlan } from "./plan.ts";
+import { endProcesses, identify, isAlive, type ProcessId } from "./processes.ts";
+
+/** Restart delays: at once after a first death, then doubling, so that a component that cannot start costs little. */
+const restartFirstMs = 20;
+const restartMaxMs = 5_000;
+/** A component that ran this long before it died starts over at {@linkcode restartFirstMs}. */
+const restartForgetMs = 10_000;
+const stopGraceMs = 5_000;
+const logCheckMs = 30_000;
+/** A component's log is cut back to nothing beyond this; O_APPEND makes that safe while it writes. */
+const logBytesMax = 16 * 1024 * 1024;
+const connectionsMax = 1_024;
+
+export interface SupervisorConfig {
+  readonly dataDirectory: string;
+  readonly plans: readonly ComponentPlan[];
+  /** The deno to run and its arguments up to the component's name. */
+  readonly command: (plan: ComponentPlan) => { program: string; args: readonly string[] };
+}
+
+interface Supervised {
+  readonly plan: ComponentPlan;
+  process: ProcessId | null;
+  ready: boolean;
+  role: string;
+  stopping: boolean;
+  restarts: number;
+  consecutiveFailures: number;
+  firstStartedAt: number;
+  startedAt: number;
+  readyAfterMs: number | null;
+}
+
+/**
+ * Starts every component, restarts what dies, tells how all stand. It holds no cluster state: killing it leaves the
+ * components running, and `cluster start` cleans up after it by `run/state.json`.
+ */
+export function startSupervisor(
+  config: SupervisorConfig,
+  deps: { timers: Timers; network: Network; log: Log },
+): Component & { readonly stopped: Promise<void> } {
+  const { timers, network, log } = deps;
+  const components = new Map<string, Supervised>();
+  const stopped = Promise.withResolvers<void>();
+  let stopping: Promise<void> | null = null;
+  let listener: Listener | null = null;
+  let connections = 0;
+  let stateWrite: Promise<void> = Promise.resolve();
+
+  function launch(component: Supervised): void {
+    const { plan } = component;
+    const { program, args } = config.command(plan);
+    const logPath = `${config.dataDirectory}/${layout.logs}/${plan.name}.log`;
+    // The shell only opens the log (O_APPEND) and becomes the component: crash traces survive this supervisor.
+    const child = new Deno.Command("sh", {
+      args: ["-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", logPath, program, ...args],
+      cwd: config.dataDirectory,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    }).spawn();
+    component.process = identify(child.pid) ?? { pid: child.pid, startTime: "" };
+    component.startedAt = performance.now();
+    if (component.firstStartedAt === 0) component.firstStartedAt = component.startedAt;
+    component.ready = false;
+    component.role = "";
+    saveState();
+    child.status.then((status) => onExit(component, child.pid, status));
+  }
+
+  function onExit(component: Supervised, pid: number, status: Deno.CommandStatus): void {
+    if (component.process?.pid !== pid) return;
+    component.process = null;
+    component.ready = false;
+    component.role = "";
+    saveState();
+    if (component.stopping) return;
+    const ranMs = performance.now() - component.startedAt;
+    component.consecutiveFailures = ranMs > restartForgetMs ? 0 : component.consecutiveFailures + 1;
+    component.restarts++;
+    const delayMs = Math.min(restartFirstMs * 2 ** Math.max(0, component.consecutiveFailures - 1), restartMaxMs);
+    log.warn("component ended, restarting", {
+      component: component.plan.name,
+      code: status.code,
+      signal: status.signal,
+      ranMs: Math.round(ranMs),
+      delayMs,
+    });
+    timers.schedule(delayMs, () => {
+      if (!component.stopping) launch(component);
+    });
+  }
+
+  function saveState(): void {
+    const state = {
+      supervisor: identify(Deno.pid),
+      components: [...components.values()].flatMap((each) =>
+        each.process === null ? [] : [{ name: each.plan.name, ...each.process }]
+      ),
+    };
+    // Chained, so that an older state never overwrites a newer one.
+    stateWrite = stateWrite.then(() =>
+      writeTextAtomic(`${config.dataDirectory}/${layout.state}`, JSON.stringify(state) + "\n")
+    ).catch((error) => log.error("cannot save the state", { error: String(error) }));
+  }
+
+  function statusOf(component: Supervised): ComponentStatus {
+    const { plan, process } = component;
+    return {
+      name: plan.name,
+      kind: plan.kind,
+      node: plan.node,
+      pid: process?.pid ?? null,
+      address: plan.address,
+      role: component.role,
+      ready: component.ready,
+      state: component.stopping ? "stopped" : process === null ? "waiting" : component.ready ? "ready" : "starting",
+      restarts: component.restarts,
+      readyAfterMs: component.readyAfterMs,
+    };
+  }
+
+  function onReport(request: ControlRequest & { op: "report" }): void {
+    const component = components.get(request.name);
+    if (component === undefined || component.process?.pid !== request.pid) return;
+    if (request.ready && component.readyAfterMs === null) {
+      component.readyAfterMs = Math.round(performance.now() - component.firstStartedAt);
+    }
+    component.ready = request.ready;
+    component.role = request.role;
+  }
+
+  function accept(connection: FrameConnection): void {
+    if (++connections > connectionsMax) connection.close();
+    connection.onClose = () => connections--;
+    connection.onFrame = (frame) => {
+      const request = decodeRequest(frame);
+      if (request === null) {
+        connection.send(encodeControl({ op: "refused", reason: "not a request" }));
+      } else if (request.op === "report") {
+        onReport(request);
+      } else if (request.op === "status") {
+        const all = [...components.values()].map(statusOf);
+        connection.send(encodeControl({ op: "status", supervisorPid: Deno.pid, components: all }));
+      } else {
+        stopAll().then(() => {
+          connection.send(encodeControl({ op: "done" }));
+          // The answer leaves before the process does.
+          timers.schedule(20, () => listener?.close().then(() => stopped.resolve()));
+        });
+      }
+    };
+  }
+
+  function stopAll(): Promise<void> {
+    stopping ??= (async () => {
+      for (const component of components.values()) component.stopping = true;
+      // Clients before servers: kubelets and controllers say goodbye while an apiserver still listens.
+      const running = [...components.values()].reverse().flatMap((each) => each.process ?? []);
+      const isControlPlane = (process: ProcessId) =>
+        [...components.values()].some((each) =>
+          each.process === process && (each.plan.kind === "store" || each.plan.kind === "apiserver")
+        );
+      await endProcesses(running.filter((each) => !isControlPlane(each)), stopGraceMs);
+      await endProcesses(running.filter(isAlive), stopGraceMs);
+      saveState();
+      await stateWrite;
+    })();
+    return stopping;
+  }
+
+  function watchLogs(): void {
+    for (const { plan } of components.values()) {
+      const path = `${config.dataDirectory}/${layout.logs}/${plan.name}.log`;
+      try {
+        if (Deno.statSync(path).size > logBytesMax) Deno.truncateSync(path);
+      } catch {
+        // Not written yet.
+      }
+    }
+    if (stopping === null) timers.schedule(logCheckMs, watchLogs);
+  }
+
+  async function start(): Promise<void> {
+    listener = await network.frames.listen(`unix:${layout.control}`, {}, accept);
+    for (const plan of config.plans) {
+      const component: Supervised = {
+        plan,
+        process: null,
+        ready: false,
+        role: "",
+        stopping: false,
+        restarts: 0,
+        consecutiveFailures: 0,
+        firstStartedAt: 0,
+        startedAt: 0,
+        readyAfterMs: null,
+      };
+      components.set(plan.name, component);
+      launch(component);
+    }
+    timers.schedule(logCheckMs, watchLogs);
+  }
+
+  return {
+    ready: start(),
+    stopped: stopped.promise,
+    async stop() {
+      await stopAll();
+      await listener?.close();
+      stopped.resolve();
+    },
+  };
+}

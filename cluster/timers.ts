@@ -1,0 +1,40 @@
+/** Every timing of a cluster, by profile. docs/timers.md explains each line; every published figure names its profile. */
+export type TimerProfile = "fast" | "upstream";
+
+export interface ClusterTimers {
+  readonly store: { readonly tickMs: number; readonly heartbeatTicks: number; readonly electionTicks: number };
+  readonly leaderElection: {
+    readonly leaseDurationMs: number;
+    readonly renewDeadlineMs: number;
+    readonly retryPeriodMs: number;
+  };
+  readonly node: {
+    readonly heartbeatMs: number;
+    readonly monitorPeriodMs: number;
+    readonly monitorGraceMs: number;
+    readonly podEvictionMs: number;
+  };
+  readonly balancer: { readonly healthPeriodMs: number; readonly healthTimeoutMs: number };
+}
+
+const profiles: Readonly<Record<TimerProfile, ClusterTimers>> = {
+  // Election well above the 19 ms that garbage collection and the 26 ms that a snapshot's fsync may take a member away;
+  // a killed leader is noticed by the end of its connections, not by this timeout.
+  fast: {
+    store: { tickMs: 25, heartbeatTicks: 2, electionTicks: 16 },
+    leaderElection: { leaseDurationMs: 2_000, renewDeadlineMs: 1_500, retryPeriodMs: 250 },
+    node: { heartbeatMs: 1_000, monitorPeriodMs: 250, monitorGraceMs: 4_000, podEvictionMs: 2_000 },
+    balancer: { healthPeriodMs: 100, healthTimeoutMs: 1_000 },
+  },
+  // etcd's and Kubernetes's own defaults.
+  upstream: {
+    store: { tickMs: 100, heartbeatTicks: 1, electionTicks: 10 },
+    leaderElection: { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 },
+    node: { heartbeatMs: 10_000, monitorPeriodMs: 5_000, monitorGraceMs: 50_000, podEvictionMs: 300_000 },
+    balancer: { healthPeriodMs: 1_000, healthTimeoutMs: 3_000 },
+  },
+};
+
+export function timersOf(profile: TimerProfile): ClusterTimers {
+  return profiles[profile];
+}
