@@ -1,0 +1,132 @@
+import type { Lease, Node } from "../../api/gen/types.ts";
+import { leases, nodes as nodeResource } from "../../api/resources.ts";
+import type { Platform } from "../../platform/mod.ts";
+import { adminClient } from "../api_access.ts";
+import type { ComponentStatus } from "../control.ts";
+import { dataDirectory, layout } from "../home.ts";
+import { askStatus } from "../lifecycle.ts";
+import { balancerUrl, planOf } from "../plan.ts";
+import { residentBytes } from "../processes.ts";
+import type { ClusterSpec } from "../spec.ts";
+import { megabytes, table } from "./output.ts";
+
+export interface ComponentRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly node: string | null;
+  readonly pid: number | null;
+  readonly address: string;
+  readonly role: string;
+  readonly ready: boolean;
+}
+
+/** What `status -o json` prints; scripts rely on this shape. */
+export interface ClusterStatus {
+  readonly name: string;
+  readonly kubeconfig: string;
+  readonly apiServer: string;
+  /** Client endpoints of the etcd v3 gRPC facade; empty until it is built. */
+  readonly etcd: readonly string[];
+  readonly etcdTls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
+  readonly components: readonly ComponentRow[];
+}
+
+const apiTimeoutMs = 2_000;
+
+/** The supervisor's view, with the leaders of the lease-elected components filled in from the API when it answers. */
+export async function componentStatuses(spec: ClusterSpec, platform: Platform): Promise<readonly ComponentStatus[]> {
+  const status = await askStatus(spec.name, platform);
+  if (status === null) return planOf(spec).map(stoppedStatus);
+  const holders = await leaseHolders(spec, platform);
+  return status.components.map((each) => {
+    const holder = holders.get(each.kind);
+    if (holder === undefined || !each.ready) return each;
+    return { ...each, role: holder === each.name ? "leader" : "standby" };
+  });
+}
+
+function stoppedStatus(plan: ReturnType<typeof planOf>[number]): ComponentStatus {
+  return { ...plan, pid: null, role: "", ready: false, state: "stopped", restarts: 0, readyAfterMs: null };
+}
+
+/** Component kind -> identity of the leader. */
+async function leaseHolders(spec: ClusterSpec, platform: Platform): Promise<Map<string, string>> {
+  const holders = new Map<string, string>();
+  const read = async () => {
+    const client = adminClient(spec, platform);
+    for (const [kind, name] of [["scheduler", "kube-scheduler"], ["controller-manager", "kube-controller-manager"]]) {
+      const lease = await client.get<Lease>(leases, name as string, "kube-system").catch(() => null);
+      const holder = lease?.spec?.holderIdentity;
+      if (holder !== undefined && holder !== "") holders.set(kind as string, holder);
+    }
+  };
+  await Promise.race([read(), platform.timers.sleep(apiTimeoutMs)]);
+  return holders;
+}
+
+export async function statusJson(spec: ClusterSpec, platform: Platform): Promise<ClusterStatus> {
+  const components = await componentStatuses(spec, platform);
+  return {
+    name: spec.name,
+    kubeconfig: `${dataDirectory(spec.name)}/${layout.kubeconfig}`,
+    apiServer: balancerUrl(spec),
+    etcd: [],
+    etcdTls: null,
+    components: components.map(({ name, kind, node, pid, address, role, ready }) => ({
+      name,
+      kind,
+      node,
+      pid,
+      address,
+      role,
+      ready,
+    })),
+  };
+}
+
+/** The table of what runs, and the memory of all of it. */
+export async function statusTable(spec: ClusterSpec, platform: Platform): Promise<{ text: string; memory: string }> {
+  const components = await componentStatuses(spec, platform);
+  const resident = components.map((each) => each.pid === null ? 0 : residentBytes(each.pid));
+  const rows = components.map((each, i) => [
+    each.name,
+    each.state === "ready" ? "Ready" : each.state,
+    each.role,
+    each.pid === null ? "-" : String(each.pid),
+    megabytes(resident[i] ?? 0),
+    String(each.restarts),
+    each.address,
+  ]);
+  const supervisor = await askStatus(spec.name, platform);
+  const supervisorBytes = supervisor === null ? 0 : residentBytes(supervisor.supervisorPid);
+  rows.push([
+    "supervisor",
+    supervisor === null ? "stopped" : "Ready",
+    "",
+    supervisor === null ? "-" : String(supervisor.supervisorPid),
+    megabytes(supervisorBytes),
+    "0",
+    "",
+  ]);
+  const total = resident.reduce((sum, each) => sum + each, supervisorBytes);
+  return {
+    text: table(["COMPONENT", "STATE", "ROLE", "PID", "MEMORY", "RESTARTS", "ADDRESS"], rows),
+    memory: megabytes(total),
+  };
+}
+
+/** `NAME  Ready/NotReady` of each Node, or null when the API does not answer. */
+export async function nodeSummary(
+  spec: ClusterSpec,
+  platform: Platform,
+): Promise<{ ready: number; all: number } | null> {
+  const list = await Promise.race([
+    adminClient(spec, platform).list<Node>(nodeResource).catch(() => null),
+    platform.timers.sleep(apiTimeoutMs).then(() => null),
+  ]);
+  if (list === null) return null;
+  const ready = list.items.filter((node) =>
+    node.status?.conditions?.some((each) => each.type === "Ready" && each.status === "True")
+  );
+  return { ready: ready.length, all: list.items.length };
+}

@@ -1,0 +1,46 @@
+import { createDenoPlatform } from "../../platform/deno/mod.ts";
+import { layout, writeTextAtomic } from "../home.ts";
+import { type ComponentPlan, planOf } from "../plan.ts";
+import { identify } from "../processes.ts";
+import { parseSpec } from "../spec.ts";
+import { startSupervisor } from "../supervisor.ts";
+
+// argv: the data directory. Started detached by `cluster up` and `cluster start`; ends by a `shutdown` request.
+const dataDirectory = Deno.args[0] ?? "";
+Deno.chdir(dataDirectory);
+const spec = parseSpec(Deno.readTextFileSync(layout.spec), layout.spec);
+const platform = createDenoPlatform({ component: "supervisor" });
+await writeTextAtomic(layout.supervisorPid, JSON.stringify(identify(Deno.pid)) + "\n");
+
+const root = new URL("../../", import.meta.url);
+const entryOf = (plan: ComponentPlan) => new URL(`cluster/entry/${plan.kind.replaceAll("-", "_")}.ts`, root).pathname;
+const supervisor = startSupervisor({
+  dataDirectory: Deno.cwd(),
+  plans: planOf(spec),
+  command: (plan) => ({
+    program: Deno.execPath(),
+    args: [
+      "run",
+      "--allow-all",
+      "--no-prompt",
+      "--no-check",
+      "--quiet",
+      "--unstable-net", // SO_REUSEPORT for the service proxies
+      `--config=${new URL("deno.json", root).pathname}`,
+      entryOf(plan),
+      plan.name,
+    ],
+  }),
+}, platform);
+
+let ending = false;
+const end = () => {
+  if (ending) return;
+  ending = true;
+  supervisor.stop();
+};
+Deno.addSignalListener("SIGTERM", end);
+Deno.addSignalListener("SIGINT", end);
+await supervisor.ready;
+await supervisor.stopped;
+Deno.exit(0);

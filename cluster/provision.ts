@@ -1,0 +1,141 @@
+import { CliError, exitCode } from "./errors.ts";
+import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
+import { createAuthority, createSigningKey } from "./pki.ts";
+import { apiServerHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
+import { claimSlice, pickPort } from "./slices.ts";
+import { checkName, type ClusterSpec, readSpec } from "./spec.ts";
+import type { TimerProfile } from "./timers.ts";
+
+/** What `up` was asked for, checked for range by {@linkcode provision}. */
+export interface UpRequest {
+  readonly name: string;
+  readonly controlPlanes: number;
+  readonly workers: number;
+  readonly runtime: "auto" | "process" | "hollow" | "cri";
+  readonly hollowNodes: number;
+  readonly timers: TimerProfile;
+  readonly port: number | undefined;
+}
+
+const maxControlPlanes = 7;
+const maxHollowNodes = 5_000;
+
+function checkRequest(request: UpRequest): void {
+  checkName(request.name);
+  const between = (flag: string, value: number, low: number, high: number) => {
+    if (!Number.isSafeInteger(value) || value < low || value > high) {
+      throw new CliError(exitCode.usage, `Invalid ${flag} ${value}: must be a whole number from ${low} to ${high}`);
+    }
+  };
+  between("--control-planes", request.controlPlanes, 1, maxControlPlanes);
+  if (request.controlPlanes % 2 === 0) {
+    throw new CliError(
+      exitCode.usage,
+      `Invalid --control-planes ${request.controlPlanes}: an even number of members survives no more failures than one less`,
+      { hint: `use ${request.controlPlanes - 1} or ${request.controlPlanes + 1}` },
+    );
+  }
+  between("--workers", request.workers, 0, maxWorkers);
+  between("--hollow-nodes", request.hollowNodes, 0, maxHollowNodes);
+  if (request.workers + request.hollowNodes === 0) {
+    throw new CliError(exitCode.usage, "A cluster needs a node: --workers and --hollow-nodes are both 0");
+  }
+  if (request.port !== undefined) between("--port", request.port, 1, 65_535);
+  if (request.runtime === "cri") {
+    throw new CliError(exitCode.failed, "The cri runtime is not built yet", {
+      hint: "use --runtime process or hollow",
+    });
+  }
+}
+
+/**
+ * Makes the data directory of a new cluster: addresses, certificates, spec. The directory is the claim on the name;
+ * what fails half-way is taken away again by the caller ({@linkcode removeData}).
+ */
+export async function provision(request: UpRequest): Promise<ClusterSpec> {
+  checkRequest(request);
+  await ensureHome();
+  const directory = dataDirectory(request.name);
+  const existing = await readSpec(request.name);
+  if (existing !== null || !await makeDirectory(directory)) throw alreadyThere(request.name);
+  const slice = await claimSlice(request.name);
+  const spec: ClusterSpec = {
+    version: 1,
+    name: request.name,
+    clusterId: crypto.randomUUID(),
+    controlPlanes: request.controlPlanes,
+    workers: request.workers,
+    runtime: request.runtime === "hollow" ? "hollow" : "process",
+    hollowNodes: request.hollowNodes,
+    timers: request.timers,
+    slice,
+    port: pickPort(request.port),
+  };
+  await writePki(spec, `${directory}/${layout.pki}`);
+  await writeTextAtomic(`${directory}/${layout.spec}`, JSON.stringify(spec, null, 2) + "\n");
+  return spec;
+}
+
+/** Thrown by {@linkcode provision} when the name is taken: nothing was made, so nothing is to be taken away. */
+export class AlreadyThereError extends CliError {}
+
+function alreadyThere(name: string): CliError {
+  return new AlreadyThereError(exitCode.failed, `A cluster named "${name}" already exists`, {
+    hint: `deno task cluster status --name ${name} shows it, start resumes it when stopped, down removes it`,
+  });
+}
+
+async function makeDirectory(directory: string): Promise<boolean> {
+  try {
+    await Deno.mkdir(directory, { mode: 0o700 });
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) return false;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(exitCode.failed, `Cannot make the data directory ${directory}: ${reason}`, { cause });
+  }
+}
+
+/** Every component gets a certificate of its own; its subject is its identity to the apiservers. */
+async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
+  await Deno.mkdir(directory, { mode: 0o700 });
+  const ca = await createAuthority(`sauropod-${spec.name}-ca`);
+  const signing = await createSigningKey();
+  const write = (file: string, text: string) => Deno.writeTextFile(`${directory}/${file}`, text, { mode: 0o600 });
+  const issue = async (file: string, request: Parameters<typeof ca.issue>[0]) => {
+    const pair = await ca.issue(request);
+    await Promise.all([write(`${file}.crt`, pair.cert), write(`${file}.key`, pair.key)]);
+  };
+  const client = (file: string, commonName: string, ...organizations: string[]) =>
+    issue(file, { commonName, organizations, usage: "client" });
+  const apiServerNames = [
+    "localhost",
+    "127.0.0.1",
+    kubernetesServiceAddress(spec),
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    ...Array.from({ length: spec.controlPlanes }, (_, i) => apiServerHost(spec, i)),
+  ];
+  await Promise.all([
+    write("ca.crt", ca.cert),
+    write("ca.key", ca.key),
+    write("sa.key", signing.privateKey),
+    write("sa.pub", signing.publicKey),
+    issue("apiserver", { commonName: "kube-apiserver", names: apiServerNames, usage: "server" }),
+    client("apiserver-kubelet-client", "kube-apiserver", "system:masters"),
+    client("admin", "kubernetes-admin", "system:masters"),
+    client("controller-manager", "system:kube-controller-manager"),
+    client("scheduler", "system:kube-scheduler"),
+    client("proxy", "system:kube-proxy"),
+    ...(spec.hollowNodes > 0 ? [client("hollow-nodes", "system:hollow-nodes", "sauropod:hollow-nodes")] : []),
+    ...Array.from({ length: spec.workers }, (_, i) =>
+      issue(`worker-${i + 1}`, {
+        commonName: `system:node:worker-${i + 1}`,
+        organizations: ["system:nodes"],
+        names: [nodeAddress(spec, i), `worker-${i + 1}`],
+        usage: "both",
+      })),
+  ]);
+}
