@@ -99,6 +99,12 @@ export type Address = string;
 
 export class NetworkError extends Error {
   override readonly name = "NetworkError";
+  /** True when the connection could not be opened: nothing was sent, so even a write may be tried elsewhere. */
+  readonly notSent: boolean;
+  constructor(message?: string, options?: ErrorOptions & { notSent?: boolean }) {
+    super(message, options);
+    this.notSent = options?.notSent ?? false;
+  }
 }
 
 /**
