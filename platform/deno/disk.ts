@@ -1,0 +1,186 @@
+import { type Disk, DiskError, type DiskErrorKind, type DiskFile } from "../mod.ts";
+
+const fileMode = 0o600;
+const directoryMode = 0o700;
+
+function kindOf(error: unknown): DiskErrorKind {
+  if (error instanceof Deno.errors.NotFound) return "notFound";
+  if (error instanceof Deno.errors.AlreadyExists) return "alreadyExists";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "permission";
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" ? "noSpace" : "io";
+}
+
+function diskError(error: unknown, doing: string): DiskError {
+  if (error instanceof DiskError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new DiskError(kindOf(error), `Cannot ${doing}: ${message}`, { cause: error });
+}
+
+async function mapped<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw diskError(error, doing);
+  }
+}
+
+function directoryOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : slash === 0 ? "/" : path.slice(0, slash);
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) at += await file.write(at === 0 ? bytes : bytes.subarray(at));
+}
+
+/** Deno has no pwrite: the offset is state of the descriptor, so all calls on one file queue behind each other. */
+class DenoFile implements DiskFile {
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+  #tail: Promise<unknown> = Promise.resolve();
+  #queued = 0;
+  #closed = false;
+  /** Where the descriptor stands, to spare an append its seek; -1 when unknown. */
+  #position = 0;
+
+  constructor(path: string, file: Deno.FsFile) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  #enqueue<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new DiskError("io", `Cannot ${doing} ${this.path}: closed`));
+    this.#queued++;
+    const result = this.#tail.then(() => mapped(`${doing} ${this.path}`, work)).finally(() => {
+      this.#queued--;
+      if (this.#closed && this.#queued === 0) this.#file.close();
+    });
+    this.#tail = result.catch(() => {}); // a failed call fails its caller, not the next call
+    return result;
+  }
+
+  async #seek(offset: number): Promise<void> {
+    if (offset !== this.#position) await this.#file.seek(offset, Deno.SeekMode.Start);
+    this.#position = -1;
+  }
+
+  writeAt(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#enqueue("write", async () => {
+      await this.#seek(offset);
+      await writeAll(this.#file, bytes);
+      this.#position = offset + bytes.length;
+    });
+  }
+
+  readAt(offset: number, length: number): Promise<Uint8Array> {
+    return this.#enqueue("read", async () => {
+      await this.#seek(offset);
+      const bytes = new Uint8Array(length);
+      let filled = 0;
+      while (filled < length) {
+        const count = await this.#file.read(bytes.subarray(filled));
+        if (count === null) break;
+        filled += count;
+      }
+      this.#position = offset + filled;
+      return filled === length ? bytes : bytes.slice(0, filled);
+    });
+  }
+
+  size(): Promise<number> {
+    return this.#enqueue("stat", async () => (await this.#file.stat()).size);
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#enqueue("truncate", () => this.#file.truncate(length));
+  }
+
+  sync(): Promise<void> {
+    return this.#enqueue("sync", () => this.#file.syncData());
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#queued === 0) this.#file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await Deno.open(path);
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
+  }
+}
+
+async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.tmp`;
+  // A crashed process may have left the name behind, with whatever mode it liked.
+  await Deno.remove(temporary).catch(ignoreMissing);
+  const file = await Deno.open(temporary, { write: true, createNew: true, mode: fileMode });
+  try {
+    await writeAll(file, bytes);
+    await file.syncData();
+  } finally {
+    file.close();
+  }
+  await Deno.rename(temporary, path);
+  await syncDirectory(directoryOf(path));
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+async function list(path: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(path)) names.push(entry.name);
+  return names.sort();
+}
+
+async function stat(path: string): Promise<{ size: number; isDirectory: boolean } | null> {
+  try {
+    const info = await Deno.stat(path);
+    return { size: info.size, isDirectory: info.isDirectory };
+  } catch (error) {
+    ignoreMissing(error);
+    return null;
+  }
+}
+
+/** The machine's disk. `writeFileAtomic` goes through `PATH.tmp`; calls for one path queue behind each other. */
+export function createDisk(): Disk {
+  const atomicTails = new Map<string, Promise<void>>();
+  return {
+    open(path, options) {
+      return mapped(`open ${path}`, async () => {
+        const { create = false, truncate = false } = options;
+        return new DenoFile(path, await Deno.open(path, { read: true, write: true, create, truncate, mode: fileMode }));
+      });
+    },
+    readFile: (path) => mapped(`read ${path}`, () => Deno.readFile(path)),
+    writeFileAtomic(path, bytes) {
+      const before = atomicTails.get(path) ?? Promise.resolve();
+      const result = before.then(() => mapped(`write ${path}`, () => writeFileAtomic(path, bytes)));
+      const tail = result.catch(() => {}).then(() => {
+        if (atomicTails.get(path) === tail) atomicTails.delete(path);
+      });
+      atomicTails.set(path, tail);
+      return result;
+    },
+    rename: (from, to) => mapped(`rename ${from} to ${to}`, () => Deno.rename(from, to)),
+    remove: (path, options) =>
+      mapped(
+        `remove ${path}`,
+        () => Deno.remove(path, { recursive: options?.recursive ?? false }).catch(ignoreMissing),
+      ),
+    mkdir: (path) => mapped(`make directory ${path}`, () => Deno.mkdir(path, { recursive: true, mode: directoryMode })),
+    list: (path) => mapped(`list ${path}`, () => list(path)),
+    stat: (path) => mapped(`stat ${path}`, () => stat(path)),
+    syncDirectory: (path) => mapped(`sync directory ${path}`, () => syncDirectory(path)),
+  };
+}

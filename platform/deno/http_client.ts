@@ -1,0 +1,160 @@
+import { maxConnectionsPerClient, maxStreamsPerConnection } from "../limits.ts";
+import { type HttpClient, NetworkError, type TlsIdentity } from "../mod.ts";
+import { webSocketChannel } from "./web_socket.ts";
+
+interface ClientOptions {
+  readonly tls?: Partial<TlsIdentity>;
+  readonly http2?: boolean;
+}
+
+/** One HTTP/2 connection per host, and how many requests it carries now. */
+interface Slot {
+  readonly client: Deno.HttpClient;
+  active: number;
+}
+
+function createClient(tls: Partial<TlsIdentity> | undefined, http2: boolean): Deno.HttpClient {
+  const options: Deno.CreateHttpClientOptions = {
+    http1: true,
+    http2,
+    ...(tls?.ca === undefined ? {} : { caCerts: [tls.ca] }),
+  };
+  if (tls?.cert === undefined || tls.key === undefined) return Deno.createHttpClient(options);
+  return Deno.createHttpClient({ ...options, cert: tls.cert, key: tls.key });
+}
+
+/** The same body; `done` runs once, when it has ended, failed or been cancelled. */
+function watched(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  done: () => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const next = await reader.read();
+        if (!next.done) return controller.enqueue(next.value);
+        done();
+        controller.close();
+      } catch (error) {
+        done();
+        controller.error(new NetworkError(`The response broke off: ${String(error)}`, { cause: error }));
+      }
+    },
+    async cancel(reason) {
+      done();
+      await reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** A body whose length is known ends soon by itself and keeps Deno's fast paths; others are counted to their end. */
+function isStreamed(response: Response): boolean {
+  return response.body !== null && !response.headers.has("content-length");
+}
+
+/**
+ * Spreads requests over HTTP/2 connections. A server opens at most 200 streams a connection, Deno's fetch keeps one
+ * connection a host, and the stream over the limit waits for ever without an error.
+ */
+class Pool {
+  readonly #slots: Slot[] = [];
+  readonly #open: () => Deno.HttpClient;
+
+  constructor(open: () => Deno.HttpClient) {
+    this.#open = open;
+  }
+
+  take(): Slot {
+    let slot = this.#slots.find((slot) => slot.active < maxStreamsPerConnection);
+    if (slot === undefined) {
+      if (this.#slots.length >= maxConnectionsPerClient) throw new NetworkError("Too many requests at once");
+      slot = { client: this.#open(), active: 0 };
+      this.#slots.push(slot);
+    }
+    slot.active++;
+    return slot;
+  }
+
+  close(): void {
+    for (const slot of this.#slots.splice(0)) slot.client.close();
+  }
+}
+
+interface WebSocketExtras {
+  readonly protocols: string[];
+  readonly headers: Record<string, string>;
+  readonly client: Deno.HttpClient;
+}
+
+/** The DOM's types do not know Deno's second argument. */
+const DenoWebSocket = WebSocket as unknown as new (url: string, options: WebSocketExtras) => WebSocket;
+
+function openSocket(
+  url: string,
+  options: { protocols: string[]; headers?: Record<string, string> },
+  client: Deno.HttpClient,
+): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const { protocols, headers = {} } = options;
+    const socket = new DenoWebSocket(url.replace(/^http/, "ws"), { protocols, headers, client });
+    let reason = "closed during the handshake";
+    socket.onerror = (event) => {
+      if (event instanceof ErrorEvent) reason = event.message;
+    };
+    socket.onclose = () => reject(new NetworkError(`Cannot open ${url}: ${reason}`));
+    socket.onopen = () => {
+      socket.onclose = null;
+      socket.onerror = null;
+      resolve(socket);
+    };
+  });
+}
+
+/** As many connections as the requests at hand need; `tls.ca` is trusted beside the system's own roots. */
+export function createHttpClient(options: ClientOptions): HttpClient {
+  const http2 = options.http2 ?? true;
+  const pool = new Pool(() => createClient(options.tls, http2));
+  // A WebSocket handshake is HTTP/1.1, and ALPN must not choose otherwise.
+  const plain = new Pool(() => createClient(options.tls, false));
+  let closed = false;
+  function assertOpen(): void {
+    if (closed) throw new NetworkError("The HTTP client is closed");
+  }
+  return {
+    async fetch(url, init) {
+      assertOpen();
+      const slot = pool.take();
+      let released = false;
+      function release(): void {
+        if (!released) slot.active--;
+        released = true;
+      }
+      try {
+        const withClient: RequestInit & { client: Deno.HttpClient } = { ...init, client: slot.client };
+        const response = await fetch(url, withClient);
+        if (!http2 || !isStreamed(response) || response.body === null) {
+          release();
+          return response;
+        }
+        const { status, statusText, headers } = response;
+        return new Response(watched(response.body, release), { status, statusText, headers });
+      } catch (error) {
+        release();
+        if (init?.signal?.aborted) throw init.signal.reason;
+        throw new NetworkError(`No response from ${url}: ${String(error)}`, { cause: error });
+      }
+    },
+    async webSocket(url, socketOptions) {
+      assertOpen();
+      const slot = plain.take();
+      slot.active--; // one HTTP/1.1 connection each: nothing to count
+      return webSocketChannel(await openSocket(url, socketOptions, slot.client));
+    },
+    close() {
+      closed = true;
+      pool.close();
+      plain.close();
+    },
+  };
+}

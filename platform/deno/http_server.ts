@@ -1,0 +1,135 @@
+import { parseAddress, tcpAddress, urlHost } from "../address.ts";
+import { drainMs, lingerMs } from "../limits.ts";
+import { type HttpListener, type HttpServeOptions, type Log, NetworkError, type RequestContext } from "../mod.ts";
+import type { Caller, Front } from "./front.ts";
+import { webSocketChannel } from "./web_socket.ts";
+
+function upgradeWebSocket(request: Request, protocol: string): ReturnType<RequestContext["upgradeWebSocket"]> {
+  const options = protocol === "" ? { idleTimeout: 0 } : { idleTimeout: 0, protocol };
+  const { response, socket } = Deno.upgradeWebSocket(request, options);
+  return { response, channel: webSocketChannel(socket, protocol) };
+}
+
+/** Counts handlers that have not answered, so that closing can wait for them but not for the bodies they stream. */
+class InFlight {
+  #count = 0;
+  #idle: (() => void) | null = null;
+
+  enter(): void {
+    this.#count++;
+  }
+
+  leave(): void {
+    this.#count--;
+    if (this.#count === 0) this.#idle?.();
+  }
+
+  /** Resolves when no handler is running, or after `timeoutMs`. */
+  drained(timeoutMs: number): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#idle = () => {
+        clearTimeout(timer);
+        setTimeout(resolve, lingerMs);
+      };
+    });
+  }
+}
+
+/** The caller by the connection's source port; null refuses. */
+type WhoIs = (remote: Deno.NetAddr) => Caller | undefined;
+
+function startServer(
+  options: HttpServeOptions,
+  at: { hostname: string; port: number },
+  who: WhoIs,
+  inFlight: InFlight,
+  log: Log,
+): { server: Deno.HttpServer<Deno.NetAddr>; abort: () => void } {
+  const controller = new AbortController();
+  async function handle(request: Request, caller: Caller): Promise<Response> {
+    inFlight.enter();
+    try {
+      return await options.handler(request, { ...caller, upgradeWebSocket });
+    } catch (error) {
+      log.error("http handler failed", { error, method: request.method, url: request.url });
+      return new Response("Internal Server Error", { status: 500 });
+    } finally {
+      inFlight.leave();
+    }
+  }
+  try {
+    const server = Deno.serve({ ...at, signal: controller.signal, onListen: () => {} }, (request, info) => {
+      const caller = who(info.remoteAddr);
+      if (caller !== undefined) return handle(request, caller);
+      // Somebody on this machine dialled the back port. `close` also keeps a request that was pipelined behind this one
+      // from being read when the port has passed to another connection.
+      return new Response("Forbidden", { status: 403, headers: { connection: "close" } });
+    });
+    return { server, abort: () => controller.abort() };
+  } catch (error) {
+    throw new NetworkError(`Cannot listen on ${options.address}: ${String(error)}`, { cause: error });
+  }
+}
+
+/** `server.shutdown()` waits for open watches for ever and cannot be followed by an abort: the abort alone is used. */
+async function stopServer(started: ReturnType<typeof startServer>): Promise<void> {
+  started.abort();
+  await started.server.finished;
+}
+
+async function servePlain(options: HttpServeOptions, host: string, port: number, log: Log): Promise<HttpListener> {
+  const inFlight = new InFlight();
+  const who: WhoIs = (remote) => ({ peer: null, remoteAddress: remote.hostname });
+  const started = startServer(options, { hostname: host, port }, who, inFlight, log);
+  let closing: Promise<void> | null = null;
+  const bound = started.server.addr.port;
+  return {
+    address: tcpAddress(host, bound),
+    url: `http://${urlHost(host)}:${bound}`,
+    close: () => closing ??= inFlight.drained(drainMs).then(() => stopServer(started)),
+  };
+}
+
+async function serveTls(
+  options: HttpServeOptions,
+  tls: NonNullable<HttpServeOptions["tls"]>,
+  host: string,
+  port: number,
+  log: Log,
+): Promise<HttpListener> {
+  const { openFront } = await import("./front.ts");
+  const inFlight = new InFlight();
+  let front: Front | null = null;
+  const who: WhoIs = (remote) => front?.callerOf(remote.port);
+  const started = startServer(options, { hostname: "127.0.0.1", port: 0 }, who, inFlight, log);
+  try {
+    const { clientCertificates } = tls;
+    front = await openFront({ host, port, tls, clientCertificates, backPort: started.server.addr.port });
+  } catch (error) {
+    await stopServer(started);
+    throw error;
+  }
+  const opened = front;
+  async function close(): Promise<void> {
+    opened.stopAccepting();
+    await inFlight.drained(drainMs);
+    opened.destroy();
+    await stopServer(started);
+  }
+  let closing: Promise<void> | null = null;
+  return {
+    address: tcpAddress(host, opened.port),
+    url: `https://${urlHost(host)}:${opened.port}`,
+    close: () => closing ??= close(),
+  };
+}
+
+/** Behind TLS `request.url` says `http:` and the Host header's name. */
+export function serveHttp(options: HttpServeOptions, log: Log): Promise<HttpListener> {
+  const at = parseAddress(options.address);
+  if (at.kind === "unix") throw new NetworkError(`HTTP is served on TCP, not on ${options.address}`);
+  if (options.tls === undefined) return servePlain(options, at.host, at.port, log);
+  return serveTls(options, options.tls, at.host, at.port, log);
+}

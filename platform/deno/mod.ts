@@ -1,0 +1,58 @@
+import { createLog, type LogLevel } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import type { Platform } from "../mod.ts";
+import { createClock, createTimers } from "./clock.ts";
+import { createDisk } from "./disk.ts";
+import { createFrames } from "./frames.ts";
+import { createHttpClient } from "./http_client.ts";
+import { serveHttp } from "./http_server.ts";
+import { createProcesses } from "./processes.ts";
+import { createRandom } from "./random.ts";
+import { createStreams } from "./streams.ts";
+
+export type { LogLevel } from "../log.ts";
+
+export interface DenoPlatformOptions {
+  /** Named on every log line. */
+  readonly component: string;
+  /** Default "info". */
+  readonly logLevel?: LogLevel;
+  /** Takes one line without its end. Default: standard error. */
+  readonly logSink?: (line: string) => void;
+}
+
+const encoder = new TextEncoder();
+
+function writeStderr(line: string): void {
+  try {
+    const bytes = encoder.encode(line + "\n");
+    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch {
+    // Nobody reads us any more; there is no place left to say so.
+  }
+}
+
+/** The real world. Each part is usable on its own; nothing is opened before it is asked for. */
+export function createDenoPlatform(options: DenoPlatformOptions): Platform {
+  const clock = createClock();
+  const log = createLog({
+    component: options.component,
+    level: options.logLevel ?? "info",
+    now: clock.now,
+    sink: options.logSink ?? writeStderr,
+  });
+  return {
+    clock,
+    timers: createTimers(),
+    random: createRandom(),
+    disk: createDisk(),
+    network: {
+      frames: createFrames(),
+      http: { serve: async (serveOptions) => await serveHttp(serveOptions, log), client: createHttpClient },
+      streams: createStreams(),
+    },
+    processes: createProcesses(),
+    log,
+    metrics: createMetrics(),
+  };
+}

@@ -1,0 +1,71 @@
+import { createServer, type TLSSocket } from "node:tls";
+import { handshakeTimeoutMs } from "../limits.ts";
+import { NetworkError, type PeerIdentity, type TlsIdentity } from "../mod.ts";
+
+/** node:tls, because Deno's own TLS server cannot ask for client certificates (denoland/deno#26825). */
+export interface TlsServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsIdentity;
+  /** `require` refuses a handshake without a certificate that `tls.ca` signed; `ask` lets it pass, unauthenticated. */
+  readonly clientCertificates: "none" | "ask" | "require";
+  readonly alpn?: readonly string[];
+  readonly onConnection: (socket: TLSSocket) => void;
+}
+
+export interface TlsServer {
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting. */
+  close(): void;
+}
+
+function texts(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+}
+
+/**
+ * The verified client certificate's subject, or null. A subject is readable even when verification failed, so
+ * `authorized` decides first.
+ */
+export function peerOf(socket: TLSSocket): PeerIdentity | null {
+  if (socket.authorized !== true) return null;
+  const subject: unknown = socket.getPeerCertificate()?.subject;
+  if (typeof subject !== "object" || subject === null) return null;
+  const commonName = "CN" in subject ? texts(subject.CN)[0] : undefined;
+  if (commonName === undefined) return null;
+  return { commonName, organizations: "O" in subject ? texts(subject.O) : [] };
+}
+
+export function listenTls(options: TlsServerOptions): Promise<TlsServer> {
+  const server = createServer({
+    key: options.tls.key,
+    cert: options.tls.cert,
+    ca: options.tls.ca,
+    requestCert: options.clientCertificates !== "none",
+    rejectUnauthorized: options.clientCertificates === "require",
+    ALPNProtocols: [...(options.alpn ?? [])],
+    allowHalfOpen: true,
+    handshakeTimeout: handshakeTimeoutMs,
+  }, (socket: TLSSocket) => {
+    socket.on("error", () => socket.destroy());
+    if (options.clientCertificates === "require" && socket.authorized !== true) return void socket.destroy();
+    socket.setNoDelay(true);
+    options.onConnection(socket);
+  });
+  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    function onError(error: Error): void {
+      reject(new NetworkError(`Cannot listen on ${options.host}:${options.port}: ${error.message}`, { cause: error }));
+    }
+    server.once("error", onError);
+    server.listen(options.port, options.host, () => {
+      server.off("error", onError);
+      server.on("error", () => {});
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : options.port;
+      resolve({ host: options.host, port, close: () => void server.close() });
+    });
+  });
+}

@@ -1,0 +1,32 @@
+/** The largest frame a frame connection carries, bytes; a longer announced length closes the connection. */
+export const maxFrameBytes = 64 * 1024 * 1024;
+/** Frames up to this size are copied into one write with their neighbours; larger ones are written on their own. */
+export const maxCoalescedFrameBytes = 64 * 1024;
+/** The size of one read from a frame connection, bytes. */
+export const readBufferBytes = 64 * 1024;
+/** How long a frame connection that was closed on purpose may take to hand its queue to the kernel. */
+export const closeFlushMs = 1000;
+/** How long a TLS handshake may take before the socket is dropped. */
+export const handshakeTimeoutMs = 10_000;
+/** How long a closing HTTP listener waits for handlers that have not answered yet. */
+export const drainMs = 500;
+/** How long a closing HTTP listener leaves the last answers to reach the wire. */
+export const lingerMs = 20;
+/**
+ * Requests that one pooled HTTP connection carries at once. Deno.serve opens at most 200 HTTP/2 streams a connection,
+ * and the client lets the 201st wait without an error, so a client opens another connection well before that.
+ */
+export const maxStreamsPerConnection = 100;
+/** HTTP connections of one client to one origin; beyond them fetch rejects. */
+export const maxConnectionsPerClient = 256;
+/**
+ * How long the source port of a closed back connection may not carry another identity: a request that the old
+ * connection left in the server's buffer must not be taken for one of the new connection's.
+ */
+export const portQuarantineMs = 5000;
+/** Tries to get a back connection on a port that is not in quarantine. */
+export const maxBackDials = 64;
+/** Bytes that a WebSocket channel holds back until its handshake is done. */
+export const maxPendingWebSocketBytes = 1024 * 1024;
+/** Distinct label sets that one metric keeps; later ones are counted together under `overflow="true"`. */
+export const maxSeriesPerMetric = 2000;
