@@ -64,8 +64,11 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   send();
 }
 
+export function readPkiFile(file: string): string {
+  return Deno.readTextFileSync(`${layout.pki}/${file}`);
+}
+
 /** The certificate, key and authority files of `name` under `pki/`. */
 export function readIdentity(name: string): TlsIdentity {
-  const read = (file: string) => Deno.readTextFileSync(`${layout.pki}/${file}`);
-  return { cert: read(`${name}.crt`), key: read(`${name}.key`), ca: read("ca.crt") };
+  return { cert: readPkiFile(`${name}.crt`), key: readPkiFile(`${name}.key`), ca: readPkiFile("ca.crt") };
 }

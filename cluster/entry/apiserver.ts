@@ -1,0 +1,40 @@
+import { startApiServer } from "../../apiserver/mod.ts";
+import { connectStore } from "../../store/mod.ts";
+import { apiServerHost, apiServerPort, serviceCidr, storeClientAddress } from "../plan.ts";
+import { readIdentity, readPkiFile, runEntry } from "./_entry.ts";
+
+await runEntry(async ({ spec, plan, index, platform }) => {
+  const store = connectStore({
+    endpoints: Array.from(
+      { length: spec.controlPlanes },
+      (_, i) => storeClientAddress((index + i) % spec.controlPlanes),
+    ),
+  }, platform);
+  const host = apiServerHost(spec, index);
+  const server = await startApiServer(
+    {
+      name: plan.name,
+      address: `tcp:${host}:${apiServerPort}`,
+      advertise: { address: host, port: apiServerPort },
+      tls: readIdentity("apiserver"),
+      kubeletClient: readIdentity("apiserver-kubelet-client"),
+      serviceAccount: {
+        privateKeyPem: readPkiFile("sa.key"),
+        publicKeyPem: readPkiFile("sa.pub"),
+        issuer: "https://kubernetes.default.svc.cluster.local",
+      },
+      serviceCidr: serviceCidr(spec),
+      allowLoopbackEndpoints: true,
+      timers: {},
+    },
+    platform,
+    store,
+  );
+  return {
+    ready: server.ready,
+    async stop() {
+      await server.stop();
+      store.close();
+    },
+  };
+});

@@ -1,0 +1,20 @@
+import { createRestClient, createTransport } from "../../client/mod.ts";
+import { startControllerManager } from "../../controllers/mod.ts";
+import { apiServerUrls } from "../plan.ts";
+import { readIdentity, runEntry } from "./_entry.ts";
+
+await runEntry(({ spec, plan, timers, platform }) => {
+  const tls = readIdentity("controller-manager");
+  const transport = createTransport({ endpoints: apiServerUrls(spec), tls }, platform);
+  const client = createRestClient(transport, { encoding: "json", userAgent: "sauropod-controller-manager" });
+  return startControllerManager({
+    identity: plan.name,
+    timers: {
+      ...timers.leaderElection,
+      nodeMonitorPeriodMs: timers.node.monitorPeriodMs,
+      nodeMonitorGraceMs: timers.node.monitorGraceMs,
+      podEvictionMs: timers.node.podEvictionMs,
+    },
+    clusterCaPem: tls.ca,
+  }, { client, platform });
+});

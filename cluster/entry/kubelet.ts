@@ -1,0 +1,22 @@
+import { createRestClient, createTransport } from "../../client/mod.ts";
+import { startKubelet } from "../../kubelet/mod.ts";
+import { apiServerUrls, kubeletPort, nodeAddress, podCidr } from "../plan.ts";
+import { readIdentity, runEntry } from "./_entry.ts";
+
+await runEntry(({ spec, plan, index, timers, platform, dataDirectory }) => {
+  const worker = index - 1; // worker-1 is the first
+  const nodeName = plan.node ?? "";
+  const tls = readIdentity(nodeName);
+  const transport = createTransport({ endpoints: apiServerUrls(spec), tls, http2: true }, platform);
+  const client = createRestClient(transport, { encoding: "msgpack", userAgent: "sauropod-kubelet" });
+  return startKubelet({
+    nodeName,
+    nodeAddress: nodeAddress(spec, worker),
+    runtime: spec.runtime,
+    dataDirectory: `${dataDirectory}/data/${plan.name}`,
+    podCidr: podCidr(spec, worker),
+    tls,
+    port: kubeletPort,
+    timers: timers.node,
+  }, { client, ...platform });
+});

@@ -1,0 +1,13 @@
+import { createRestClient, createTransport } from "../../client/mod.ts";
+import { startProxy } from "../../proxy/mod.ts";
+import { apiServerUrls } from "../plan.ts";
+import { readIdentity, runEntry } from "./_entry.ts";
+
+await runEntry(({ spec, plan, platform }) => {
+  const transport = createTransport(
+    { endpoints: apiServerUrls(spec), tls: readIdentity("proxy"), http2: true },
+    platform,
+  );
+  const client = createRestClient(transport, { encoding: "msgpack", userAgent: "sauropod-proxy" });
+  return startProxy({ nodeName: plan.node ?? "", timers: {} }, { client, ...platform });
+});

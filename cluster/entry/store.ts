@@ -1,0 +1,26 @@
+import { startMember } from "../../store/mod.ts";
+import { storeClientAddress, storePeerAddress } from "../plan.ts";
+import { runEntry } from "./_entry.ts";
+
+const rolePollMs = 100;
+
+await runEntry(async ({ spec, plan, timers, platform, reportRole }) => {
+  const member = await startMember({
+    clusterId: spec.clusterId,
+    id: plan.name,
+    members: Array.from({ length: spec.controlPlanes }, (_, i) => ({
+      id: `store-${i}`,
+      peerAddress: storePeerAddress(i),
+      clientAddress: storeClientAddress(i),
+    })),
+    dataDirectory: `data/${plan.name}`,
+    timers: timers.store,
+  }, platform);
+  const watchRole = async () => {
+    const status = await member.store.status().catch(() => null);
+    if (status !== null) reportRole(status.leaderId === plan.name ? "leader" : "follower");
+    platform.timers.schedule(rolePollMs, watchRole);
+  };
+  watchRole();
+  return member;
+});

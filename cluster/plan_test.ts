@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { apiServerHost, nodeAddress, planOf, podCidr } from "./plan.ts";
+import { type ClusterSpec, parseSpec } from "./spec.ts";
+
+function spec(more: Partial<ClusterSpec> = {}): ClusterSpec {
+  return {
+    version: 1,
+    name: "demo",
+    clusterId: "00000000-0000-4000-8000-000000000000",
+    controlPlanes: 3,
+    workers: 3,
+    runtime: "process",
+    hollowNodes: 0,
+    timers: "fast",
+    slice: 64,
+    port: 6443,
+    ...more,
+  };
+}
+
+Deno.test("planOf() lists three of each control-plane part, a balancer, and a kubelet and a proxy for each worker", () => {
+  const names = planOf(spec()).map((plan) => plan.name);
+  assert.equal(names.length, 4 * 3 + 1 + 2 * 3);
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual(names.slice(0, 3), ["store-0", "store-1", "store-2"]);
+  assert.ok(names.includes("kubelet-worker-3") && names.includes("proxy-worker-3"));
+});
+
+Deno.test("planOf() adds one process for all hollow nodes", () => {
+  const hollow = planOf(spec({ workers: 0, hollowNodes: 500 })).filter((plan) => plan.kind === "hollow-nodes");
+  assert.equal(hollow.length, 1);
+});
+
+Deno.test("addresses of apiservers, nodes, pods and services of one cluster never overlap, at any size", () => {
+  const large = spec({ controlPlanes: 7, workers: 224 });
+  const blocks = new Set<string>();
+  for (let i = 0; i < 7; i++) blocks.add(apiServerHost(large, i));
+  for (let i = 0; i < 224; i++) {
+    blocks.add(nodeAddress(large, i));
+    blocks.add(podCidr(large, i));
+    const third = Number(podCidr(large, i).split(".")[2]);
+    assert.ok(third >= 16 && third < 240, `pod block ${third} leaves the range of services (240 and up) alone`);
+  }
+  assert.equal(blocks.size, 7 + 224 + 224);
+});
+
+Deno.test("parseSpec() refuses what is not a cluster, naming the file", () => {
+  assert.deepEqual(parseSpec(JSON.stringify(spec()), "x"), spec());
+  assert.throws(() => parseSpec("{", "/d/cluster.json"), /Cannot read \/d\/cluster.json: it is not JSON/);
+  assert.throws(() => parseSpec(JSON.stringify({ ...spec(), slice: "64" }), "/d/cluster.json"), /not a cluster/);
+});
