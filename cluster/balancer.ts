@@ -1,4 +1,4 @@
-import type { ByteConnection, Clock, Component, HttpClient, Listener, Log, Network, Timers } from "../platform/mod.ts";
+import type { ByteConnection, Component, HttpClient, Listener, Log, Network, Timer, Timers } from "../platform/mod.ts";
 
 export interface BalancerConfig {
   /** `tcp:127.0.0.1:6443`. */
@@ -34,13 +34,28 @@ const bufferBytes = 64 * 1024;
  */
 export function startBalancer(
   config: BalancerConfig,
-  deps: { clock: Clock; timers: Timers; network: Network; log: Log },
+  deps: { timers: Timers; network: Network; log: Log },
 ): Component {
   const { timers, network, log } = deps;
   const backends: Backend[] = config.backends.map((each) => ({ ...each, healthy: false, sessions: new Set() }));
   const health: HttpClient = network.http.client({ tls: { ca: config.ca }, http2: false });
   const stopping = new AbortController();
+  const probes = new Map<Backend, Timer>();
   let next = 0;
+
+  /** Runs `body` with a signal that aborts when the balancer stops or the health timeout has passed. */
+  async function bounded<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    const abort = () => controller.abort(new DOMException("Gave up waiting for an apiserver", "TimeoutError"));
+    const timer = timers.schedule(config.timers.healthTimeoutMs, abort);
+    stopping.signal.addEventListener("abort", abort);
+    try {
+      return await body(controller.signal);
+    } finally {
+      timer.cancel();
+      stopping.signal.removeEventListener("abort", abort);
+    }
+  }
 
   /** Healthy ones first, by turns; then the rest: an unknown backend is better than none. */
   function candidates(): Backend[] {
@@ -55,9 +70,7 @@ export function startBalancer(
     for (const backend of candidates()) {
       let server: ByteConnection;
       try {
-        server = await network.streams.dial(backend.address, {
-          signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(config.timers.healthTimeoutMs)]),
-        });
+        server = await bounded((signal) => network.streams.dial(backend.address, { signal }));
       } catch {
         setHealth(backend, false);
         continue;
@@ -92,15 +105,17 @@ export function startBalancer(
 
   async function probe(backend: Backend): Promise<void> {
     try {
-      const response = await health.fetch(`${backend.url}/readyz`, {
-        signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(config.timers.healthTimeoutMs)]),
+      const healthy = await bounded(async (signal) => {
+        const response = await health.fetch(`${backend.url}/readyz`, { signal });
+        await response.body?.cancel();
+        return response.ok;
       });
-      await response.body?.cancel();
-      setHealth(backend, response.ok);
+      setHealth(backend, healthy);
     } catch {
       setHealth(backend, false);
     }
-    if (!stopping.signal.aborted) timers.schedule(config.timers.healthPeriodMs, () => probe(backend));
+    if (stopping.signal.aborted) return;
+    probes.set(backend, timers.schedule(config.timers.healthPeriodMs, () => void probe(backend)));
   }
 
   let listener: Listener | null = null;
@@ -113,6 +128,7 @@ export function startBalancer(
     ready: start(),
     async stop() {
       stopping.abort(new DOMException("The balancer is stopping", "AbortError"));
+      for (const timer of probes.values()) timer.cancel();
       await listener?.close();
       for (const backend of backends) setHealth(backend, false);
       health.close();
