@@ -1,0 +1,115 @@
+import { importPKCS8, importSPKI, jwtVerify, SignJWT } from "jose";
+import { dig, text } from "../dig.ts";
+import { serviceAccountUser, type User } from "./user.ts";
+
+export interface ServiceAccountKeys {
+  readonly privateKeyPem: string;
+  readonly publicKeyPem: string;
+  /** `iss` of tokens, and the default audience. */
+  readonly issuer: string;
+}
+
+export interface TokenRequest {
+  readonly namespace: string;
+  readonly serviceAccount: { readonly name: string; readonly uid: string };
+  readonly pod?: { readonly name: string; readonly uid: string };
+  readonly node?: { readonly name: string; readonly uid: string };
+  readonly secret?: { readonly name: string; readonly uid: string };
+  readonly audiences: readonly string[];
+  /** Seconds since the epoch. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  /** `jti` */
+  readonly id: string;
+}
+
+/** What a signature proves; whether the account and pod still exist is for the caller to look up. */
+export interface TokenClaims {
+  readonly user: User;
+  readonly namespace: string;
+  readonly serviceAccount: { readonly name: string; readonly uid: string };
+}
+
+type Key = Awaited<ReturnType<typeof importPKCS8>>;
+type Algorithm = "ES256" | "RS256";
+
+/** Signs and verifies bound service account tokens (KEP-1205): JWTs with issuer, audiences, expiry and what they are bound to. */
+export class ServiceAccountTokens {
+  readonly #keys: ServiceAccountKeys;
+  #signing: Promise<{ key: Key; algorithm: Algorithm }> | undefined;
+  #verifying: Promise<{ key: Key; algorithm: Algorithm }> | undefined;
+
+  constructor(keys: ServiceAccountKeys) {
+    this.#keys = keys;
+  }
+
+  get issuer(): string {
+    return this.#keys.issuer;
+  }
+
+  async sign(request: TokenRequest): Promise<string> {
+    this.#signing ??= importWith(importPKCS8, this.#keys.privateKeyPem);
+    const { key, algorithm } = await this.#signing;
+    return await new SignJWT({
+      "kubernetes.io": {
+        namespace: request.namespace,
+        serviceaccount: request.serviceAccount,
+        ...(request.pod === undefined ? {} : { pod: request.pod }),
+        ...(request.node === undefined ? {} : { node: request.node }),
+        ...(request.secret === undefined ? {} : { secret: request.secret }),
+      },
+    }).setProtectedHeader({ alg: algorithm })
+      .setIssuer(this.#keys.issuer)
+      .setSubject(`system:serviceaccount:${request.namespace}:${request.serviceAccount.name}`)
+      .setAudience([...request.audiences])
+      .setIssuedAt(request.issuedAt)
+      .setNotBefore(request.issuedAt)
+      .setExpirationTime(request.expiresAt)
+      .setJti(request.id)
+      .sign(key);
+  }
+
+  /** Null for anything but a valid token of this cluster, for this API. @param now wall clock, ms */
+  async verify(token: string, now: number): Promise<TokenClaims | null> {
+    this.#verifying ??= importWith(importSPKI, this.#keys.publicKeyPem);
+    const { key, algorithm } = await this.#verifying;
+    let payload: unknown;
+    try {
+      const verified = await jwtVerify(token, key, {
+        issuer: this.#keys.issuer,
+        audience: this.#keys.issuer,
+        algorithms: [algorithm],
+        currentDate: new Date(now),
+        requiredClaims: ["exp", "sub"],
+      });
+      payload = verified.payload;
+    } catch {
+      return null;
+    }
+    return claimsOf(payload);
+  }
+}
+
+function claimsOf(payload: unknown): TokenClaims | null {
+  const bound = dig(payload, "kubernetes.io");
+  const namespace = text(dig(bound, "namespace"));
+  const name = text(dig(bound, "serviceaccount", "name"));
+  const uid = text(dig(bound, "serviceaccount", "uid"));
+  if (namespace === "" || name === "" || uid === "") return null;
+  if (dig(payload, "sub") !== `system:serviceaccount:${namespace}:${name}`) return null;
+  const podName = text(dig(bound, "pod", "name"));
+  const pod = podName === "" ? undefined : { name: podName, uid: text(dig(bound, "pod", "uid")) };
+  return { user: serviceAccountUser(namespace, name, uid, pod), namespace, serviceAccount: { name, uid } };
+}
+
+/** The key's own kind decides the algorithm: a P-256 key signs ES256, an RSA key RS256. */
+async function importWith(
+  from: (pem: string, algorithm: string) => Promise<Key>,
+  pem: string,
+): Promise<{ key: Key; algorithm: Algorithm }> {
+  try {
+    return { key: await from(pem, "ES256"), algorithm: "ES256" };
+  } catch {
+    return { key: await from(pem, "RS256"), algorithm: "RS256" };
+  }
+}

@@ -1,0 +1,119 @@
+import type { ResourceInfo } from "../../api/resources.ts";
+import type { Json } from "../dig.ts";
+import { type GroupVersion, groupVersionName, groupVersions, subresourceOf, verbsOf } from "./resources.ts";
+
+/** GET /api. @param address `host:port` that clients of this network reach */
+export function apiVersions(address: string): Json {
+  return {
+    kind: "APIVersions",
+    versions: groupVersions().filter((it) => it.group === "").map((it) => it.version),
+    serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: address }],
+  };
+}
+
+/** GET /apis */
+export function apiGroupList(): Json {
+  const groups = groupVersions().filter((it) => it.group !== "").map(groupOf);
+  return { kind: "APIGroupList", apiVersion: "v1", groups };
+}
+
+/** GET /apis/GROUP; null when there is no such group. */
+export function apiGroup(group: string): Json | null {
+  const found = groupVersions().find((it) => it.group === group && group !== "");
+  return found === undefined ? null : { kind: "APIGroup", apiVersion: "v1", ...groupOf(found) };
+}
+
+function groupOf(it: GroupVersion): Json {
+  const version = { groupVersion: groupVersionName(it), version: it.version };
+  return { name: it.group, versions: [version], preferredVersion: version };
+}
+
+/** GET /api/v1 and /apis/GROUP/VERSION; null when not served. */
+export function apiResourceList(group: string, version: string): Json | null {
+  const found = groupVersions().find((it) => it.group === group && it.version === version);
+  if (found === undefined) return null;
+  return {
+    kind: "APIResourceList",
+    apiVersion: "v1",
+    groupVersion: groupVersionName(found),
+    resources: found.resources.flatMap((info) => [
+      {
+        name: info.resource,
+        singularName: info.singular,
+        namespaced: info.namespaced,
+        kind: info.kind,
+        verbs: verbsOf(info),
+        ...shortAndCategories(info),
+      },
+      ...info.subresources.map((name) => subresourceEntry(info, name)),
+    ]),
+  };
+}
+
+function subresourceEntry(info: ResourceInfo, name: string): Json {
+  const sub = subresourceOf(info, name);
+  const foreign = sub.group !== info.group || sub.version !== info.version;
+  return {
+    name: `${info.resource}/${name}`,
+    singularName: "",
+    namespaced: info.namespaced,
+    ...(foreign ? { group: sub.group, version: sub.version } : {}),
+    kind: sub.kind,
+    verbs: sub.verbs,
+  };
+}
+
+function shortAndCategories(info: ResourceInfo): Json {
+  return {
+    ...(info.shortNames.length > 0 ? { shortNames: info.shortNames } : {}),
+    ...(info.categories.length > 0 ? { categories: info.categories } : {}),
+  };
+}
+
+/**
+ * Aggregated discovery (KEP-3352): everything below /api (`core`) or /apis in one document.
+ * @param version of apidiscovery.k8s.io
+ */
+export function aggregated(core: boolean, version: "v2" | "v2beta1"): Json {
+  return {
+    kind: "APIGroupDiscoveryList",
+    apiVersion: `apidiscovery.k8s.io/${version}`,
+    metadata: {},
+    items: groupVersions().filter((it) => (it.group === "") === core).map((it) => ({
+      metadata: { ...(it.group === "" ? {} : { name: it.group }), creationTimestamp: null },
+      versions: [{ version: it.version, resources: it.resources.map(discoveryEntry), freshness: "Current" }],
+    })),
+  };
+}
+
+function discoveryEntry(info: ResourceInfo): Json {
+  const subresources = info.subresources.map((name) => {
+    const { group, version, kind, verbs } = subresourceOf(info, name);
+    return { subresource: name, responseKind: { group, version, kind }, verbs };
+  });
+  return {
+    resource: info.resource,
+    responseKind: { group: info.group, version: info.version, kind: info.kind },
+    scope: info.namespaced ? "Namespaced" : "Cluster",
+    singularResource: info.singular,
+    verbs: verbsOf(info),
+    ...shortAndCategories(info),
+    ...(subresources.length > 0 ? { subresources } : {}),
+  };
+}
+
+/** GET /version. */
+export function versionDocument(gitVersion: string): Json {
+  const [, major = "1", minor = "0"] = /^v(\d+)\.(\d+)/.exec(gitVersion) ?? [];
+  return {
+    major,
+    minor,
+    gitVersion,
+    gitCommit: "",
+    gitTreeState: "clean",
+    buildDate: "1970-01-01T00:00:00Z",
+    goVersion: "",
+    compiler: "",
+    platform: "linux/amd64",
+  };
+}

@@ -1,0 +1,63 @@
+/** Every bound of this room, by name. Sizes in bytes, durations in milliseconds unless the name says otherwise. */
+export const limits = {
+  /** Largest request body; upstream's MaxRequestBodyBytes. */
+  requestBodyBytes: 3 * 1024 * 1024,
+  /** Requests under way at once that only read, resp. that may write (long-running ones are not counted). */
+  readsInFlight: 400,
+  mutationsInFlight: 200,
+  /** Watches, followed logs, exec and attach sessions at once. */
+  longRunning: 20_000,
+  retryAfterSeconds: 1,
+
+  /** Changes kept in memory for one resource, for watches that resume. Older ones come from the store. */
+  ringEvents: 4096,
+  /** How far back of the store's revision a starting cache loads, so that its rings hold some history at once. */
+  ringRevisions: 4096,
+  /** Bytes and changes waiting for one watcher's client; beyond either the watch is closed and the client resumes. */
+  watcherPendingBytes: 8 * 1024 * 1024,
+  watcherPendingEvents: 16_384,
+  /** One chunk of a list or watch body. */
+  chunkBytes: 256 * 1024,
+  /** Lists larger than this are streamed rather than joined. */
+  listJoinBytes: 2 * 1024 * 1024,
+  /** Newest changes of a resource whose encoded frames are kept for watchers yet to come. */
+  ringFrames: 64,
+  /** Watches served from the store's history at the same time (older than the ring). */
+  historicWatches: 256,
+  /** Keys per page when a cache loads, or a list is read at an old revision. */
+  rangePageKeys: 1000,
+  /** First and longest pause before the store watch is opened again. */
+  rewatchBaseMs: 20,
+  rewatchMaxMs: 2000,
+  /** How long a request waits until the cache has reached a revision. */
+  cacheWaitMs: 3000,
+  /** How often a waiting request asks the store watch for its progress. */
+  progressPollMs: 50,
+
+  /** Attempts of a read-modify-write before the caller hears Conflict or ServerTimeout. */
+  updateAttempts: 32,
+  /** Attempts of a patch after a conflict; upstream's MaxRetryWhenPatchConflicts. */
+  patchAttempts: 5,
+  /** Names tried for one generateName; upstream's maxNameGenerationCreateAttempts. */
+  generateNameAttempts: 8,
+  /** Upstream's maxGeneratedNameLength + random suffix = 63. */
+  generatedNamePrefix: 58,
+  /** Addresses or ports tried for one Service before 500. */
+  allocationAttempts: 16,
+  /** How long one store call is tried again while there is no leader or no answer, and the pauses between. */
+  storeRetryForMs: 10_000,
+  storeRetryBaseMs: 20,
+  storeRetryMaxMs: 250,
+  /** Longest label or field selector, and largest `limit`. */
+  selectorLength: 16 * 1024,
+
+  /** Verified bearer tokens remembered. */
+  tokenCacheEntries: 4096,
+  tokenCacheMs: 10_000,
+  /** Bytes queued on one side of an exec or attach session before it is closed. */
+  channelBufferedBytes: 16 * 1024 * 1024,
+  /** How long the kubelet may take to answer an upgrade or to start a log. */
+  kubeletDialMs: 30_000,
+  /** Deepest object accepted. */
+  depth: 64,
+} as const;

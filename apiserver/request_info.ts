@@ -1,0 +1,148 @@
+import { type ResourceInfo, resources } from "../api/resources.ts";
+
+export type ResourceVerb =
+  | "get"
+  | "list"
+  | "watch"
+  | "create"
+  | "update"
+  | "patch"
+  | "delete"
+  | "deletecollection";
+
+/** What a request is about, read off its method, path and query; no decision is taken here. */
+export interface ResourceRequest {
+  readonly kind: "resource";
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly verb: ResourceVerb;
+  readonly info: ResourceInfo;
+  /** "" for all namespaces and for what has none. */
+  readonly namespace: string;
+  /** "" for collections. */
+  readonly name: string;
+  /** "" when none. */
+  readonly subresource: string;
+}
+
+export interface PlainRequest {
+  readonly kind: "plain";
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** A resource path that is not served, or a method that a served path does not take. */
+export interface UnservedRequest {
+  readonly kind: "unserved";
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly problem: "notFound" | "methodNotAllowed" | "badPath";
+}
+
+export type RequestInfo = ResourceRequest | PlainRequest | UnservedRequest;
+
+const byPath = new Map(resources.map((info) => [`${info.group}/${info.version}/${info.resource}`, info]));
+
+export function requestInfo(method: string, url: URL): RequestInfo {
+  const common = { method, path: url.pathname, query: url.searchParams };
+  const raw = url.pathname.split("/").slice(1);
+  const isResource = (raw[0] === "api" && raw.length > 2 && raw[2] !== "") ||
+    (raw[0] === "apis" && raw.length > 3 && raw[3] !== "");
+  if (!isResource) return { kind: "plain", ...common };
+  const parts = decode(raw);
+  if (parts === null) return { kind: "unserved", problem: "badPath", ...common };
+  const [group, version, rest] = parts[0] === "api"
+    ? ["", parts[1] ?? "", parts.slice(2)]
+    : [parts[1] ?? "", parts[2] ?? "", parts.slice(3)];
+  if (rest.at(-1) === "") rest.pop();
+  const target = resourceOf(group, version, rest);
+  if (target === null) return { kind: "unserved", problem: "notFound", ...common };
+  const verb = verbOf(method, url.searchParams, target);
+  if (verb === null) return { kind: "unserved", problem: "methodNotAllowed", ...common };
+  return { kind: "resource", ...common, ...target, verb };
+}
+
+type Target = Pick<ResourceRequest, "info" | "namespace" | "name" | "subresource">;
+
+/** Decoded path segments; null when one could be read in two ways (traversal, NUL, an encoded slash). */
+function decode(raw: readonly string[]): string[] | null {
+  const parts: string[] = [];
+  for (const segment of raw) {
+    let text: string;
+    try {
+      text = decodeURIComponent(segment);
+    } catch {
+      return null;
+    }
+    if (text === "." || text === ".." || text.includes("/") || text.includes("\0") || text.includes("\\")) return null;
+    parts.push(text);
+  }
+  return parts;
+}
+
+function resourceOf(group: string, version: string, rest: readonly string[]): Target | null {
+  let namespace = "";
+  let parts = rest;
+  const first = rest[0];
+  if (first === "namespaces" && rest.length > 2 && !isNamespaceSubresource(rest)) {
+    namespace = rest[1] as string;
+    parts = rest.slice(2);
+    if (namespace === "") return null;
+  }
+  const info = byPath.get(`${group}/${version}/${parts[0]}`);
+  if (info === undefined || parts.length > 3 || parts.slice(1).includes("")) return null;
+  if (!info.namespaced && namespace !== "") return null;
+  const name = parts[1] ?? "";
+  const subresource = parts[2] ?? "";
+  // A namespaced object is only reached through its namespace.
+  if (info.namespaced && name !== "" && namespace === "") return null;
+  if (subresource !== "" && !info.subresources.includes(subresource)) return null;
+  return { info, namespace: info.resource === "namespaces" ? name : namespace, name, subresource };
+}
+
+function isNamespaceSubresource(rest: readonly string[]): boolean {
+  return rest.length === 3 && (rest[2] === "status" || rest[2] === "finalize");
+}
+
+/** Methods that each sub-resource takes, besides those of the plain object. */
+const subresourceMethods: Readonly<Record<string, readonly string[]>> = {
+  status: ["GET", "PUT", "PATCH"],
+  scale: ["GET", "PUT", "PATCH"],
+  finalize: ["PUT"],
+  binding: ["POST"],
+  token: ["POST"],
+  log: ["GET"],
+  exec: ["GET", "POST"],
+  attach: ["GET", "POST"],
+};
+
+function verbOf(method: string, query: URLSearchParams, target: Target): ResourceVerb | null {
+  if (target.subresource !== "" && !subresourceMethods[target.subresource]?.includes(method)) return null;
+  const collection = target.name === "";
+  switch (method) {
+    case "GET":
+    case "HEAD":
+      if (isTrue(query.get("watch")) && target.subresource === "") return "watch";
+      return collection ? "list" : "get";
+    case "POST":
+      if (target.subresource !== "") return "create";
+      return collection && (!target.info.namespaced || target.namespace !== "") ? "create" : null;
+    case "PUT":
+      return collection ? null : "update";
+    case "PATCH":
+      return collection ? null : "patch";
+    case "DELETE":
+      if (!collection) return "delete";
+      return target.info.namespaced && target.namespace === "" ? null : "deletecollection";
+    default:
+      return null;
+  }
+}
+
+/** Go's strconv.ParseBool, with "present but empty" as true, as upstream reads boolean query parameters. */
+export function isTrue(text: string | null): boolean {
+  return text !== null && ["", "1", "t", "T", "true", "TRUE", "True"].includes(text);
+}

@@ -1,0 +1,41 @@
+import type { Json } from "../dig.ts";
+
+export interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "date";
+  readonly format: "" | "name";
+  readonly description: string;
+  /** 0: always shown; 1: with `-o wide`. */
+  readonly priority: 0 | 1;
+}
+
+export type Cell = string | number;
+
+export interface RowCondition {
+  readonly type: string;
+  readonly status: "True";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** How one kind is printed: its columns, and one row's cells. */
+export interface Printer {
+  readonly columns: readonly Column[];
+  readonly cells: (object: Json, now: number) => readonly Cell[];
+  readonly conditions?: (object: Json) => readonly RowCondition[];
+}
+
+/** A column spec is `Name`, with `*` for wide only and `#` for an integer: `["Name", "Age", "IP*", "Count#*"]`. */
+export function columns(...specs: readonly string[]): Column[] {
+  return specs.map((spec) => {
+    const name = spec.replace(/[*#]+$/, "");
+    const marks = spec.slice(name.length);
+    return {
+      name,
+      type: marks.includes("#") ? "integer" : "string",
+      format: name === "Name" && !marks.includes("*") ? "name" : "",
+      description: "",
+      priority: marks.includes("*") ? 1 : 0,
+    };
+  });
+}

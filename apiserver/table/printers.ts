@@ -1,0 +1,274 @@
+import { dig, items, type Json, record, text, texts, whole } from "../dig.ts";
+import { columns, type Printer } from "./columns.ts";
+import { since } from "./duration.ts";
+import { podPrinter, templateContainers } from "./pod.ts";
+
+function nameOf(object: Json): string {
+  return text(dig(object, "metadata", "name"));
+}
+
+function age(object: Json, now: number): string {
+  return since(dig(object, "metadata", "creationTimestamp"), now);
+}
+
+function count(value: unknown): number {
+  return Object.keys(record(value)).length;
+}
+
+/** `a=1,b in (x,y)`, `<none>` when empty: a LabelSelector or a plain map. */
+function selectorText(selector: unknown): string {
+  const { matchLabels, matchExpressions, ...plain } = record(selector);
+  const labels = matchLabels === undefined && matchExpressions === undefined ? plain : record(matchLabels);
+  const parts = Object.keys(labels).sort().map((key) => `${key}=${text(labels[key])}`);
+  for (const expression of items(matchExpressions).map(record)) {
+    const key = text(expression["key"]);
+    const values = texts(expression["values"]).sort().join(",");
+    switch (expression["operator"]) {
+      case "In":
+        parts.push(`${key} in (${values})`);
+        break;
+      case "NotIn":
+        parts.push(`${key} notin (${values})`);
+        break;
+      case "Exists":
+        parts.push(key);
+        break;
+      case "DoesNotExist":
+        parts.push(`!${key}`);
+        break;
+    }
+  }
+  return parts.length === 0 ? "<none>" : parts.join(",");
+}
+
+/** The first `max` items, then how many more there are. */
+function firstFew(list: readonly string[], max: number): string {
+  if (list.length === 0) return "<unset>";
+  const shown = list.slice(0, max).join(",");
+  return list.length > max ? `${shown} + ${list.length - max} more...` : shown;
+}
+
+const namespacePrinter: Printer = {
+  columns: columns("Name", "Status", "Age"),
+  cells: (it, now) => [nameOf(it), text(dig(it, "status", "phase")), age(it, now)],
+};
+
+const configMapPrinter: Printer = {
+  columns: columns("Name", "Data", "Age"),
+  cells: (it, now) => [nameOf(it), String(count(it["data"]) + count(it["binaryData"])), age(it, now)],
+};
+
+const secretPrinter: Printer = {
+  columns: columns("Name", "Type", "Data", "Age"),
+  cells: (it, now) => [nameOf(it), text(it["type"]), String(count(it["data"])), age(it, now)],
+};
+
+const serviceAccountPrinter: Printer = {
+  columns: columns("Name", "Secrets", "Age"),
+  cells: (it, now) => [nameOf(it), String(items(it["secrets"]).length), age(it, now)],
+};
+
+const leasePrinter: Printer = {
+  columns: columns("Name", "Holder", "Age"),
+  cells: (it, now) => [nameOf(it), text(dig(it, "spec", "holderIdentity")), age(it, now)],
+};
+
+const deploymentPrinter: Printer = {
+  columns: columns("Name", "Ready", "Up-to-date#", "Available#", "Age", "Containers*", "Images*", "Selector*"),
+  cells: (it, now) => {
+    const status = record(it["status"]);
+    const { names, images } = templateContainers(it);
+    return [
+      nameOf(it),
+      `${whole(status["readyReplicas"])}/${whole(dig(it, "spec", "replicas"))}`,
+      whole(status["updatedReplicas"]),
+      whole(status["availableReplicas"]),
+      age(it, now),
+      names,
+      images,
+      selectorText(dig(it, "spec", "selector")),
+    ];
+  },
+};
+
+const replicaSetPrinter: Printer = {
+  columns: columns("Name", "Desired#", "Current#", "Ready#", "Age", "Containers*", "Images*", "Selector*"),
+  cells: (it, now) => {
+    const status = record(it["status"]);
+    const { names, images } = templateContainers(it);
+    return [
+      nameOf(it),
+      whole(dig(it, "spec", "replicas")),
+      whole(status["replicas"]),
+      whole(status["readyReplicas"]),
+      age(it, now),
+      names,
+      images,
+      selectorText(dig(it, "spec", "selector")),
+    ];
+  },
+};
+
+const servicePrinter: Printer = {
+  columns: columns("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector*"),
+  cells: (it, now) => {
+    const spec = record(it["spec"]);
+    return [
+      nameOf(it),
+      text(spec["type"]),
+      texts(spec["clusterIPs"])[0] ?? (text(spec["clusterIP"]) || "<none>"),
+      externalIp(it),
+      servicePorts(items(spec["ports"])),
+      age(it, now),
+      selectorText(spec["selector"]),
+    ];
+  },
+};
+
+function externalIp(service: Json): string {
+  const spec = record(service["spec"]);
+  const external = texts(spec["externalIPs"]);
+  if (spec["type"] === "ExternalName") return text(spec["externalName"]);
+  if (spec["type"] === "LoadBalancer") {
+    const ingress = items(dig(service, "status", "loadBalancer", "ingress")).map(record)
+      .map((it) => text(it["ip"]) || text(it["hostname"]));
+    const all = [...ingress, ...external].filter((it) => it !== "");
+    return all.length > 0 ? all.join(",") : "<pending>";
+  }
+  return external.length > 0 ? external.join(",") : "<none>";
+}
+
+function servicePorts(ports: readonly unknown[]): string {
+  if (ports.length === 0) return "<none>";
+  return ports.map(record).map((port) => {
+    const node = whole(port["nodePort"]);
+    return `${whole(port["port"])}${node > 0 ? `:${node}` : ""}/${text(port["protocol"])}`;
+  }).join(",");
+}
+
+const endpointSlicePrinter: Printer = {
+  columns: columns("Name", "AddressType", "Ports", "Endpoints", "Age"),
+  cells: (it, now) => [
+    nameOf(it),
+    text(it["addressType"]),
+    firstFew(items(it["ports"]).map(record).map((port) => String(port["port"] ?? port["name"] ?? "*")), 3),
+    firstFew(items(it["endpoints"]).flatMap((endpoint) => texts(record(endpoint)["addresses"])), 3),
+    age(it, now),
+  ],
+};
+
+const nodePrinter: Printer = {
+  columns: columns(
+    "Name",
+    "Status",
+    "Roles",
+    "Age",
+    "Version",
+    "Internal-IP*",
+    "External-IP*",
+    "OS-Image*",
+    "Kernel-Version*",
+    "Container-Runtime*",
+  ),
+  cells: (it, now) => {
+    const system = record(dig(it, "status", "nodeInfo"));
+    return [
+      nameOf(it),
+      nodeStatus(it),
+      nodeRoles(it),
+      age(it, now),
+      text(system["kubeletVersion"]),
+      nodeAddress(it, "InternalIP"),
+      nodeAddress(it, "ExternalIP"),
+      text(system["osImage"]) || "<unknown>",
+      text(system["kernelVersion"]) || "<unknown>",
+      text(system["containerRuntimeVersion"]) || "<unknown>",
+    ];
+  },
+};
+
+function nodeStatus(node: Json): string {
+  const ready = items(dig(node, "status", "conditions")).map(record).find((it) => it["type"] === "Ready");
+  const words = [ready === undefined ? "Unknown" : ready["status"] === "True" ? "Ready" : "NotReady"];
+  if (dig(node, "spec", "unschedulable") === true) words.push("SchedulingDisabled");
+  return words.join(",");
+}
+
+function nodeRoles(node: Json): string {
+  const labels = record(dig(node, "metadata", "labels"));
+  const roles = new Set<string>();
+  for (const [label, value] of Object.entries(labels)) {
+    if (label.startsWith("node-role.kubernetes.io/") && label.length > 24) roles.add(label.slice(24));
+    else if (label === "kubernetes.io/role" && value !== "") roles.add(text(value));
+  }
+  return roles.size === 0 ? "<none>" : [...roles].sort().join(",");
+}
+
+function nodeAddress(node: Json, type: string): string {
+  const address = items(dig(node, "status", "addresses")).map(record).find((it) => it["type"] === type);
+  return text(address?.["address"]) || "<none>";
+}
+
+const eventPrinter: Printer = {
+  columns: columns(
+    "Last Seen",
+    "Type",
+    "Reason",
+    "Object",
+    "Subobject*",
+    "Source*",
+    "Message",
+    "First Seen*",
+    "Count#*",
+    "Name*",
+  ),
+  cells: (it, now) => {
+    const involved = record(it["involvedObject"]);
+    const first = since(text(it["firstTimestamp"]) || it["eventTime"], now);
+    const lastSeen = text(dig(it, "series", "lastObservedTime")) || text(it["lastTimestamp"]);
+    const target = `${text(involved["kind"]).toLowerCase()}${involved["name"] ? `/${text(involved["name"])}` : ""}`;
+    return [
+      lastSeen === "" ? first : since(lastSeen, now),
+      text(it["type"]),
+      text(it["reason"]),
+      target,
+      text(involved["fieldPath"]),
+      eventSource(it),
+      text(it["message"]).trim(),
+      first,
+      whole(dig(it, "series", "count")) || whole(it["count"]) || 1,
+      nameOf(it),
+    ];
+  },
+};
+
+function eventSource(event: Json): string {
+  const component = text(dig(event, "source", "component")) || text(event["reportingComponent"]);
+  const host = text(dig(event, "source", "host")) || text(event["reportingInstance"]);
+  return host === "" ? component : `${component}, ${host}`;
+}
+
+const plainPrinter: Printer = {
+  columns: columns("Name", "Age"),
+  cells: (it, now) => [nameOf(it), since(dig(it, "metadata", "creationTimestamp"), now)],
+};
+
+const printers: Readonly<Record<string, Printer>> = {
+  configmaps: configMapPrinter,
+  deployments: deploymentPrinter,
+  endpointslices: endpointSlicePrinter,
+  events: eventPrinter,
+  leases: leasePrinter,
+  namespaces: namespacePrinter,
+  nodes: nodePrinter,
+  pods: podPrinter,
+  replicasets: replicaSetPrinter,
+  secrets: secretPrinter,
+  serviceaccounts: serviceAccountPrinter,
+  services: servicePrinter,
+};
+
+/** @param resource plural name */
+export function printerFor(resource: string): Printer {
+  return printers[resource] ?? plainPrinter;
+}

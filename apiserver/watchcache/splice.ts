@@ -1,0 +1,57 @@
+import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
+import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
+
+/**
+ * Objects at rest are JSON without resourceVersion, and begin with the same bytes for every object of a resource:
+ * `{"kind":K,"apiVersion":V,"metadata":{`. So the store's revision is inserted without parsing.
+ */
+export function headOf(info: ResourceInfo): Uint8Array {
+  return utf8(`{"kind":${JSON.stringify(info.kind)},"apiVersion":${JSON.stringify(apiVersionOf(info))},"metadata":{`);
+}
+
+interface Encodable {
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The bytes at rest of `object`: canonical key order at the front, resourceVersion left out. */
+export function encodeAtRest(info: ResourceInfo, object: Encodable): Uint8Array {
+  const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object as Record<string, unknown>;
+  const { resourceVersion: _resourceVersion, selfLink: _selfLink, ...meta } = (metadata ?? {}) as Record<
+    string,
+    unknown
+  >;
+  return utf8(JSON.stringify({ kind: info.kind, apiVersion: apiVersionOf(info), metadata: meta, ...rest }));
+}
+
+/** `stored` with `"resourceVersion":"N"` as metadata's first field. Bytes in another form are decoded and encoded anew. */
+export function spliceRevision(
+  info: ResourceInfo,
+  head: Uint8Array,
+  stored: Uint8Array,
+  revision: number,
+): Uint8Array<ArrayBuffer> {
+  if (startsWith(stored, head)) {
+    const empty = stored[head.length] === 0x7d;
+    const field = utf8(`"resourceVersion":"${revision}"${empty ? "" : ","}`);
+    const all = new Uint8Array(stored.length + field.length);
+    all.set(head, 0);
+    all.set(field, head.length);
+    all.set(stored.subarray(head.length), head.length + field.length);
+    return all;
+  }
+  const object: unknown = JSON.parse(fromUtf8(stored));
+  return spliceRevision(info, head, encodeAtRest(info, object as Encodable), revision);
+}
+
+/** Replaces the resourceVersion that {@linkcode spliceRevision} put in. */
+export function respliceRevision(head: Uint8Array, spliced: Uint8Array, revision: number): Uint8Array<ArrayBuffer> {
+  const start = head.length + `"resourceVersion":"`.length;
+  const end = spliced.indexOf(0x22, start);
+  return concatBytes([spliced.subarray(0, start), utf8(String(revision)), spliced.subarray(end)]);
+}
+
+function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
+  if (bytes.length < head.length + 1) return false;
+  for (let i = 0; i < head.length; i++) if (bytes[i] !== head[i]) return false;
+  return true;
+}
