@@ -1,6 +1,6 @@
 import { createDenoPlatform } from "../platform/deno/mod.ts";
 import type { Platform } from "../platform/mod.ts";
-import { callControl, type ComponentStatus } from "./control.ts";
+import { callControl, type ComponentStatus, type ControlRequest, type ControlResponse } from "./control.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout, readTextIfPresent } from "./home.ts";
 import { releaseSlice } from "./slices.ts";
@@ -18,15 +18,23 @@ export function toolPlatform(): Platform {
   return createDenoPlatform({ component: "cluster", logLevel: "error" });
 }
 
+/** sockaddr_un.sun_path less the final NUL. */
+const unixPathBytesMax = 107;
+
 /**
- * The control socket's path, relative to the data directory, into which this process moves: a unix socket's path holds
- * 107 bytes, and home directories may be long.
+ * Asks the cluster's supervisor. Where the home directory is too long for a unix socket's path, this process moves into
+ * the data directory for the time of the call.
  */
-async function inDataDirectory<T>(name: string, body: () => Promise<T>): Promise<T> {
+async function ask(name: string, request: ControlRequest, platform: Platform): Promise<ControlResponse | null> {
+  const directory = dataDirectory(name);
+  const path = `${directory}/${layout.control}`;
+  if (new TextEncoder().encode(path).length <= unixPathBytesMax) {
+    return await callControl(platform.network, `unix:${path}`, request);
+  }
   const before = Deno.cwd();
-  Deno.chdir(dataDirectory(name));
+  Deno.chdir(directory);
   try {
-    return await body();
+    return await callControl(platform.network, `unix:${layout.control}`, request);
   } finally {
     Deno.chdir(before);
   }
@@ -37,10 +45,7 @@ export async function askStatus(
   name: string,
   platform: Platform,
 ): Promise<{ supervisorPid: number; components: readonly ComponentStatus[] } | null> {
-  const answer = await inDataDirectory(
-    name,
-    () => callControl(platform.network, `unix:${layout.control}`, { op: "status" }),
-  );
+  const answer = await ask(name, { op: "status" }, platform);
   return answer?.op === "status" ? answer : null;
 }
 
@@ -85,10 +90,8 @@ export async function launchSupervisor(name: string, platform: Platform): Promis
 /** Ends every process of the cluster, also those that a killed supervisor left behind. Idempotent. */
 export async function stopProcesses(name: string, platform: Platform): Promise<void> {
   const directory = dataDirectory(name);
-  const answered = await inDataDirectory(
-    name,
-    () => callControl(platform.network, `unix:${layout.control}`, { op: "shutdown" }),
-  ).catch(() => null);
+  if (!await Deno.stat(directory).then((info) => info.isDirectory, () => false)) return;
+  const answered = await ask(name, { op: "shutdown" }, platform);
   const supervisor = parseProcess(await readTextIfPresent(`${directory}/${layout.supervisorPid}`));
   if (supervisor !== null) {
     // After an answer it ends by itself; SIGKILL only for one that hangs or that never heard the request.
