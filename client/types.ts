@@ -7,7 +7,14 @@ import type { ResourceInfo } from "../api/resources.ts";
  */
 export type Transport = (
   path: string,
-  init: { method: string; headers: Record<string, string>; body?: Uint8Array; signal?: AbortSignal },
+  init: {
+    method: string;
+    headers: Record<string, string>;
+    body?: Uint8Array;
+    signal?: AbortSignal;
+    /** The answer's body is long-lived (a watch): it gets no time limit and a connection of its own. */
+    stream?: boolean;
+  },
 ) => Promise<Response>;
 
 export type PatchType = "json" | "merge" | "strategic";
@@ -17,12 +24,15 @@ export interface ListOptions {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly resourceVersion?: string;
+  readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
   readonly limit?: number;
   readonly continue?: string;
 }
 
 export interface WatchOptions extends ListOptions {
   readonly allowWatchBookmarks?: boolean;
+  /** KEP-3157: all objects as ADDED first, then a bookmark annotated `k8s.io/initial-events-end`. */
+  readonly sendInitialEvents?: boolean;
   readonly timeoutSeconds?: number;
   readonly signal?: AbortSignal;
 }
@@ -82,6 +92,8 @@ export interface InformerOptions<T> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Take the first state from the watch itself (KEP-3157) instead of a list; falls back to list where unsupported. */
+  readonly watchList?: boolean;
   /** Drops what the cache need not hold (managedFields, say). Must not change metadata.name, namespace, uid, resourceVersion. */
   readonly transform?: (object: T) => T;
   /** Named indexes: each object is found under every value it returns. */
