@@ -5,7 +5,7 @@ import { adminClient } from "./api_access.ts";
 import type { ComponentStatus } from "./control.ts";
 import { fetchDependencies } from "./dependencies.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { writeKubeconfig } from "./kubeconfig_file.ts";
+import { removeKubeconfig, writeKubeconfig } from "./kubeconfig_file.ts";
 import { askStatus, failureDetails, launchSupervisor, removeData, stopProcesses } from "./lifecycle.ts";
 import { planOf } from "./plan.ts";
 import { AlreadyThereError, provision, type UpRequest } from "./provision.ts";
@@ -29,11 +29,11 @@ const restartsMax = 6;
 
 /**
  * Makes and starts a cluster; resolves when every node is Ready. What fails half-way is taken away again, unless
- * `retain` asks to keep it.
+ * `retain` asks to keep it. `mergeKubeconfig`: also make it the user's current context.
  */
 export async function createCluster(
   request: UpRequest,
-  options: BringUpOptions & { readonly retain: boolean },
+  options: BringUpOptions & { readonly retain: boolean; readonly mergeKubeconfig: boolean },
   platform: Platform,
 ): Promise<ClusterSpec> {
   const startedAt = performance.now();
@@ -42,7 +42,7 @@ export async function createCluster(
     await fetchDependencies();
     await launchSupervisor(spec.name, platform);
     await waitReady(spec, startedAt, options, platform);
-    await writeKubeconfig(spec);
+    await writeKubeconfig(spec, { merge: options.mergeKubeconfig });
     return spec;
   } catch (error) {
     if (!(error instanceof AlreadyThereError) && !options.retain) await removeCluster(request.name, platform);
@@ -60,13 +60,14 @@ export async function resumeCluster(name: string, options: BringUpOptions, platf
     await launchSupervisor(name, platform);
   }
   await waitReady(spec, startedAt, options, platform);
-  await writeKubeconfig(spec);
+  await writeKubeconfig(spec, { merge: true });
   return spec;
 }
 
-/** Ends the processes and removes the data, also of a half-made cluster. Idempotent. */
+/** Ends the processes, removes the kubeconfig's entry and the data, also of a half-made cluster. Idempotent. */
 export async function removeCluster(name: string, platform: Platform): Promise<void> {
   await stopProcesses(name, platform);
+  await removeKubeconfig(name);
   await removeData(name);
 }
 

@@ -33,9 +33,10 @@ export async function kubeconfigText(spec: ClusterSpec): Promise<string> {
   return stringify(mergeContext(null, await contextOf(spec)), { lineWidth: 0 });
 }
 
-/** Writes the cluster's own file and merges its context, made current, into the user's kubeconfig. */
-export async function writeKubeconfig(spec: ClusterSpec): Promise<void> {
+/** Writes the cluster's own file and, with `merge`, its context, made current, into the user's kubeconfig. */
+export async function writeKubeconfig(spec: ClusterSpec, options: { readonly merge: boolean }): Promise<void> {
   await writeTextAtomic(`${dataDirectory(spec.name)}/${layout.kubeconfig}`, await kubeconfigText(spec));
+  if (!options.merge) return;
   const context = await contextOf(spec);
   await editUserKubeconfig((config) => mergeContext(config, context), true);
 }

@@ -98,7 +98,7 @@ function program(): Command {
     .option("--merge", "write the context into $KUBECONFIG or ~/.kube/config again", false)
     .action(async (options) => {
       const spec = await requireSpec(options.name);
-      if (options.merge) await writeKubeconfig(spec);
+      if (options.merge) await writeKubeconfig(spec, { merge: true });
       else if (options.path) print(`${dataDirectory(spec.name)}/${layout.kubeconfig}`);
       else print((await kubeconfigText(spec)).trimEnd());
     });

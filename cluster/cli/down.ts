@@ -1,6 +1,6 @@
+import { removeCluster } from "../bring_up.ts";
 import { homeDirectory } from "../home.ts";
-import { removeKubeconfig } from "../kubeconfig_file.ts";
-import { askStatus, removeData, stopProcesses, toolPlatform } from "../lifecycle.ts";
+import { askStatus, stopProcesses, toolPlatform } from "../lifecycle.ts";
 import { balancerUrl } from "../plan.ts";
 import { checkName, readSpec, requireSpec } from "../spec.ts";
 import { ok, print, progress, table } from "./output.ts";
@@ -30,9 +30,7 @@ export async function down(name: string | null): Promise<void> {
       progress(`No cluster named "${each}": nothing to remove`);
       continue;
     }
-    await stopProcesses(each, platform);
-    await removeKubeconfig(each);
-    await removeData(each);
+    await removeCluster(each, platform);
     ok(`removed ${each}`);
   }
 }

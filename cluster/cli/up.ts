@@ -26,7 +26,7 @@ export async function up(options: UpOptions): Promise<void> {
     await removeCluster(options.name, platform);
   });
   try {
-    const spec = await createCluster(options, { ...options, onProgress: show }, platform);
+    const spec = await createCluster(options, { ...options, mergeKubeconfig: true, onProgress: show }, platform);
     await report(spec, options.output, performance.now() - startedAt);
   } finally {
     disarm();
