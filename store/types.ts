@@ -114,6 +114,8 @@ export interface WatchSink {
   onProgress?(revision: Revision): void;
   /** The last call. `Compacted` carries `compactRevision`; a lost connection is `Unavailable`: watch again from the last revision + 1. */
   onClose(error: StoreError | null): void;
+  /** True while whatever takes the events is full: the watch then waits and catches up from history, delaying nobody. */
+  congested?(): boolean;
 }
 
 export interface Watch {
@@ -159,7 +161,7 @@ export interface Store {
   close(): void;
 }
 
-/** The closed set. `Unavailable` means the outcome of a write is unknown (sent, not answered); `NoLeader` that it was not sent. */
+/** The closed set. `Overloaded` means refused untried, too much is in flight; `Unavailable` means the outcome of a write is unknown (sent, not answered); `NoLeader` that it was not sent. */
 export type StoreErrorCode =
   | "Compacted"
   | "FutureRevision"
@@ -174,6 +176,7 @@ export type StoreErrorCode =
   | "NoSpace"
   | "Corrupt"
   | "Unavailable"
+  | "Overloaded"
   | "InvalidArgument";
 
 export class StoreError extends Error {

@@ -1,0 +1,319 @@
+import type { Clock, Random, Timer, Timers } from "../platform/mod.ts";
+import { storeLimits } from "./limits.ts";
+import { checkTxn, hasPut, isReadOnly } from "./mvcc/check.ts";
+import type { Command, CommandResult, Refusal } from "./mvcc/command.ts";
+import { StoreMachine } from "./mvcc/machine.ts";
+import { Mvcc } from "./mvcc/mvcc.ts";
+import {
+  type LeaseGrantResponse,
+  type LeaseId,
+  type RangeRequest,
+  type RangeResponse,
+  type Store,
+  StoreError,
+  type StoreStatus,
+  type TxnRequest,
+  type TxnResponse,
+  type Watch,
+  type WatchRequest,
+  type WatchSink,
+} from "./types.ts";
+import { WatchHub } from "./watch/hub.ts";
+
+/** How commands come to be applied: through a replicated log, or at once. */
+export interface Consensus {
+  /** @param encoded the command's bytes, when the caller has them @throws StoreError NotLeader, NoLeader, Unavailable */
+  propose(command: Command, encoded?: Uint8Array): Promise<CommandResult>;
+  /** Resolves when this member has applied all that was committed at the call. */
+  readIndex(): Promise<void>;
+  leads(): boolean;
+  status(): Pick<StoreStatus, "memberId" | "leaderId" | "term" | "appliedIndex" | "commitIndex" | "isLearner">;
+}
+
+export interface FrontDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+}
+
+export interface FrontConfig {
+  readonly compactionRetentionRevisions: number;
+  /** A new leader gives every lease this much on top of its TTL. */
+  readonly leaseExtensionMs: number;
+}
+
+/** Machine and watch hub of one member, wired to each other; the log is joined on later. */
+export function createMachine(
+  decode: (bytes: Uint8Array) => Command,
+): { machine: StoreMachine; mvcc: Mvcc; hub: WatchHub; onApplied: (hook: (command: Command) => void) => void } {
+  const mvcc = new Mvcc();
+  const hub = new WatchHub(mvcc);
+  let hook: ((command: Command) => void) | null = null;
+  const machine = new StoreMachine({ mvcc, hub, decode, applied: (command) => hook?.(command) });
+  return { machine, mvcc, hub, onApplied: (next) => void (hook = next) };
+}
+
+/**
+ * The Store over one member's machine: reads and watches from its state, writes through the consensus, and the leader's
+ * chores (lease expiry, compaction by retention). Shared by the in-memory store and the replicated member.
+ */
+export class StoreFront implements Store {
+  readonly #mvcc: Mvcc;
+  readonly #hub: WatchHub;
+  readonly #consensus: Consensus;
+  readonly #deps: FrontDeps;
+  readonly #config: FrontConfig;
+  #leading = false;
+  #syncTimer: Timer | null = null;
+  #syncQueued = false;
+  #leaseTimer: Timer | null = null;
+  #compactionTimer: Timer | null = null;
+  #progressTimer: Timer | null = null;
+  #freeTimer: Timer | null = null;
+  #closed = false;
+
+  constructor(
+    parts: {
+      mvcc: Mvcc;
+      hub: WatchHub;
+      onApplied: (hook: (command: Command) => void) => void;
+      consensus: Consensus;
+      deps: FrontDeps;
+      config: FrontConfig;
+    },
+  ) {
+    this.#mvcc = parts.mvcc;
+    this.#hub = parts.hub;
+    this.#consensus = parts.consensus;
+    this.#deps = parts.deps;
+    this.#config = parts.config;
+    parts.onApplied((command) => this.#afterApply(command));
+  }
+
+  async range(request: RangeRequest): Promise<RangeResponse> {
+    this.#open();
+    if (request.serializable !== true) await this.#consensus.readIndex();
+    const result = this.#mvcc.range(request);
+    if (!result.ok) throw errorOf(result);
+    return result.response;
+  }
+
+  txn(request: TxnRequest): Promise<TxnResponse> {
+    return this.txnEncoded(request, undefined);
+  }
+
+  /** @param encoded the bytes of the txn command, when the caller has them: they go into the log as they are */
+  async txnEncoded(request: TxnRequest, encoded: Uint8Array | undefined): Promise<TxnResponse> {
+    this.#open();
+    const refusal = checkTxn(request);
+    if (refusal !== null) throw errorOf(refusal);
+    if (isReadOnly(request)) {
+      await this.#consensus.readIndex();
+      return txnOf(this.#mvcc.readTxn(request));
+    }
+    if (this.#mvcc.bytes > storeLimits.databaseBytesMax && hasPut(request)) {
+      throw new StoreError("NoSpace", `Cannot put: the store holds ${this.#mvcc.bytes} bytes`);
+    }
+    return txnOf(await this.#consensus.propose({ kind: "txn", request }, encoded));
+  }
+
+  watch(request: WatchRequest, sink: WatchSink): Watch {
+    const watcher = this.#hub.watch(request, sink);
+    if (this.#closed) {
+      this.#hub.cancel(watcher);
+      queueMicrotask(() => sink.onClose(new StoreError("Unavailable", "Cannot watch: the store is closed")));
+      return { cancel: () => {}, requestProgress: () => {} };
+    }
+    this.#queueSync();
+    if (watcher.progressNotify) this.#startProgress();
+    return {
+      cancel: () => this.#hub.cancel(watcher),
+      requestProgress: () => {
+        // The progress asked for is that of the whole store, not of a member that lags: first catch up with the leader.
+        this.#consensus.readIndex().catch(() => {}).then(() => {
+          this.#hub.requestProgress(watcher);
+          if (this.#hub.behind) this.#queueSync();
+        });
+      },
+    };
+  }
+
+  async leaseGrant(ttlSeconds: number, id: LeaseId = 0n): Promise<LeaseGrantResponse> {
+    this.#open();
+    const chosen = id === 0n ? this.#freeLeaseId() : id;
+    const result = await this.#consensus.propose({ kind: "leaseGrant", id: chosen, ttlSeconds });
+    if (!result.ok) throw errorOf(result);
+    return { id: chosen, ttlSeconds: result.kind === "leaseGrant" ? result.ttlSeconds : ttlSeconds };
+  }
+
+  async leaseRevoke(id: LeaseId): Promise<void> {
+    this.#open();
+    const result = await this.#consensus.propose({ kind: "leaseRevoke", id });
+    if (!result.ok) throw errorOf(result);
+  }
+
+  async leaseKeepAlive(id: LeaseId): Promise<number> {
+    this.#open();
+    if (!this.#consensus.leads()) throw new StoreError("NotLeader", "Cannot renew a lease: this member does not lead");
+    const ttlSeconds = this.#mvcc.leases.renew(id, this.#deps.clock.monotonic());
+    if (ttlSeconds === undefined) {
+      throw new StoreError("LeaseNotFound", `Cannot renew lease ${id}: it expired, was revoked or never was`);
+    }
+    return ttlSeconds;
+  }
+
+  async compact(revision: number): Promise<void> {
+    this.#open();
+    const result = await this.#consensus.propose({ kind: "compact", revision });
+    if (!result.ok) throw errorOf(result);
+  }
+
+  async status(): Promise<StoreStatus> {
+    return this.statusNow();
+  }
+
+  statusNow(): StoreStatus {
+    return {
+      ...this.#consensus.status(),
+      revision: this.#mvcc.revision,
+      compactRevision: this.#mvcc.compactRevision,
+      databaseBytes: this.#mvcc.bytes,
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.setLeading(false);
+    for (const timer of [this.#syncTimer, this.#progressTimer, this.#freeTimer]) timer?.cancel();
+    this.#hub.closeAll(new StoreError("Unavailable", "The store was closed"));
+  }
+
+  /** Ends every watch; their owners watch again elsewhere. For a member that has lost the others. */
+  closeWatches(message: string): void {
+    this.#hub.closeAll(new StoreError("Unavailable", message));
+  }
+
+  /** Tells the front whether its member leads: only a leader ends leases and compacts. */
+  setLeading(leading: boolean): void {
+    if (leading === this.#leading) return;
+    this.#leading = leading;
+    if (leading) {
+      this.#mvcc.leases.promote(this.#deps.clock.monotonic(), this.#config.leaseExtensionMs);
+      this.#armLeases();
+      this.#armCompaction();
+    } else {
+      this.#mvcc.leases.demote();
+      this.#leaseTimer?.cancel();
+      this.#compactionTimer?.cancel();
+      this.#leaseTimer = null;
+      this.#compactionTimer = null;
+    }
+  }
+
+  /** A snapshot from the leader replaced the state. */
+  restored(): void {
+    if (this.#hub.behind) this.#queueSync();
+  }
+
+  #open(): void {
+    if (this.#closed) throw new StoreError("Unavailable", "Cannot use the store: it is closed");
+  }
+
+  #afterApply(command: Command): void {
+    if (this.#leading) {
+      if (command.kind === "leaseGrant") this.#mvcc.leases.start(command.id, this.#deps.clock.monotonic());
+      if (command.kind === "leaseGrant") this.#armLeases();
+      else this.#armCompaction();
+    }
+    if (command.kind === "compact") this.#armFree();
+    // A write may push a congested watch back to history; a compaction may end a slow one.
+    if (this.#syncTimer === null) this.#queueSyncSoon();
+  }
+
+  #queueSync(): void {
+    if (this.#syncQueued) return;
+    this.#syncQueued = true;
+    queueMicrotask(() => {
+      this.#syncQueued = false;
+      this.#sync();
+    });
+  }
+
+  /** After the watches of this command were served. */
+  #queueSyncSoon(): void {
+    queueMicrotask(() => {
+      if (this.#hub.behind && this.#syncTimer === null && !this.#syncQueued) this.#sync();
+    });
+  }
+
+  #sync(): void {
+    this.#syncTimer?.cancel();
+    this.#syncTimer = null;
+    if (this.#closed) return;
+    this.#hub.sync();
+    if (!this.#hub.behind) return;
+    this.#syncTimer = this.#deps.timers.schedule(storeLimits.watchSyncRetryMs, () => {
+      this.#syncTimer = null;
+      this.#sync();
+    });
+  }
+
+  #startProgress(): void {
+    this.#progressTimer ??= this.#deps.timers.schedule(storeLimits.watchProgressIntervalMs, () => {
+      this.#progressTimer = null;
+      if (this.#hub.progressRound()) this.#startProgress();
+    });
+  }
+
+  #armLeases(): void {
+    if (this.#mvcc.leases.size === 0) return;
+    this.#leaseTimer ??= this.#deps.timers.schedule(storeLimits.leaseExpiryIntervalMs, () => {
+      this.#leaseTimer = null;
+      const over = this.#mvcc.leases.expire(this.#deps.clock.monotonic(), storeLimits.leaseExpiryBatch);
+      // A failed proposal is made again in the next round, as long as this member leads.
+      for (const id of over) this.#consensus.propose({ kind: "leaseRevoke", id }).catch(() => {});
+      if (this.#leading) this.#armLeases();
+    });
+  }
+
+  #armCompaction(): void {
+    const { revision, compactRevision } = this.#mvcc;
+    const kept = revision - compactRevision;
+    if (this.#compactionTimer !== null || kept <= this.#config.compactionRetentionRevisions) return;
+    this.#compactionTimer = this.#deps.timers.schedule(storeLimits.compactionIntervalMs, () => {
+      this.#compactionTimer = null;
+      if (!this.#leading) return;
+      const target = this.#mvcc.revision - this.#config.compactionRetentionRevisions;
+      if (target <= this.#mvcc.compactRevision) return;
+      this.#consensus.propose({ kind: "compact", revision: target }).catch(() => {});
+    });
+  }
+
+  /** Frees what a compaction left, a little at a time, so that a large one does not stop the event loop. */
+  #armFree(): void {
+    this.#freeTimer ??= this.#deps.timers.schedule(storeLimits.compactionStepMs, () => {
+      this.#freeTimer = null;
+      if (this.#mvcc.compactStep(storeLimits.compactionStepEntries)) this.#armFree();
+    });
+  }
+
+  #freeLeaseId(): LeaseId {
+    for (;;) {
+      const bytes = this.#deps.random.bytes(8);
+      const id = new DataView(bytes.buffer).getBigInt64(0) & 0x7fff_ffff_ffff_ffffn;
+      if (id !== 0n && !this.#mvcc.leases.has(id)) return id;
+    }
+  }
+}
+
+export function errorOf(refusal: Refusal): StoreError {
+  const { compactRevision } = refusal;
+  return new StoreError(refusal.code, refusal.message, compactRevision === undefined ? {} : { compactRevision });
+}
+
+function txnOf(result: CommandResult): TxnResponse {
+  if (!result.ok) throw errorOf(result);
+  if (result.kind !== "txn") throw new StoreError("Corrupt", `A transaction was answered as ${result.kind}`);
+  return result.response;
+}

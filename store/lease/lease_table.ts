@@ -1,0 +1,117 @@
+import { must } from "../../base/assert.ts";
+import type { LeaseId } from "../types.ts";
+
+interface Lease {
+  readonly id: LeaseId;
+  readonly ttlSeconds: number;
+  /** Keys attached, as latin1 texts. */
+  readonly keys: Set<string>;
+  /** Monotonic milliseconds on the leader; Infinity on the others, which never expire anything. */
+  deadlineMs: number;
+  /** Its revocation was proposed: it can no longer be renewed. */
+  expiring: boolean;
+}
+
+/**
+ * The leases and the keys attached to them. Which leases exist is replicated; *when* they end only the leader tracks, by
+ * its monotonic clock, and it ends them by a proposed command. Time is always an argument.
+ */
+export class LeaseTable {
+  readonly #leases = new Map<LeaseId, Lease>();
+  readonly #byKey = new Map<string, LeaseId>();
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  has(id: LeaseId): boolean {
+    return this.#leases.has(id);
+  }
+
+  ttlSeconds(id: LeaseId): number | undefined {
+    return this.#leases.get(id)?.ttlSeconds;
+  }
+
+  /** Ids in ascending order. */
+  ids(): LeaseId[] {
+    return [...this.#leases.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  }
+
+  /** Keys of a lease in byte order. */
+  keys(id: LeaseId): string[] {
+    return [...(this.#leases.get(id)?.keys ?? [])].sort();
+  }
+
+  /** The caller has checked that `id` is free. Never expires until {@linkcode promote} or {@linkcode start}. */
+  grant(id: LeaseId, ttlSeconds: number): void {
+    this.#leases.set(id, { id, ttlSeconds, keys: new Set(), deadlineMs: Infinity, expiring: false });
+  }
+
+  /** Forgets the lease; its keys are the caller's to delete. */
+  revoke(id: LeaseId): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return;
+    for (const key of lease.keys) this.#byKey.delete(key);
+    this.#leases.delete(id);
+  }
+
+  /** `key` now belongs to `id` (0n: to none) and to no other. */
+  attach(key: string, id: LeaseId): void {
+    const before = this.#byKey.get(key);
+    if (before === id) return;
+    if (before !== undefined) {
+      this.#leases.get(before)?.keys.delete(key);
+      this.#byKey.delete(key);
+    }
+    if (id === 0n) return;
+    must(this.#leases.get(id), `lease ${id} was checked before a key is attached`).keys.add(key);
+    this.#byKey.set(key, id);
+  }
+
+  clear(): void {
+    this.#leases.clear();
+    this.#byKey.clear();
+  }
+
+  /** Leader: starts the clock of a lease that was just granted. */
+  start(id: LeaseId, nowMs: number): void {
+    const lease = this.#leases.get(id);
+    if (lease !== undefined && lease.deadlineMs === Infinity) lease.deadlineMs = nowMs + lease.ttlSeconds * 1000;
+  }
+
+  /**
+   * This member now leads: every lease gets its whole TTL again, and `extendMs` (an election timeout) on top, since the
+   * leader before may have renewed it until it noticed that it was none.
+   */
+  promote(nowMs: number, extendMs: number): void {
+    for (const lease of this.#leases.values()) {
+      lease.deadlineMs = nowMs + lease.ttlSeconds * 1000 + extendMs;
+      lease.expiring = false;
+    }
+  }
+
+  /** This member no longer leads. */
+  demote(): void {
+    for (const lease of this.#leases.values()) {
+      lease.deadlineMs = Infinity;
+      lease.expiring = false;
+    }
+  }
+
+  /** Leader: the TTL it was renewed to; undefined when there is no such lease, or its end was already proposed. */
+  renew(id: LeaseId, nowMs: number): number | undefined {
+    const lease = this.#leases.get(id);
+    if (lease === undefined || lease.expiring) return undefined;
+    lease.deadlineMs = nowMs + lease.ttlSeconds * 1000;
+    return lease.ttlSeconds;
+  }
+
+  /** Leader: up to `limit` leases whose time is over, earliest first; they can no longer be renewed. Call again to retry. */
+  expire(nowMs: number, limit: number): LeaseId[] {
+    const over = [...this.#leases.values()].filter((lease) => lease.deadlineMs <= nowMs);
+    over.sort((a, b) => a.deadlineMs - b.deadlineMs || (a.id < b.id ? -1 : 1));
+    const chosen = over.slice(0, limit);
+    for (const lease of chosen) lease.expiring = true;
+    return chosen.map((lease) => lease.id);
+  }
+}

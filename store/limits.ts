@@ -1,0 +1,55 @@
+import { invariant } from "../base/assert.ts";
+
+/** Every bound of the store, by name. Sizes in bytes, times in milliseconds unless the name says otherwise. */
+export const storeLimits = {
+  /** One encoded transaction; etcd's default (1.5 MiB). */
+  requestBytesMax: 1_572_864,
+  /** Comparisons or operations in one branch of a transaction; etcd's default. Nested ones share the outer's budget. */
+  txnOperationsMax: 128,
+  /** Puts are refused above this; deletes and compaction go on. etcd's default quota. */
+  databaseBytesMax: 2 * 1024 ** 3,
+  /** A range that would answer with more is refused with TooLarge: the caller pages with `limit`. */
+  rangeResponseBytesMax: 96 * 1024 ** 2,
+
+  leaseTtlSecondsMin: 1,
+  leaseTtlSecondsMax: 9_000_000_000,
+  leasesMax: 1_000_000,
+  leaseExpiryIntervalMs: 500,
+  /** Leases proposed for revocation in one interval. */
+  leaseExpiryBatch: 500,
+
+  /** History entries one pass over unsynced watches may look at before it yields the event loop. */
+  watchSyncBudgetEntries: 20_000,
+  /** A catch-up delivery is cut at the first whole revision at or over either. */
+  watchDeliveryEventsMax: 1_000,
+  watchDeliveryBytesMax: 1024 ** 2,
+  watchSyncRetryMs: 10,
+  watchProgressIntervalMs: 5_000,
+  watchesPerConnectionMax: 10_000,
+  /** Above this many queued bytes a connection's watches wait and catch up from history. */
+  connectionCongestedBytes: 4 * 1024 ** 2,
+  /** Above this the other end is taken for dead and the connection is closed. */
+  connectionBufferedBytesMax: 256 * 1024 ** 2,
+  /** Requests of one connection that wait for an answer; more are answered Overloaded. */
+  connectionInFlightMax: 4_096,
+  connectionsMax: 1_024,
+
+  /** What one client connection keeps unanswered at most; below the server's bound, so that it is met here. */
+  clientInFlightMax: 2_048,
+  /** Calls of one client that wait for a leader to appear. */
+  clientWaitingMax: 8_192,
+  clientReconnectMsMin: 10,
+  clientReconnectMsMax: 500,
+  clientRetryMs: 10,
+
+  /** Revisions of history the leader keeps when nobody else compacts. */
+  compactionRetentionRevisions: 100_000,
+  compactionIntervalMs: 10_000,
+  /** History entries freed per applied command and per idle step after a compaction. */
+  compactionStepEntries: 256,
+  compactionStepMs: 2,
+} as const;
+
+invariant(storeLimits.clientInFlightMax < storeLimits.connectionInFlightMax, "the client's bound must be met first");
+invariant(storeLimits.connectionCongestedBytes < storeLimits.connectionBufferedBytesMax, "congested comes before dead");
+invariant(storeLimits.watchDeliveryBytesMax <= storeLimits.connectionCongestedBytes, "one delivery must not congest");

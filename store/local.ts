@@ -1,0 +1,46 @@
+import { type Consensus, createMachine, type FrontDeps, StoreFront } from "./front.ts";
+import { storeLimits } from "./limits.ts";
+import type { Store } from "./types.ts";
+
+/** The parts of the platform that an in-memory store uses. */
+export type LocalStoreDeps = FrontDeps;
+
+export interface LocalStore extends Store {
+  /** Equal in stores that hold the same pairs, history and leases. Costs a whole snapshot. */
+  stateHash(): string;
+}
+
+/**
+ * The whole store in memory, in one process: the machine, watches and leases of a member, without a log. Nothing outlives
+ * it. It holds timers only while there are leases to expire or watches to catch up; `close` ends them.
+ */
+export function createLocalStore(
+  deps: LocalStoreDeps,
+  options: { readonly compactionRetentionRevisions?: number } = {},
+): LocalStore {
+  const { machine, mvcc, hub, onApplied } = createMachine(() => {
+    throw new TypeError("A store without a log decodes nothing");
+  });
+  let applied = 0;
+  const consensus: Consensus = {
+    propose: (command) => {
+      applied++;
+      return Promise.resolve(machine.run(command));
+    },
+    readIndex: () => Promise.resolve(),
+    leads: () => true,
+    status: () => ({
+      memberId: "local",
+      leaderId: "local",
+      term: 1,
+      appliedIndex: applied,
+      commitIndex: applied,
+      isLearner: false,
+    }),
+  };
+  const retention = options.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions;
+  const config = { compactionRetentionRevisions: retention, leaseExtensionMs: 0 };
+  const front = new StoreFront({ mvcc, hub, onApplied, consensus, deps, config });
+  front.setLeading(true);
+  return Object.assign(front, { stateHash: () => machine.stateHash() });
+}

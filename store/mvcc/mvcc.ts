@@ -1,0 +1,381 @@
+import { compareBytes, emptyBytes, toLatin1 } from "../../base/bytes.ts";
+import { LeaseTable } from "../lease/lease_table.ts";
+import { storeLimits } from "../limits.ts";
+import type {
+  Compare,
+  KeyValue,
+  Operation,
+  OperationResponse,
+  RangeRequest,
+  RangeResponse,
+  RangeSort,
+  Revision,
+  TxnRequest,
+  TxnResponse,
+} from "../types.ts";
+import { checkRange, checkTxn } from "./check.ts";
+import { type Command, type CommandResult, type Refusal, refuse } from "./command.ts";
+import { History, type HistoryEntry } from "./history.ts";
+import { intervalOf } from "./interval.ts";
+import { isTombstone, KeyIndex, type KeyRecord, liveAt, tombstone } from "./key_index.ts";
+
+/** What one applied command did: its answer, and the writes in order, all of revision `revision`. */
+export interface Applied {
+  readonly result: CommandResult;
+  readonly revision: Revision;
+  readonly changes: readonly HistoryEntry[];
+}
+
+export type RangeResult = { readonly ok: true; readonly response: RangeResponse } | Refusal;
+
+/** A branch chosen by its comparisons, with the choices inside it; made before anything is written. */
+interface Path {
+  readonly succeeded: boolean;
+  readonly operations: readonly Operation[];
+  /** One for each nested transaction in `operations`, in order. */
+  readonly nested: readonly Path[];
+}
+
+const noChanges: readonly HistoryEntry[] = [];
+
+/**
+ * The multi-version key space: etcd's semantics over bytes. Deterministic: the same commands in the same order give the
+ * same answers, history and {@linkcode keptVersions} on every replica.
+ *
+ * The main/sub revision of etcd is (modRevision, place in `history`): all writes of a transaction share the first.
+ */
+export class Mvcc {
+  readonly index = new KeyIndex();
+  readonly history = new History();
+  readonly leases = new LeaseTable();
+  #revision = 1 as Revision;
+  #compactRevision = 0;
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  /** The oldest revision that can be read; 0 while nothing was compacted. */
+  get compactRevision(): number {
+    return this.#compactRevision;
+  }
+
+  /** Keys, values and bookkeeping of every kept version. */
+  get bytes(): number {
+    return this.index.bytes;
+  }
+
+  apply(command: Command): Applied {
+    this.compactStep(storeLimits.compactionStepEntries);
+    switch (command.kind) {
+      case "txn":
+        return this.#applyTxn(command.request);
+      case "leaseGrant":
+        return this.#unchanged(this.#grant(command.id, command.ttlSeconds));
+      case "leaseRevoke":
+        return this.#applyRevoke(command.id);
+      case "compact":
+        return this.#unchanged(this.#compact(command.revision));
+    }
+  }
+
+  range(request: RangeRequest): RangeResult {
+    const refusal = checkRange(request) ?? this.#checkRevision(request.revision ?? 0);
+    return refusal ?? { ok: true, response: this.#read(request, this.#revision) };
+  }
+
+  /** A transaction without writes, on the state as it is. */
+  readTxn(request: TxnRequest): CommandResult {
+    const refusal = checkTxn(request);
+    if (refusal !== null) return refusal;
+    const path = this.#choose(request);
+    const refused = this.#checkPath(path);
+    if (refused !== null) return refused;
+    return { ok: true, kind: "txn", response: this.#run(path, []) };
+  }
+
+  /** Frees up to `limit` writes from before the compact revision. True while there is more to free. */
+  compactStep(limit: number): boolean {
+    for (let i = 0; i < limit; i++) {
+      const entry = this.history.shiftBefore(this.#compactRevision);
+      if (entry === undefined) return false;
+      this.index.prune(entry.record, this.#compactRevision);
+    }
+    return true;
+  }
+
+  /** Empties the store and takes over the counters of a snapshot; {@linkcode load} then brings its pairs. */
+  reset(revision: Revision, compactRevision: number): void {
+    this.index.clear();
+    this.history.clear();
+    this.leases.clear();
+    this.#revision = revision;
+    this.#compactRevision = compactRevision;
+  }
+
+  /** Adds one version from a snapshot. Versions come in history order, those of no history entry first. */
+  load(kv: KeyValue): void {
+    const text = toLatin1(kv.key);
+    const known = this.index.get(text);
+    // One key object for all versions of a key.
+    const shared = known === undefined ? kv : { ...kv, key: known.latest.key };
+    const record = this.index.append(known, text, shared);
+    if (kv.modRevision >= this.#compactRevision) this.history.append({ kv: shared, record });
+    // An old version may name a lease that is gone; the tombstone that the revocation wrote comes later.
+    this.leases.attach(text, this.leases.has(kv.lease) ? kv.lease : 0n);
+  }
+
+  #unchanged(result: CommandResult): Applied {
+    return { result, revision: this.#revision, changes: noChanges };
+  }
+
+  #applyTxn(request: TxnRequest): Applied {
+    const refusal = checkTxn(request);
+    if (refusal !== null) return this.#unchanged(refusal);
+    const path = this.#choose(request);
+    const refused = this.#checkPath(path);
+    if (refused !== null) return this.#unchanged(refused);
+    const changes: HistoryEntry[] = [];
+    const response = this.#run(path, changes);
+    return this.#commit({ ok: true, kind: "txn", response }, changes);
+  }
+
+  #commit(result: CommandResult, changes: readonly HistoryEntry[]): Applied {
+    if (changes.length > 0) this.#revision = (this.#revision + 1) as Revision;
+    return { result, revision: this.#revision, changes };
+  }
+
+  #grant(id: bigint, ttlSeconds: number): CommandResult {
+    if (id <= 0n || !Number.isSafeInteger(ttlSeconds) || ttlSeconds > storeLimits.leaseTtlSecondsMax) {
+      return refuse("InvalidArgument", `Cannot grant lease ${id}: id or TTL of ${ttlSeconds} s is out of range`);
+    }
+    if (this.leases.has(id)) return refuse("LeaseExists", `Cannot grant lease ${id}: it exists`);
+    if (this.leases.size >= storeLimits.leasesMax) {
+      return refuse("Overloaded", `Cannot grant lease ${id}: there are ${storeLimits.leasesMax} already`);
+    }
+    const granted = Math.max(ttlSeconds, storeLimits.leaseTtlSecondsMin);
+    this.leases.grant(id, granted);
+    return { ok: true, kind: "leaseGrant", id, ttlSeconds: granted };
+  }
+
+  #applyRevoke(id: bigint): Applied {
+    if (!this.leases.has(id)) return this.#unchanged(leaseNotFound(id));
+    const changes: HistoryEntry[] = [];
+    const keys = this.leases.keys(id);
+    this.leases.revoke(id);
+    for (const key of keys) {
+      const record = this.index.get(key);
+      if (record !== undefined && !isTombstone(record.latest)) this.#erase(record, changes);
+    }
+    const revision = (this.#revision + (changes.length > 0 ? 1 : 0)) as Revision;
+    return this.#commit({ ok: true, kind: "leaseRevoke", revision }, changes);
+  }
+
+  #compact(revision: number): CommandResult {
+    if (revision > this.#revision) {
+      return refuse("FutureRevision", `Cannot compact to revision ${revision}: current revision is ${this.#revision}`);
+    }
+    if (revision <= this.#compactRevision) return this.#compacted(revision);
+    this.#compactRevision = revision;
+    return { ok: true, kind: "compact", revision: this.#revision };
+  }
+
+  #compacted(revision: number): Refusal {
+    const message = `Revision ${revision} has been compacted: the oldest kept is ${this.#compactRevision}`;
+    return { ok: false, code: "Compacted", message, compactRevision: this.#compactRevision };
+  }
+
+  #checkRevision(revision: number): Refusal | null {
+    if (revision === 0) return null;
+    if (revision < this.#compactRevision) return this.#compacted(revision);
+    if (revision <= this.#revision) return null;
+    return refuse("FutureRevision", `Cannot read revision ${revision}: current revision is ${this.#revision}`);
+  }
+
+  #choose(request: TxnRequest): Path {
+    const succeeded = request.compare.every((compare) => this.#holds(compare));
+    const operations = succeeded ? request.success : request.failure;
+    const nested: Path[] = [];
+    for (const operation of operations) if (operation.kind === "txn") nested.push(this.#choose(operation.request));
+    return { succeeded, operations, nested };
+  }
+
+  /** All that can fail, fails here, before any side effect. */
+  #checkPath(path: Path): Refusal | null {
+    for (const operation of path.operations) {
+      if (operation.kind === "range") {
+        const refusal = this.#checkRevision(operation.request.revision ?? 0);
+        if (refusal !== null) return refusal;
+      } else if (operation.kind === "put") {
+        const lease = operation.lease ?? 0n;
+        if (lease !== 0n && !this.leases.has(lease)) return leaseNotFound(lease);
+        if (operation.ignoreValue !== true && operation.ignoreLease !== true) continue;
+        const record = this.index.get(toLatin1(operation.key));
+        if (record === undefined || isTombstone(record.latest)) {
+          return refuse("KeyNotFound", "Cannot put with ignoreValue or ignoreLease: the key does not exist");
+        }
+      }
+    }
+    for (const nested of path.nested) {
+      const refusal = this.#checkPath(nested);
+      if (refusal !== null) return refusal;
+    }
+    return null;
+  }
+
+  #holds(compare: Compare): boolean {
+    let any = false;
+    let all = true;
+    this.index.forRange(intervalOf(compare.key, compare.rangeEnd), (record) => {
+      if (isTombstone(record.latest)) return true;
+      any = true;
+      all = compareHolds(compare, record.latest);
+      return all;
+    });
+    if (any) return all;
+    // A missing value cannot be told from an empty one, so a comparison of values fails; the counters read as 0.
+    return compare.target === "value" ? false : compareHolds(compare, null);
+  }
+
+  #run(path: Path, changes: HistoryEntry[]): TxnResponse {
+    const responses: OperationResponse[] = [];
+    let nested = 0;
+    for (const operation of path.operations) {
+      switch (operation.kind) {
+        case "range":
+          responses.push({ kind: "range", response: this.#read(operation.request, this.#current(changes)) });
+          break;
+        case "put":
+          responses.push(this.#put(operation, changes));
+          break;
+        case "delete":
+          responses.push(this.#delete(operation, changes));
+          break;
+        case "txn":
+          responses.push({ kind: "txn", response: this.#run(path.nested[nested++] as Path, changes) });
+          break;
+      }
+    }
+    return { revision: this.#current(changes), succeeded: path.succeeded, responses };
+  }
+
+  /** The revision that a read inside a transaction sees: with the transaction's own writes so far. */
+  #current(changes: readonly HistoryEntry[]): Revision {
+    return (this.#revision + (changes.length > 0 ? 1 : 0)) as Revision;
+  }
+
+  #put(operation: Operation & { kind: "put" }, changes: HistoryEntry[]): OperationResponse {
+    const text = toLatin1(operation.key);
+    const record = this.index.get(text);
+    const before = record === undefined || isTombstone(record.latest) ? undefined : record.latest;
+    const revision = (this.#revision + 1) as Revision;
+    const lease = operation.ignoreLease === true ? (before?.lease ?? 0n) : (operation.lease ?? 0n);
+    const kv: KeyValue = {
+      // Copies: the operation's bytes are views into a frame that must not stay alive as long as the pair.
+      key: record?.latest.key ?? operation.key.slice(),
+      value: operation.ignoreValue === true ? (before?.value ?? emptyBytes) : operation.value.slice(),
+      createRevision: before?.createRevision ?? revision,
+      modRevision: revision,
+      version: (before?.version ?? 0) + 1,
+      lease,
+    };
+    this.leases.attach(text, lease);
+    this.#record(record, text, kv, changes);
+    return operation.prevKv === true && before !== undefined ? { kind: "put", prevKv: before } : { kind: "put" };
+  }
+
+  #delete(operation: Operation & { kind: "delete" }, changes: HistoryEntry[]): OperationResponse {
+    const found: KeyRecord[] = [];
+    this.index.forRange(intervalOf(operation.key, operation.rangeEnd), (record) => {
+      if (!isTombstone(record.latest)) found.push(record);
+    });
+    const prevKvs = operation.prevKv === true ? found.map((record) => record.latest) : [];
+    for (const record of found) {
+      this.leases.attach(record.text, 0n);
+      this.#erase(record, changes);
+    }
+    return { kind: "delete", deleted: found.length, prevKvs };
+  }
+
+  #erase(record: KeyRecord, changes: HistoryEntry[]): void {
+    this.#record(record, record.text, tombstone(record.latest.key, (this.#revision + 1) as Revision), changes);
+  }
+
+  #record(record: KeyRecord | undefined, text: string, kv: KeyValue, changes: HistoryEntry[]): void {
+    const entry = { kv, record: this.index.append(record, text, kv) };
+    this.history.append(entry);
+    changes.push(entry);
+  }
+
+  #read(request: RangeRequest, current: Revision): RangeResponse {
+    const at = request.revision === undefined || request.revision === 0 ? current : request.revision;
+    const limit = request.limit ?? 0;
+    const collectMax = request.countOnly === true ? 0 : limit === 0 || request.sort !== undefined ? Infinity : limit;
+    const kvs: KeyValue[] = [];
+    let count = 0;
+    this.index.forRange(intervalOf(request.key, request.rangeEnd), (record) => {
+      const kv = liveAt(record, at);
+      if (kv === undefined) return;
+      count++;
+      if (kvs.length < collectMax) kvs.push(kv);
+    });
+    if (request.sort !== undefined) sortPairs(kvs, request.sort);
+    if (limit > 0 && kvs.length > limit) kvs.length = limit;
+    const more = request.countOnly !== true && limit > 0 && count > limit;
+    const shown = request.keysOnly === true ? kvs.map((kv) => ({ ...kv, value: emptyBytes })) : kvs;
+    return { revision: current, kvs: shown, more, count };
+  }
+}
+
+/** `kv` null: a key that does not exist, whose counters are 0. */
+function compareHolds(compare: Compare, kv: KeyValue | null): boolean {
+  let difference: number;
+  switch (compare.target) {
+    case "version":
+      difference = (kv?.version ?? 0) - compare.value;
+      break;
+    case "create":
+      difference = (kv?.createRevision ?? 0) - compare.value;
+      break;
+    case "mod":
+      difference = (kv?.modRevision ?? 0) - compare.value;
+      break;
+    case "value":
+      difference = compareBytes(kv?.value ?? emptyBytes, compare.value);
+      break;
+    case "lease": {
+      const lease = kv?.lease ?? 0n;
+      difference = lease === compare.value ? 0 : lease < compare.value ? -1 : 1;
+      break;
+    }
+  }
+  switch (compare.op) {
+    case "=":
+      return difference === 0;
+    case "!=":
+      return difference !== 0;
+    case "<":
+      return difference < 0;
+    case ">":
+      return difference > 0;
+  }
+}
+
+/** Sorts in place; `kvs` arrive by key, and the sort is stable, so ties stay by key. */
+function sortPairs(kvs: KeyValue[], sort: RangeSort): void {
+  const sign = sort.order === "ascend" ? 1 : -1;
+  if (sort.by === "key") {
+    if (sign === -1) kvs.reverse();
+    return;
+  }
+  const by = sort.by;
+  kvs.sort((a, b) => {
+    if (by === "value") return sign * compareBytes(a.value, b.value);
+    if (by === "version") return sign * (a.version - b.version);
+    return by === "create" ? sign * (a.createRevision - b.createRevision) : sign * (a.modRevision - b.modRevision);
+  });
+}
+
+function leaseNotFound(id: bigint): Refusal {
+  return refuse("LeaseNotFound", `Cannot find lease ${id}: it expired, was revoked or never was`);
+}
