@@ -19,7 +19,8 @@ export interface Watcher {
    */
   next: number;
   state: "unsynced" | "synced" | "closed";
-  created: boolean;
+  /** The store's revision when the watch was asked for; null once the sink was told. */
+  createdAt: Revision | null;
   /** Delivered something since the last progress round. */
   active: boolean;
 }
@@ -73,7 +74,7 @@ export class WatchHub {
       sink,
       next: start > 0 ? start : this.#mvcc.revision + 1,
       state: "unsynced",
-      created: false,
+      createdAt: this.#mvcc.revision,
       active: false,
     };
     this.#unsynced.add(watcher);
@@ -144,9 +145,10 @@ export class WatchHub {
     let budget: number = storeLimits.watchSyncBudgetEntries;
     for (const watcher of [...this.#unsynced]) {
       if (watcher.state !== "unsynced") continue;
-      if (!watcher.created) {
-        watcher.created = true;
-        watcher.sink.onCreated?.(this.#mvcc.revision);
+      if (watcher.createdAt !== null) {
+        const revision = watcher.createdAt;
+        watcher.createdAt = null;
+        watcher.sink.onCreated?.(revision);
       }
       budget = this.#catchUp(watcher, budget);
       if (watcher.state === "unsynced") {
