@@ -35,6 +35,7 @@ function program(): Command {
     .description("A highly available Kubernetes-compatible cluster on this machine.")
     .showHelpAfterError("(cluster VERB --help shows the flags)")
     .configureOutput({ writeOut: (text) => print(text.trimEnd()), writeErr: (text) => progress(text.trimEnd()) })
+    .enablePositionalOptions()
     .exitOverride();
 
   root.command("up").description("make a cluster and wait until every node is Ready")
@@ -111,7 +112,6 @@ function program(): Command {
       const code = await kubectl(await requireSpec(options.name), args);
       if (code !== 0) throw new SilentExit(code);
     });
-  root.enablePositionalOptions();
 
   root.command("logs").description("print a component's log, or everyone's").addOption(nameOption())
     .argument("[component]", "e.g. store-0, kubelet-worker-1")

@@ -46,8 +46,9 @@ export function claimSlice(name: string): Promise<number> {
 }
 
 /** Idempotent. Removes the register with its last entry. */
-export function releaseSlice(name: string): Promise<void> {
-  return withLock(`${homeDirectory()}/slices.lock`, async () => {
+export async function releaseSlice(name: string): Promise<void> {
+  if (await readTextIfPresent(registerPath()) === null) return;
+  await withLock(`${homeDirectory()}/slices.lock`, async () => {
     const register = await readRegister();
     delete register[name];
     if (Object.keys(register).length > 0) {
