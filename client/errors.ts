@@ -1,31 +1,7 @@
 import { NetworkError } from "../platform/mod.ts";
-import type { ApiFailure } from "./types.ts";
 
-/** The part of a `Status` that callers act on. */
-export interface FailureStatus {
-  readonly code?: number;
-  readonly reason?: string;
-  readonly message?: string;
-  readonly details?: { readonly retryAfterSeconds?: number };
-}
-
-/** An apiserver answered with a failure. `status` is its body, or one made from the HTTP status when it had none. */
-export class ApiError extends Error implements ApiFailure {
-  override readonly name = "ApiError";
-  readonly code: number;
-  readonly reason: string;
-  readonly status: FailureStatus;
-  readonly retryAfterSeconds?: number;
-
-  constructor(status: FailureStatus, options?: ErrorOptions & { retryAfterSeconds?: number }) {
-    super(status.message ?? `The server answered ${status.code ?? 0} ${status.reason ?? ""}`.trim(), options);
-    this.code = status.code ?? 0;
-    this.reason = status.reason ?? "";
-    this.status = status;
-    const retryAfter = options?.retryAfterSeconds ?? status.details?.retryAfterSeconds;
-    if (retryAfter !== undefined && retryAfter > 0) this.retryAfterSeconds = retryAfter;
-  }
-}
+/** An apiserver answered with a failure; carries the Status of the answer. */
+export { ApiError, errorFromBody } from "../api/status.ts";
 
 /**
  * No apiserver answered. `outcome` is `notSent` when no connection could be opened (nothing happened), `unknown` when a
@@ -62,8 +38,13 @@ export function isExpired(error: unknown): boolean {
 /** Whether the failed request certainly never reached a server. */
 export function wasNotSent(error: unknown): boolean {
   if (error instanceof TransportError) return error.outcome === "notSent";
-  if (error instanceof NetworkError) return error.notSent;
+  if (error instanceof NetworkError) return error.notSent || wasRefused(error);
   return false;
+}
+
+/** fetch tells a refused connection from a lost one by its message alone. */
+function wasRefused(error: NetworkError): boolean {
+  return /client error \(Connect\)/.test(error.message);
 }
 
 function failureCode(error: unknown): number {

@@ -1,6 +1,7 @@
 import { Deque } from "../base/deque.ts";
 import type { KubeObject } from "../api/meta.ts";
 import { apiVersionOf, events, type ResourceInfo } from "../api/resources.ts";
+import { formatTime } from "../api/time.ts";
 import type { Clock, Log, Random, Timers } from "../platform/mod.ts";
 import { ApiError, isAlreadyExists, isNotFound } from "./errors.ts";
 import * as limits from "./limits.ts";
@@ -194,7 +195,7 @@ class Recorder implements EventRecorder {
 
   async #writeOnce(key: string, pending: Pending): Promise<void> {
     const { client } = this.#deps;
-    const time = new Date(pending.at).toISOString().replace(/\.\d+Z$/, "Z");
+    const time = formatTime(pending.at);
     const series = this.#series.get(key);
     if (series !== undefined) {
       try {

@@ -3,7 +3,7 @@ import type { KubeObject } from "../api/meta.ts";
 import type { ResourceInfo } from "../api/resources.ts";
 import type { Clock, Log, Random, Timers } from "../platform/mod.ts";
 import { keyOf, ObjectCache } from "./cache.ts";
-import { ApiError, isExpired } from "./errors.ts";
+import { ApiError, errorFromBody, isExpired } from "./errors.ts";
 import * as limits from "./limits.ts";
 import type { Informer, InformerHandlers, InformerOptions, RestClient, WatchChange } from "./types.ts";
 
@@ -169,7 +169,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     let collecting = initial;
     for await (const change of changes) {
       if (this.#stop.signal.aborted) return;
-      if (change.type === "ERROR") throw new ApiError(change.object);
+      if (change.type === "ERROR") throw errorFromBody(change.object.code ?? 500, { ...change.object, kind: "Status" });
       if (collecting === null) this.#apply(change);
       else if (collect(collecting, change)) {
         this.#replace([...collecting.values()], change.object.metadata?.resourceVersion ?? "");

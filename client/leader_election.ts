@@ -1,5 +1,6 @@
 import type { KubeObject } from "../api/meta.ts";
 import { leases } from "../api/resources.ts";
+import { formatMicroTime } from "../api/time.ts";
 import type { Clock, Component, Log, Random, Timer, Timers } from "../platform/mod.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
 import { createInformer } from "./informer.ts";
@@ -264,8 +265,8 @@ class Election implements LeaderElection {
     return {
       holderIdentity: identity,
       leaseDurationSeconds: Math.max(1, Math.ceil(leaseDurationMs / 1000)),
-      acquireTime: mine && known?.spec?.acquireTime !== undefined ? known.spec.acquireTime : microTime(now),
-      renewTime: microTime(now),
+      acquireTime: mine && known?.spec?.acquireTime !== undefined ? known.spec.acquireTime : formatMicroTime(now),
+      renewTime: formatMicroTime(now),
       leaseTransitions: known === null || mine ? transitions : transitions + 1,
     };
   }
@@ -292,15 +293,10 @@ function released(lease: LeaseObject, now: number): LeaseObject {
       ...lease.spec,
       holderIdentity: "",
       leaseDurationSeconds: 1,
-      acquireTime: microTime(now),
-      renewTime: microTime(now),
+      acquireTime: formatMicroTime(now),
+      renewTime: formatMicroTime(now),
     },
   };
-}
-
-/** A MicroTime: RFC 3339 with six digits. @param now milliseconds since the epoch */
-export function microTime(now: number): string {
-  return new Date(now).toISOString().replace(/Z$/, "000Z");
 }
 
 function isOlder(a: LeaseObject, b: LeaseObject): boolean {

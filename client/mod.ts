@@ -1,15 +1,6 @@
 export type * from "./types.ts";
 export { keyOf, splitKey } from "./cache.ts";
-export {
-  ApiError,
-  type FailureStatus,
-  isAlreadyExists,
-  isConflict,
-  isExpired,
-  isNotFound,
-  TransportError,
-  wasNotSent,
-} from "./errors.ts";
+export { ApiError, isAlreadyExists, isConflict, isExpired, isNotFound, TransportError, wasNotSent } from "./errors.ts";
 export {
   createEventRecorder,
   type EventObject,
@@ -25,7 +16,6 @@ export {
   type LeaderElectionConfig,
   type LeaderElectionDeps,
   type LeaseObject,
-  microTime,
   releaseLease,
   runLeaderElection,
 } from "./leader_election.ts";

@@ -1,7 +1,7 @@
 import { utf8 } from "../base/bytes.ts";
 import type { KubeObject } from "../api/meta.ts";
 import { apiVersionOf, pathOf, pods, type ResourceInfo } from "../api/resources.ts";
-import { ApiError, type FailureStatus } from "./errors.ts";
+import { ApiError, errorFromBody } from "./errors.ts";
 import { loadMsgpack, type MsgpackCodec } from "./msgpack.ts";
 import type {
   DeleteOptions,
@@ -186,17 +186,14 @@ function queryOf(options: WatchOptions, watch: boolean): string {
 }
 
 async function failure(response: Response, decode: (response: Response) => Promise<unknown>): Promise<ApiError> {
-  const header = Number(response.headers.get("retry-after") ?? "");
-  let status: FailureStatus = {};
+  let body: unknown;
   try {
-    const body = await decode(response);
-    // Checked field by field where it is read: every field of a Status is optional.
-    if (typeof body === "object" && body !== null) status = body as FailureStatus;
+    body = await decode(response);
   } catch {
     // A proxy's page, or a body cut short: the HTTP status alone has to do.
   }
-  return new ApiError(
-    { ...status, code: status.code ?? response.status, message: status.message ?? `HTTP ${response.status}` },
-    header > 0 ? { retryAfterSeconds: header } : {},
-  );
+  const error = errorFromBody(response.status, body);
+  const retryAfterSeconds = Number(response.headers.get("retry-after") ?? "");
+  if (!(retryAfterSeconds > 0) || error.retryAfterSeconds !== undefined) return error;
+  return new ApiError({ ...error.status, details: { ...error.status.details, retryAfterSeconds } });
 }

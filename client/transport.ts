@@ -231,6 +231,8 @@ class EndpointPool {
       async pull(sink) {
         try {
           const { done, value } = await Promise.race([reader.read(), aborted.promise]);
+          // Cancelling the reader ends the read in order; the consumer must learn that it was cut short.
+          controller.signal.throwIfAborted();
           if (done) {
             end();
             sink.close();
@@ -322,6 +324,7 @@ class EndpointPool {
         error: String(error),
       });
       endpoint.deadUntil = this.#deps.clock.monotonic() + limits.deadEndpointMs;
+      if (this.#endpoints[this.#current] === endpoint) this.#advance();
       this.#drop(endpoint, new NetworkError(`${endpoint.url} stopped answering`, { cause: error }));
     } finally {
       timer.cancel();

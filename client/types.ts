@@ -57,7 +57,7 @@ export interface DeleteOptions {
 export interface ApiFailure extends Error {
   readonly code: number;
   readonly reason: string;
-  readonly retryAfterSeconds?: number;
+  readonly retryAfterSeconds?: number | undefined;
 }
 
 /** Typed access by resource. Every call rejects with an `ApiError` (see `client/errors.ts`) when the answer is a Status failure. */
