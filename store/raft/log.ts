@@ -1,0 +1,178 @@
+import { invariant } from "../../base/assert.ts";
+import type { Entry, LogIndex, SnapshotPoint, Term } from "./messages.ts";
+
+/**
+ * The log in memory: entries after a compaction point, and four marks on them.
+ * Invariants: first - 1 <= handed <= committed <= last; handed <= stable <= last.
+ */
+export class RaftLog {
+  /** `#entries[i].index === #base.index + 1 + i`. */
+  #entries: Entry[];
+  /** The last entry that was compacted away. */
+  #base: SnapshotPoint;
+  #committed: LogIndex;
+  /** Entries up to here are on this member's disk. */
+  #stable: LogIndex;
+  /** Entries up to here were handed out to be applied. */
+  #handed: LogIndex;
+  /** A snapshot that came from the leader and is not on disk yet; nothing is handed out before it is. */
+  #pendingSnapshot: { readonly point: SnapshotPoint; readonly data: Uint8Array } | null = null;
+
+  /** @param base what the restored state machine covers @param entries contiguous, from `base.index + 1` on */
+  constructor(base: SnapshotPoint, entries: readonly Entry[], committed: LogIndex) {
+    this.#base = base;
+    this.#entries = [...entries];
+    this.#stable = this.lastIndex;
+    this.#committed = Math.max(base.index, Math.min(committed, this.lastIndex));
+    this.#handed = base.index;
+    let expected = base.index;
+    for (const entry of entries) invariant(entry.index === ++expected, "restored entries are contiguous");
+  }
+
+  get firstIndex(): LogIndex {
+    return this.#base.index + 1;
+  }
+  get lastIndex(): LogIndex {
+    return this.#base.index + this.#entries.length;
+  }
+  get lastTerm(): Term {
+    return this.#entries.at(-1)?.term ?? this.#base.term;
+  }
+  get committed(): LogIndex {
+    return this.#committed;
+  }
+  get stable(): LogIndex {
+    return this.#stable;
+  }
+  get handed(): LogIndex {
+    return this.#handed;
+  }
+  get pendingSnapshot(): { readonly point: SnapshotPoint; readonly data: Uint8Array } | null {
+    return this.#pendingSnapshot;
+  }
+
+  entry(index: LogIndex): Entry | undefined {
+    return this.#entries[index - this.#base.index - 1];
+  }
+
+  /** Null: compacted away, or beyond the end. */
+  termAt(index: LogIndex): Term | null {
+    if (index === this.#base.index) return this.#base.term;
+    return this.entry(index)?.term ?? null;
+  }
+
+  matches(point: SnapshotPoint): boolean {
+    return this.termAt(point.index) === point.term;
+  }
+
+  /** Paper §5.4.1: the log with the later last term is newer; with equal terms, the longer one. */
+  isUpToDate(other: { lastIndex: LogIndex; lastTerm: Term }): boolean {
+    if (other.lastTerm !== this.lastTerm) return other.lastTerm > this.lastTerm;
+    return other.lastIndex >= this.lastIndex;
+  }
+
+  /** Entries from `from` on, at least one if there is one, then while their data stays within `maxBytes`. */
+  slice(from: LogIndex, maxBytes: number): Entry[] {
+    const start = from - this.#base.index - 1;
+    invariant(start >= 0, "entries to send were not compacted");
+    let bytes = 0;
+    let end = start;
+    for (; end < this.#entries.length; end++) {
+      bytes += this.#entries[end]?.data.length ?? 0;
+      if (end > start && bytes > maxBytes) break;
+    }
+    return this.#entries.slice(start, end);
+  }
+
+  /** Leader only (Leader Append-Only, paper figure 3). */
+  append(entry: Entry): void {
+    invariant(entry.index === this.lastIndex + 1, "a leader appends at the end");
+    this.#entries.push(entry);
+  }
+
+  /**
+   * Follower: takes over `entries` behind `prev`, replacing only what conflicts (paper §5.3, figure 2: "if an existing
+   * entry conflicts with a new one, delete it and all that follow").
+   * @return the last index that now surely equals the leader's log
+   */
+  merge(prev: SnapshotPoint, entries: readonly Entry[]): LogIndex {
+    invariant(this.matches(prev), "log matching was checked");
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as Entry;
+      invariant(entry.index === prev.index + 1 + i, "an append is contiguous");
+      if (this.termAt(entry.index) === entry.term) continue;
+      if (entry.index <= this.lastIndex) this.#truncateFrom(entry.index);
+      for (let k = i; k < entries.length; k++) this.#entries.push(entries[k] as Entry);
+      break;
+    }
+    return prev.index + entries.length;
+  }
+
+  #truncateFrom(index: LogIndex): void {
+    invariant(index > this.#committed, `a committed entry is never replaced (index ${index}, paper §5.4.3)`);
+    this.#entries.length = index - this.#base.index - 1;
+    this.#stable = Math.min(this.#stable, index - 1);
+  }
+
+  /** The last index <= `from` whose term is <= `term`, or the compaction point: where two logs may still agree. */
+  lastIndexWithin(term: Term, from: LogIndex): SnapshotPoint {
+    let index = Math.min(from, this.lastIndex);
+    while (index > this.#base.index && (this.termAt(index) ?? 0) > term) index--;
+    return { index, term: this.termAt(index) ?? 0 };
+  }
+
+  commitTo(index: LogIndex): void {
+    if (index <= this.#committed) return;
+    invariant(index <= this.lastIndex, `commit ${index} is beyond the last entry ${this.lastIndex}: the log was lost`);
+    this.#committed = index;
+  }
+
+  /** Entries that are committed and durable here and were not handed out yet. */
+  takeCommitted(maxEntries: number): Entry[] {
+    if (this.#pendingSnapshot !== null) return [];
+    const end = Math.min(this.#committed, this.#stable, this.#handed + maxEntries);
+    if (end <= this.#handed) return [];
+    const taken = this.#entries.slice(this.#handed - this.#base.index, end - this.#base.index);
+    this.#handed = end;
+    return taken;
+  }
+
+  unstable(): Entry[] {
+    return this.#entries.slice(this.#stable - this.#base.index);
+  }
+
+  /** `saved` reached the disk; entries that were replaced meanwhile do not count. */
+  markStable(saved: readonly Entry[]): void {
+    for (let i = saved.length - 1; i >= 0; i--) {
+      const entry = saved[i] as Entry;
+      if (entry.index > this.#base.index && this.termAt(entry.index) === entry.term) {
+        this.#stable = Math.max(this.#stable, entry.index);
+        return;
+      }
+    }
+  }
+
+  /** The leader's snapshot replaces the whole log (paper §7). */
+  restore(point: SnapshotPoint, data: Uint8Array): void {
+    invariant(point.index > this.#committed, "a snapshot never takes committed entries back");
+    this.#base = point;
+    this.#entries = [];
+    this.#committed = point.index;
+    this.#stable = point.index;
+    this.#handed = point.index;
+    this.#pendingSnapshot = { point, data };
+  }
+
+  markSnapshotStable(point: SnapshotPoint): void {
+    if (this.#pendingSnapshot?.point.index === point.index) this.#pendingSnapshot = null;
+  }
+
+  /** Forgets entries up to `index`; a snapshot on disk covers them. */
+  compactTo(index: LogIndex): void {
+    if (index <= this.#base.index) return;
+    const term = this.termAt(index);
+    invariant(index <= this.#handed && index <= this.#stable && term !== null, "only applied entries are compacted");
+    this.#entries = this.#entries.slice(index - this.#base.index);
+    this.#base = { index, term };
+  }
+}

@@ -1,0 +1,673 @@
+import { invariant, must, unreachable } from "../../base/assert.ts";
+import { emptyBytes } from "../../base/bytes.ts";
+import type { Prng } from "../../base/prng.ts";
+import { lostLeaderStaggerTicks, type RaftLimits } from "./limits.ts";
+import { RaftLog } from "./log.ts";
+import type {
+  AppendAccepted,
+  AppendMessage,
+  AppendRefused,
+  Entry,
+  HardState,
+  HeartbeatAnswer,
+  HeartbeatMessage,
+  LogIndex,
+  MemberId,
+  Message,
+  ReadState,
+  Ready,
+  Role,
+  Save,
+  SnapshotMessage,
+  SnapshotPoint,
+  Term,
+  VoteAnswer,
+  VoteMessage,
+} from "./messages.ts";
+import { Progress } from "./progress.ts";
+import type { Quorum } from "./quorum.ts";
+import { ReadRounds } from "./read_rounds.ts";
+
+export interface RaftConfig {
+  readonly id: MemberId;
+  /** All voters, this one among them; the same set and order on every member. */
+  readonly members: readonly MemberId[];
+  readonly heartbeatTicks: number;
+  /** Silence after which a follower campaigns: drawn from [electionTicks, 2 x electionTicks) (paper §5.2). */
+  readonly electionTicks: number;
+  readonly random: Prng;
+  readonly limits: RaftLimits;
+  readonly quorum: Quorum;
+  /** What the disk held. `entries` follow `snapshot`. */
+  readonly restored: {
+    readonly hardState: HardState;
+    readonly snapshot: SnapshotPoint;
+    readonly entries: readonly Entry[];
+  };
+}
+
+export interface RaftStatus {
+  readonly role: Role;
+  readonly term: Term;
+  readonly vote: MemberId | null;
+  readonly leader: MemberId | null;
+  readonly committed: LogIndex;
+  readonly applied: LogIndex;
+  readonly firstIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+}
+
+export type ProposeResult =
+  | { readonly ok: true; readonly index: LogIndex; readonly term: Term }
+  | { readonly ok: false; readonly reason: "notLeader" | "transferring" | "full" };
+
+/** What the shell uses; tests wrap it. */
+export type RaftCore = Pick<
+  Raft,
+  | "status"
+  | "termAt"
+  | "step"
+  | "tick"
+  | "propose"
+  | "readIndex"
+  | "ready"
+  | "advance"
+  | "compact"
+  | "campaign"
+  | "transferLeadership"
+  | "peerConnectionLost"
+  | "unreachable"
+  | "snapshotSent"
+>;
+
+/**
+ * Raft as a synchronous state machine (Ongaro & Ousterhout 2014 = "paper", Ongaro's dissertation = "thesis"): inputs
+ * change state, `ready()` tells what must happen. Pre-vote (thesis §9.6) and check-quorum (§6.2) are always on.
+ * Nothing a peer can send makes it throw, but a peer that broke its own promises (a lost log) may: that is a bug.
+ */
+export class Raft {
+  readonly #config: RaftConfig;
+  readonly #peers: readonly MemberId[];
+  readonly #log: RaftLog;
+
+  #role: Role = "follower";
+  #term: Term;
+  #vote: MemberId | null;
+  #leader: MemberId | null = null;
+  /** Ticks since the leader was heard or a campaign began; for a leader, since the last check-quorum. */
+  #electionElapsed = 0;
+  #electionDeadline = 0;
+  #heartbeatElapsed = 0;
+
+  readonly #votes = new Map<MemberId, boolean>();
+  readonly #progress = new Map<MemberId, Progress>();
+  readonly #reads = new ReadRounds();
+  #transferTarget: MemberId | null = null;
+  #uncommittedBytes = 0;
+  /** The newest snapshot on this disk: what a follower gets that is too far behind. */
+  #snapshot: SnapshotPoint;
+
+  #messages: Message[] = [];
+  /** Messages that promise something: they leave with the next save. */
+  #promises: Message[] = [];
+  #readStates: ReadState[] = [];
+  #saved: HardState;
+  #saving: Save | null = null;
+
+  constructor(config: RaftConfig) {
+    invariant(config.members.includes(config.id), "a member is one of the members");
+    invariant(config.heartbeatTicks >= 1 && config.electionTicks > 2 * config.heartbeatTicks, "timers are ordered");
+    const { hardState, snapshot, entries } = config.restored;
+    this.#config = config;
+    this.#peers = config.members.filter((member) => member !== config.id);
+    this.#log = new RaftLog(snapshot, entries, hardState.commit);
+    this.#snapshot = snapshot;
+    this.#term = Math.max(hardState.term, this.#log.lastTerm);
+    this.#vote = hardState.term === this.#term ? hardState.vote : null;
+    this.#saved = hardState;
+    this.#drawDeadline();
+  }
+
+  status(): RaftStatus {
+    return {
+      role: this.#role,
+      term: this.#term,
+      vote: this.#vote,
+      leader: this.#leader,
+      committed: this.#log.committed,
+      applied: this.#log.handed,
+      firstIndex: this.#log.firstIndex,
+      lastIndex: this.#log.lastIndex,
+    };
+  }
+
+  /** Null: compacted or beyond the end. */
+  termAt(index: LogIndex): Term | null {
+    return this.#log.termAt(index);
+  }
+
+  /** For tests and status pages. */
+  progress(member: MemberId): Progress | undefined {
+    return this.#progress.get(member);
+  }
+
+  // ---- inputs -------------------------------------------------------------------------------------------------
+
+  /** One unit of time passed. */
+  tick(): void {
+    this.#electionElapsed++;
+    if (this.#role === "leader") return this.#tickLeader();
+    if (this.#electionElapsed >= this.#electionDeadline) this.campaign();
+  }
+
+  #tickLeader(): void {
+    if (this.#electionElapsed >= this.#config.electionTicks) {
+      this.#electionElapsed = 0;
+      this.#transferTarget = null; // a handover that took an election timeout has failed (thesis §3.10)
+      if (!this.#quorumIsActive()) return this.#becomeFollower(this.#term, null);
+    }
+    if (++this.#heartbeatElapsed >= this.#config.heartbeatTicks) this.#sendHeartbeats();
+  }
+
+  /** Check-quorum (thesis §6.2): a leader that a majority does not hear must not go on taking requests. */
+  #quorumIsActive(): boolean {
+    let active = 1;
+    for (const progress of this.#progress.values()) {
+      if (progress.recentActive) active++;
+      progress.recentActive = false;
+    }
+    return this.#outcome(active, 0) === "won";
+  }
+
+  /** Leader only. The entry is identified by (index, term): by Log Matching no other entry ever bears both. */
+  propose(data: Uint8Array): ProposeResult {
+    if (this.#role !== "leader") return { ok: false, reason: "notLeader" };
+    if (this.#transferTarget !== null) return { ok: false, reason: "transferring" };
+    const { maxUncommittedBytes, maxUncommittedEntries } = this.#config.limits;
+    const count = this.#log.lastIndex - this.#log.committed;
+    if (count >= maxUncommittedEntries || this.#uncommittedBytes + data.length > maxUncommittedBytes) {
+      return { ok: false, reason: "full" };
+    }
+    const index = this.#append("command", data);
+    return { ok: true, index, term: this.#term };
+  }
+
+  #append(kind: Entry["kind"], data: Uint8Array): LogIndex {
+    const index = this.#log.lastIndex + 1;
+    this.#log.append({ index, term: this.#term, kind, data });
+    this.#uncommittedBytes += data.length;
+    return index;
+  }
+
+  /**
+   * Asks for a {@linkcode ReadState}; the answer may get lost with a message or a leader: ask again after a while.
+   * @return false when nobody can be asked now
+   */
+  readIndex(context: number): boolean {
+    if (this.#role === "leader") {
+      if (this.#reads.size >= this.#config.limits.maxPendingReads) return false;
+      this.#reads.add({ from: this.#config.id, context });
+      return true;
+    }
+    if (this.#leader === null) return false;
+    this.#messages.push({ kind: "readIndex", ...this.#to(this.#leader), context });
+    return true;
+  }
+
+  /**
+   * The connection to `member` ended. When it was the leader, its process is probably dead: the lease it had with us
+   * is over (we grant pre-votes), and we ask for pre-votes ourselves, one member at once and the others a little
+   * later, in an order that changes with the term. A member that still hears the leader refuses them.
+   */
+  peerConnectionLost(member: MemberId): void {
+    this.unreachable(member);
+    if (this.#role !== "follower" || member !== this.#leader) return;
+    this.#leader = null;
+    const survivors = this.#config.members.filter((other) => other !== member);
+    const place = (survivors.indexOf(this.#config.id) + this.#term) % survivors.length;
+    if (place === 0) return this.campaign();
+    this.#electionDeadline = this.#electionElapsed + place * lostLeaderStaggerTicks;
+  }
+
+  /** Messages to `member` were dropped. */
+  unreachable(member: MemberId): void {
+    this.#progress.get(member)?.unreachable();
+  }
+
+  /** A snapshot transfer to `member` ended. */
+  snapshotSent(member: MemberId, delivered: boolean): void {
+    const progress = this.#progress.get(member);
+    if (progress?.state !== "snapshot") return;
+    if (!delivered) return progress.snapshotFailed();
+    progress.becomeProbe();
+    progress.pauseProbe();
+  }
+
+  /** Hand leadership to `target`, once it has every entry. No effect unless leader. */
+  transferLeadership(target: MemberId): void {
+    const progress = this.#progress.get(target);
+    if (this.#role !== "leader" || progress === undefined) return;
+    this.#transferTarget = target;
+    this.#electionElapsed = 0;
+    if (progress.match === this.#log.lastIndex) this.#sendTimeoutNow(target);
+  }
+
+  #sendTimeoutNow(target: MemberId): void {
+    this.#messages.push({ kind: "timeoutNow", ...this.#to(target) });
+  }
+
+  /** A state machine snapshot up to `point` is on disk; keep `retain` entries before it for slow followers. */
+  compact(point: SnapshotPoint, retain: number): void {
+    invariant(point.index <= this.#log.handed, "a snapshot covers applied entries");
+    if (point.index > this.#snapshot.index) this.#snapshot = point;
+    this.#log.compactTo(point.index - retain);
+  }
+
+  // ---- outputs ------------------------------------------------------------------------------------------------
+
+  /** What must happen now. Call it after any input, as often as you like; `committed` counts as applied by the next. */
+  ready(): Ready {
+    if (this.#role === "leader") {
+      this.#openReadRound();
+      for (const peer of this.#peers) this.#sendAppends(peer);
+      this.#answerReads();
+    }
+    const committed = this.#log.takeCommitted(this.#config.limits.maxApplyEntries);
+    const messages = this.#messages;
+    this.#messages = [];
+    const reads = this.#readStates;
+    this.#readStates = [];
+    return { messages, committed, reads, save: this.#nextSave() };
+  }
+
+  #nextSave(): Save | null {
+    if (this.#saving !== null) return null;
+    const entries = this.#log.unstable();
+    const snapshot = this.#log.pendingSnapshot;
+    const moved = this.#term !== this.#saved.term || this.#vote !== this.#saved.vote;
+    const writes = moved || entries.length > 0 || snapshot !== null;
+    if (!writes && this.#promises.length === 0) return null;
+    const hardState = writes ? { term: this.#term, vote: this.#vote, commit: this.#log.committed } : null;
+    this.#saving = { hardState, snapshot, entries, messages: this.#promises };
+    this.#promises = [];
+    return this.#saving;
+  }
+
+  /** `save` is durable. */
+  advance(save: Save): void {
+    invariant(save === this.#saving, "one save at a time");
+    this.#saving = null;
+    if (save.hardState !== null) this.#saved = save.hardState;
+    if (save.snapshot !== null) {
+      this.#log.markSnapshotStable(save.snapshot.point);
+      if (save.snapshot.point.index > this.#snapshot.index) this.#snapshot = save.snapshot.point;
+    }
+    this.#log.markStable(save.entries);
+    if (this.#role === "leader") this.#commitByCounting();
+  }
+
+  // ---- elections ----------------------------------------------------------------------------------------------
+
+  /** Starts with a pre-vote: no term changes before a quorum agrees that the leader is gone. */
+  campaign(): void {
+    if (this.#role === "leader") return;
+    this.#role = "preCandidate";
+    this.#leader = null;
+    this.#startVoting("preVote", this.#term + 1, false);
+  }
+
+  #campaignForReal(transfer: boolean): void {
+    this.#reset(this.#term + 1);
+    this.#role = "candidate";
+    this.#vote = this.#config.id;
+    this.#startVoting("vote", this.#term, transfer);
+  }
+
+  #startVoting(kind: "preVote" | "vote", term: Term, transfer: boolean): void {
+    this.#electionElapsed = 0;
+    this.#drawDeadline();
+    this.#votes.clear();
+    const asks = kind === "vote" ? this.#promises : this.#messages; // a vote for oneself must be durable before it counts
+    for (const to of this.#peers) {
+      const { lastIndex, lastTerm } = this.#log;
+      asks.push({ kind, from: this.#config.id, to, term, lastIndex, lastTerm, transfer });
+    }
+    this.#countVote(this.#config.id, true);
+  }
+
+  #countVote(from: MemberId, granted: boolean): void {
+    if (!this.#votes.has(from)) this.#votes.set(from, granted);
+    let yes = 0;
+    for (const vote of this.#votes.values()) if (vote) yes++;
+    const outcome = this.#outcome(yes, this.#votes.size - yes);
+    if (outcome === "lost") this.#becomeFollower(this.#term, null);
+    if (outcome !== "won") return;
+    if (this.#role === "preCandidate") this.#campaignForReal(false);
+    else this.#becomeLeader();
+  }
+
+  #outcome(granted: number, refused: number): "won" | "lost" | "pending" {
+    return this.#config.quorum.outcome({ granted, refused, voters: this.#config.members.length });
+  }
+
+  #drawDeadline(): void {
+    this.#electionDeadline = this.#config.electionTicks + this.#config.random.int(this.#config.electionTicks);
+  }
+
+  #reset(term: Term): void {
+    if (term !== this.#term) {
+      invariant(term > this.#term, "terms never go back (paper §5.1)");
+      this.#term = term;
+      this.#vote = null;
+    }
+    this.#leader = null;
+    this.#electionElapsed = 0;
+    this.#heartbeatElapsed = 0;
+    this.#drawDeadline();
+    this.#votes.clear();
+    this.#progress.clear();
+    this.#reads.clear();
+    this.#transferTarget = null;
+    this.#uncommittedBytes = 0;
+  }
+
+  #becomeFollower(term: Term, leader: MemberId | null): void {
+    this.#reset(term);
+    this.#role = "follower";
+    this.#leader = leader;
+  }
+
+  #becomeLeader(): void {
+    invariant(this.#role === "candidate", "only a candidate becomes leader");
+    this.#reset(this.#term);
+    this.#role = "leader";
+    this.#leader = this.#config.id;
+    for (const peer of this.#peers) {
+      const progress = new Progress(this.#log.lastIndex + 1, this.#config.limits.maxInflightAppends);
+      progress.recentActive = true; // one election timeout of grace before the first check-quorum
+      this.#progress.set(peer, progress);
+    }
+    for (let index = this.#log.committed + 1; index <= this.#log.lastIndex; index++) {
+      this.#uncommittedBytes += must(this.#log.entry(index), "uncommitted entries are in memory").data.length;
+    }
+    this.#append("noop", emptyBytes); // entries of older terms commit with it (paper §5.4.2, §8)
+    this.#sendHeartbeats(); // beside the first appends: it ends other campaigns even if those are large
+  }
+
+  // ---- messages -----------------------------------------------------------------------------------------------
+
+  /** Takes a peer's message. */
+  step(message: Message): void {
+    if (!this.#peers.includes(message.from) || message.to !== this.#config.id) return;
+    switch (message.kind) { // reads carry no claim about terms: the answer holds whatever our term became meanwhile
+      case "readIndex":
+        return this.#stepReadIndex(message.from, message.context);
+      case "readIndexAnswer":
+        this.#readStates.push({ context: message.context, index: message.index });
+        return;
+    }
+    if (message.term > this.#term) {
+      if (!this.#enterHigherTerm(message)) return;
+    } else if (message.term < this.#term) {
+      return this.#answerLowerTerm(message);
+    }
+    switch (message.kind) {
+      case "preVote":
+      case "vote":
+        return this.#stepVote(message);
+      case "preVoteAnswer":
+      case "voteAnswer":
+        return this.#stepVoteAnswer(message);
+      case "append":
+      case "heartbeat":
+      case "snapshot":
+        return this.#stepFromLeader(message);
+      case "appendAccepted":
+      case "appendRefused":
+      case "heartbeatAnswer":
+        return this.#stepAnswer(message);
+      case "timeoutNow":
+        if (this.#role === "follower") this.#campaignForReal(true);
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** A live leader was heard within the shortest election timeout. A leader hears itself until check-quorum says no. */
+  #hearsLeader(): boolean {
+    return this.#leader !== null && this.#electionElapsed < this.#config.electionTicks;
+  }
+
+  /** @return whether the message is to be handled further */
+  #enterHigherTerm(message: Exclude<Message, { kind: "readIndex" | "readIndexAnswer" }>): boolean {
+    switch (message.kind) {
+      case "preVote":
+      case "vote":
+        if (!message.transfer && this.#hearsLeader()) { // disruptive servers: thesis §4.2.3
+          if (message.kind === "preVote") this.#refusePreVote(message.from);
+          return false;
+        }
+        if (message.kind === "vote") this.#becomeFollower(message.term, null);
+        return true;
+      case "preVoteAnswer":
+        if (!message.granted) this.#becomeFollower(message.term, null);
+        return message.granted; // a grant names the term we would campaign in
+      case "append":
+      case "heartbeat":
+      case "snapshot":
+        this.#becomeFollower(message.term, message.from);
+        return true;
+      default:
+        this.#becomeFollower(message.term, null);
+        return true;
+    }
+  }
+
+  /** An old leader, or a member stuck in the past, must hear of our term; everything else is stale. */
+  #answerLowerTerm(message: Message): void {
+    switch (message.kind) {
+      case "append":
+      case "heartbeat":
+      case "snapshot":
+        this.#promises.push({ kind: "heartbeatAnswer", ...this.#to(message.from), readSequence: 0 });
+        return;
+      case "preVote":
+        return this.#refusePreVote(message.from);
+    }
+  }
+
+  #refusePreVote(to: MemberId): void {
+    this.#promises.push({ kind: "preVoteAnswer", ...this.#to(to), granted: false });
+  }
+
+  /** Paper §5.2, §5.4.1. A pre-vote changes nothing here. */
+  #stepVote(message: VoteMessage): void {
+    const free = this.#vote === null && this.#leader === null;
+    const future = message.kind === "preVote" && message.term > this.#term;
+    const granted = (this.#vote === message.from || free || future) && this.#log.isUpToDate(message);
+    if (message.kind === "preVote") {
+      if (!granted) return this.#refusePreVote(message.from);
+      this.#promises.push({ kind: "preVoteAnswer", ...this.#to(message.from), term: message.term, granted });
+      return;
+    }
+    if (granted) {
+      this.#vote = message.from;
+      this.#electionElapsed = 0;
+    }
+    this.#promises.push({ kind: "voteAnswer", ...this.#to(message.from), granted });
+  }
+
+  #stepVoteAnswer(message: VoteAnswer): void {
+    const wanted = message.kind === "preVoteAnswer" ? "preCandidate" : "candidate";
+    const term = message.kind === "preVoteAnswer" && message.granted ? this.#term + 1 : this.#term;
+    if (this.#role === wanted && message.term === term) this.#countVote(message.from, message.granted);
+  }
+
+  #stepFromLeader(message: AppendMessage | HeartbeatMessage | SnapshotMessage): void {
+    if (this.#role === "leader") return invariant(false, `two leaders in term ${this.#term} (paper §5.2)`);
+    if (this.#role !== "follower") this.#becomeFollower(this.#term, message.from);
+    this.#leader = message.from;
+    this.#electionElapsed = 0;
+    switch (message.kind) {
+      case "append":
+        return this.#stepAppend(message);
+      case "heartbeat":
+        this.#log.commitTo(message.commit);
+        this.#promises.push({
+          kind: "heartbeatAnswer",
+          ...this.#to(message.from),
+          readSequence: message.readSequence,
+        });
+        return;
+      case "snapshot":
+        return this.#stepSnapshot(message);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** Paper figure 2, AppendEntries receiver, with the hint of §5.3 ("the protocol can be optimized"). */
+  #stepAppend(message: AppendMessage): void {
+    const prev = { index: message.prevIndex, term: message.prevTerm };
+    if (prev.index < this.#log.committed) return this.#accept(message.from, this.#log.committed);
+    if (this.#log.matches(prev)) {
+      const match = this.#log.merge(prev, message.entries);
+      this.#log.commitTo(Math.min(message.commit, match));
+      return this.#accept(message.from, match);
+    }
+    const hint = this.#log.lastIndexWithin(prev.term, prev.index);
+    this.#promises.push({
+      kind: "appendRefused",
+      ...this.#to(message.from),
+      prevIndex: prev.index,
+      hintIndex: hint.index,
+      hintTerm: hint.term,
+    });
+  }
+
+  #stepSnapshot(message: SnapshotMessage): void {
+    if (message.data === null || message.point.index <= this.#log.committed) {
+      return this.#accept(message.from, this.#log.committed);
+    }
+    if (this.#log.matches(message.point)) this.#log.commitTo(message.point.index); // we have it all, only not the news
+    else this.#log.restore(message.point, message.data);
+    this.#accept(message.from, message.point.index);
+  }
+
+  #accept(to: MemberId, match: LogIndex): void {
+    this.#promises.push({ kind: "appendAccepted", ...this.#to(to), match });
+  }
+
+  // ---- leader -------------------------------------------------------------------------------------------------
+
+  #stepAnswer(message: AppendAccepted | AppendRefused | HeartbeatAnswer): void {
+    const progress = this.#progress.get(message.from);
+    if (this.#role !== "leader" || progress === undefined) return;
+    progress.recentActive = true;
+    switch (message.kind) {
+      case "appendAccepted":
+        return this.#stepAccepted(message, progress);
+      case "appendRefused": {
+        // Skip whole terms that the follower does not have (paper §5.3): the last place not newer than its hint.
+        const retry = this.#log.lastIndexWithin(message.hintTerm, message.hintIndex);
+        progress.refused(message.prevIndex, retry.index);
+        return;
+      }
+      case "heartbeatAnswer":
+        progress.heartbeatAnswered(this.#log.lastIndex);
+        this.#reads.echo(message.from, message.readSequence);
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #stepAccepted(message: AppendAccepted, progress: Progress): void {
+    if (message.match > this.#log.lastIndex) return; // cannot be: no leader of this term sent it
+    const rose = progress.accepted(message.match);
+    const caughtUp = progress.state === "snapshot" && progress.match >= progress.snapshotIndex;
+    if (progress.state === "probe" || caughtUp) progress.becomeReplicate();
+    if (rose) this.#commitByCounting();
+    if (this.#transferTarget === message.from && progress.match === this.#log.lastIndex) {
+      this.#sendTimeoutNow(message.from);
+    }
+  }
+
+  /** Paper §5.4.2: replicas are counted for entries of the current term only; older ones commit with them. */
+  #commitByCounting(): void {
+    const matches = [this.#log.stable]; // a leader counts itself once its own write is durable (thesis §10.2.1)
+    for (const progress of this.#progress.values()) matches.push(progress.match);
+    const index = this.#config.quorum.committed(matches);
+    if (index <= this.#log.committed || this.#log.termAt(index) !== this.#term) return;
+    for (let i = this.#log.committed + 1; i <= index; i++) {
+      this.#uncommittedBytes -= this.#log.entry(i)?.data.length ?? 0;
+    }
+    this.#log.commitTo(index);
+  }
+
+  #sendHeartbeats(): void {
+    this.#heartbeatElapsed = 0;
+    for (const [peer, progress] of this.#progress) {
+      const commit = Math.min(progress.match, this.#log.committed); // never beyond what the follower surely has
+      this.#messages.push({
+        kind: "heartbeat",
+        ...this.#to(peer),
+        commit,
+        readSequence: this.#reads.sequence,
+      });
+    }
+  }
+
+  /** Sends what `peer` lacks: entries, the commit index, or a snapshot. */
+  #sendAppends(peer: MemberId): void {
+    const progress = must(this.#progress.get(peer), "a leader has progress of every peer");
+    while (!progress.paused) {
+      const prevIndex = progress.next - 1;
+      const prevTerm = this.#log.termAt(prevIndex);
+      if (prevTerm === null) return this.#sendSnapshot(peer, progress);
+      const entries = this.#log.slice(progress.next, this.#config.limits.maxAppendBytes);
+      const commit = this.#log.committed;
+      const news = entries.length > 0 || progress.nudge || progress.sentCommit < commit;
+      if (progress.state === "replicate" && !news) return;
+      this.#messages.push({ kind: "append", ...this.#to(peer), prevIndex, prevTerm, entries, commit });
+      progress.sent(prevIndex + entries.length, entries.length);
+      progress.sentCommit = commit;
+      if (entries.length === 0) return;
+    }
+  }
+
+  /** Only to a member that answers: a transfer to a dead one would fail again and again. */
+  #sendSnapshot(peer: MemberId, progress: Progress): void {
+    if (!progress.recentActive) return;
+    invariant(this.#snapshot.index >= this.#log.firstIndex - 1, "compacted entries are covered by a snapshot");
+    progress.becomeSnapshot(this.#snapshot.index);
+    this.#messages.push({ kind: "snapshot", ...this.#to(peer), point: this.#snapshot, data: null });
+  }
+
+  // ---- reads --------------------------------------------------------------------------------------------------
+
+  #stepReadIndex(from: MemberId, context: number): void {
+    if (this.#role !== "leader" || this.#reads.size >= this.#config.limits.maxPendingReads) return;
+    this.#reads.add({ from, context });
+  }
+
+  /** Thesis §6.4 step 1: a new leader does not know the commit index before an entry of its own term is committed. */
+  #openReadRound(): void {
+    if (this.#reads.waiting === 0 || this.#log.termAt(this.#log.committed) !== this.#term) return;
+    this.#reads.open(this.#config.id, this.#log.committed);
+    this.#sendHeartbeats();
+  }
+
+  #answerReads(): void {
+    for (const { request, index } of this.#reads.takeConfirmed(this.#config.quorum, this.#config.members.length)) {
+      const { from, context } = request;
+      if (from === this.#config.id) this.#readStates.push({ context, index });
+      else this.#messages.push({ kind: "readIndexAnswer", ...this.#to(from), context, index });
+    }
+  }
+
+  #to(to: MemberId): { from: MemberId; to: MemberId; term: Term } {
+    return { from: this.#config.id, to, term: this.#term };
+  }
+}
