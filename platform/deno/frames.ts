@@ -16,8 +16,9 @@ interface DialOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Dialling and listening alike: nothing has been sent yet. */
 function networkError(doing: string, error: unknown): NetworkError {
-  if (error instanceof NetworkError) return error;
+  if (error instanceof NetworkError && error.notSent) return error;
   return new NetworkError(`Cannot ${doing}: ${error instanceof Error ? error.message : String(error)}`, {
     cause: error,
   });

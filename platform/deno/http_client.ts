@@ -142,7 +142,9 @@ export function createHttpClient(options: ClientOptions): HttpClient {
       } catch (error) {
         release();
         if (init?.signal?.aborted) throw init.signal.reason;
-        throw new NetworkError(`No response from ${url}: ${String(error)}`, { cause: error });
+        // Deno says in words alone that it never got as far as a connection.
+        const notSent = error instanceof Error && error.message.includes("client error (Connect)");
+        throw new NetworkError(`No response from ${url}: ${String(error)}`, { cause: error, notSent });
       }
     },
     async webSocket(url, socketOptions) {

@@ -68,7 +68,7 @@ async function dial(address: Address, signal?: AbortSignal): Promise<Deno.Conn> 
     return conn;
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw new NetworkError(`Cannot dial ${address}: ${String(error)}`, { cause: error });
+    throw new NetworkError(`Cannot dial ${address}: ${String(error)}`, { cause: error, notSent: true });
   }
 }
 
