@@ -1,0 +1,73 @@
+import { type Disk, DiskError } from "../../platform/mod.ts";
+import type { SnapshotPoint } from "../raft/messages.ts";
+import { snapshotsKept, writeChunkBytes } from "./limits.ts";
+import { decodeSnapshot, encodeSnapshotHeader, snapshotHeaderBytes } from "./snapshot_codec.ts";
+
+const namePattern = /^snapshot-([0-9]{16})-([0-9]{16})$/;
+
+/** State machine snapshots as files. One becomes valid only with its mark in the log, which comes after it. */
+export class SnapshotFiles {
+  readonly #disk: Disk;
+  readonly #directory: string;
+
+  constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
+    this.#directory = directory;
+  }
+
+  #path(point: SnapshotPoint): string {
+    return `${this.#directory}/snapshot-${digits(point.index)}-${digits(point.term)}`;
+  }
+
+  /** Durable under its final name when it resolves. */
+  async write(point: SnapshotPoint, data: Uint8Array): Promise<void> {
+    const path = this.#path(point);
+    const temporary = `${path}.tmp`;
+    const file = await this.#disk.open(temporary, { create: true, truncate: true });
+    try {
+      await file.writeAt(0, encodeSnapshotHeader(point, data));
+      for (let at = 0; at < data.length; at += writeChunkBytes) {
+        await file.writeAt(snapshotHeaderBytes + at, data.subarray(at, at + writeChunkBytes));
+      }
+      await file.sync();
+    } finally {
+      file.close();
+    }
+    await this.#disk.rename(temporary, path);
+    await this.#disk.syncDirectory(this.#directory);
+  }
+
+  /** Null: missing or damaged. */
+  async read(point: SnapshotPoint): Promise<Uint8Array | null> {
+    try {
+      const content = decodeSnapshot(await this.#disk.readFile(this.#path(point)));
+      const same = content !== null && content.point.index === point.index && content.point.term === point.term;
+      return same ? content.data : null;
+    } catch (error) {
+      if (error instanceof DiskError && error.kind === "notFound") return null;
+      throw error;
+    }
+  }
+
+  /** Newest first. Removes what a crash left half-written. */
+  async list(): Promise<SnapshotPoint[]> {
+    const points: SnapshotPoint[] = [];
+    for (const name of await this.#disk.list(this.#directory)) {
+      if (name.startsWith("snapshot-") && name.endsWith(".tmp")) await this.#disk.remove(`${this.#directory}/${name}`);
+      const [, index, term] = namePattern.exec(name) ?? [];
+      if (index !== undefined && term !== undefined) points.push({ index: Number(index), term: Number(term) });
+    }
+    return points.sort((a, b) => b.index - a.index || b.term - a.term);
+  }
+
+  /** Removes all but the newest few up to `newest`. @return the oldest one kept */
+  async prune(newest: SnapshotPoint): Promise<SnapshotPoint> {
+    const marked = (await this.list()).filter((point) => point.index <= newest.index);
+    for (const point of marked.slice(snapshotsKept)) await this.#disk.remove(this.#path(point));
+    return marked.slice(0, snapshotsKept).at(-1) ?? newest;
+  }
+}
+
+export function digits(value: number): string {
+  return String(value).padStart(16, "0");
+}

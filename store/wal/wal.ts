@@ -1,0 +1,179 @@
+import { invariant } from "../../base/assert.ts";
+import type { Disk, DiskFile } from "../../platform/mod.ts";
+import type { HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
+import { type ChainPoint, encodeFrame, type SegmentStart, type WalRecord } from "./codec.ts";
+import { writeChunkBytes } from "./limits.ts";
+import { digits } from "./snapshot_files.ts";
+
+export interface Segment {
+  readonly number: number;
+  readonly path: string;
+  /** The highest index of any entry in it, 0 without entries: what a snapshot must cover before it may go. */
+  lastIndex: LogIndex;
+}
+
+export interface WalOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly identity: { readonly clusterId: string; readonly memberId: string };
+  readonly segmentBytes: number;
+}
+
+/** Where recovery left the log. */
+export interface WalPosition {
+  readonly segments: Segment[];
+  /** The last segment, open, good up to `offset` and zero behind. */
+  readonly file: DiskFile;
+  readonly offset: number;
+  readonly chain: ChainPoint;
+  readonly hardState: HardState;
+  readonly mark: SnapshotPoint;
+}
+
+/**
+ * Appends frames to segments. Each call is one write and one sync; calls run one after another. After a failure the
+ * file's content is unknown (fsyncgate): every later call fails too, and the member must stop.
+ */
+export class Wal {
+  readonly #options: WalOptions;
+  readonly #segments: Segment[];
+  #file: DiskFile;
+  #offset: number;
+  #chain: ChainPoint;
+  #hardState: HardState;
+  #mark: SnapshotPoint;
+  /** The next segment's file, zeroed ahead of time under a temporary name. */
+  #spare: Promise<DiskFile | null>;
+  #tail: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: WalOptions, position: WalPosition) {
+    this.#options = options;
+    this.#segments = position.segments;
+    this.#file = position.file;
+    this.#offset = position.offset;
+    this.#chain = position.chain;
+    this.#hardState = position.hardState;
+    this.#mark = position.mark;
+    this.#spare = this.#prepareSpare();
+  }
+
+  get segmentCount(): number {
+    return this.#segments.length;
+  }
+
+  /** Durable when it resolves. */
+  append(records: readonly WalRecord[]): Promise<void> {
+    this.#tail = this.#tail.then(() => this.#append(records));
+    return this.#tail;
+  }
+
+  /** The snapshot of `point` is complete on disk; `keep` is the oldest one kept. Removes segments it makes needless. */
+  async markSnapshot(point: SnapshotPoint, keep: SnapshotPoint): Promise<void> {
+    await this.append([{ kind: "snapshotMark", point }]);
+    await this.release(keep.index);
+  }
+
+  /** Removes the oldest segments whose entries are all <= `index`; never the one being written. */
+  async release(index: LogIndex): Promise<void> {
+    const old: Segment[] = [];
+    while (this.#segments.length > 1 && (this.#segments[0]?.lastIndex ?? 0) <= index) {
+      const segment = this.#segments.shift();
+      if (segment !== undefined) old.push(segment);
+    }
+    for (const segment of old) await this.#options.disk.remove(segment.path); // oldest first: what is left stays a chain
+    if (old.length > 0) await this.#options.disk.syncDirectory(this.#options.directory);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#tail.catch(() => {}); // its caller has heard of it
+    (await this.#spare)?.close();
+    this.#file.close();
+  }
+
+  async #append(records: readonly WalRecord[]): Promise<void> {
+    let frame = encodeFrame(this.#chain, records);
+    if (this.#offset > 0 && this.#offset + frame.bytes.length > this.#options.segmentBytes) {
+      await this.#cut();
+      frame = encodeFrame(this.#chain, records);
+    }
+    await this.#file.writeAt(this.#offset, frame.bytes);
+    await this.#file.sync();
+    this.#offset += frame.bytes.length;
+    this.#chain = frame.chain;
+    const segment = this.#segments.at(-1);
+    invariant(segment !== undefined, "there is a segment to write to");
+    for (const record of records) {
+      if (record.kind === "hardState") this.#hardState = record.hardState;
+      if (record.kind === "snapshotMark") this.#mark = record.point;
+      if (record.kind === "entries") {
+        segment.lastIndex = Math.max(segment.lastIndex, record.entries.at(-1)?.index ?? 0);
+      }
+    }
+  }
+
+  /** Goes on in a new segment. It opens with everything that would be lost with the older ones. */
+  async #cut(): Promise<void> {
+    const number = (this.#segments.at(-1)?.number ?? 0) + 1;
+    const { disk, directory, identity } = this.#options;
+    const spare = await this.#spare ?? await zeroedFile(this.#options);
+    const path = segmentPath(directory, number);
+    const { bytes, chain } = encodeFrame(
+      this.#chain,
+      openingRecords({ ...identity, segment: number }, this.#hardState, this.#mark),
+    );
+    await spare.writeAt(0, bytes);
+    await spare.sync();
+    await disk.rename(sparePath(directory), path);
+    await disk.syncDirectory(directory); // a later crash must find the segment that holds what we acknowledge
+    this.#file.close();
+    this.#file = spare;
+    this.#offset = bytes.length;
+    this.#chain = chain;
+    this.#segments.push({ number, path, lastIndex: 0 });
+    this.#spare = this.#prepareSpare();
+  }
+
+  /** A failure here is no harm: the cut tries again and reports it. */
+  #prepareSpare(): Promise<DiskFile | null> {
+    return zeroedFile(this.#options).catch(() => null);
+  }
+}
+
+export function segmentPath(directory: string, number: number): string {
+  return `${directory}/${digits(number)}.wal`;
+}
+
+export function sparePath(directory: string): string {
+  return `${directory}/spare.tmp`;
+}
+
+export function openingRecords(start: SegmentStart, hardState: HardState, mark: SnapshotPoint): WalRecord[] {
+  return [
+    { kind: "segmentStart", start },
+    { kind: "hardState", hardState },
+    { kind: "snapshotMark", point: mark },
+  ];
+}
+
+/** A synced file of zeros under the spare's name. */
+export async function zeroedFile(options: WalOptions): Promise<DiskFile> {
+  const file = await options.disk.open(sparePath(options.directory), { create: true, truncate: true });
+  try {
+    await fillZeros(file, 0, options.segmentBytes);
+    await file.sync();
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+export async function fillZeros(file: DiskFile, from: number, to: number): Promise<void> {
+  const zeros = new Uint8Array(Math.min(writeChunkBytes, Math.max(0, to - from)));
+  for (let at = from; at < to; at += zeros.length) {
+    await file.writeAt(at, zeros.subarray(0, Math.min(zeros.length, to - at)));
+  }
+}
