@@ -1,0 +1,2 @@
+declare const score: WebAssembly.Module;
+export default score;
