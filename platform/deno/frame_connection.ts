@@ -25,6 +25,7 @@ export class WireFrameConnection implements FrameConnection {
   #flushing = false;
   #state: "open" | "closing" | "closed" = "open";
   #deadline: ReturnType<typeof setTimeout> | undefined;
+  readonly #start: ReturnType<typeof setTimeout>;
 
   constructor(wire: Wire, options: FrameConnectionOptions) {
     this.#wire = wire;
@@ -32,8 +33,7 @@ export class WireFrameConnection implements FrameConnection {
     this.remote = options.remote;
     this.#onClosed = options.onClosed ?? (() => {});
     // Not in this turn: a read that is ready at once would be delivered before the callbacks are set.
-    setTimeout(() => {
-      if (this.#state === "closed") return;
+    this.#start = setTimeout(() => {
       wire.start((chunk) => this.#reader.push(chunk, (frame) => this.#deliver(frame)), (error) => this.#ended(error));
     }, 0);
   }
@@ -96,6 +96,7 @@ export class WireFrameConnection implements FrameConnection {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#bufferedBytes = 0;
+    clearTimeout(this.#start);
     clearTimeout(this.#deadline);
     this.#wire.destroy();
     this.#onClosed();

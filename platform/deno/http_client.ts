@@ -1,5 +1,5 @@
 import { maxConnectionsPerClient, maxStreamsPerConnection } from "../limits.ts";
-import { type HttpClient, NetworkError, type TlsIdentity } from "../mod.ts";
+import { type HttpClient, NetworkError, type TlsIdentity, type WebSocketChannel } from "../mod.ts";
 import { webSocketChannel } from "./web_socket.ts";
 
 interface ClientOptions {
@@ -11,6 +11,16 @@ interface ClientOptions {
 interface Slot {
   readonly client: Deno.HttpClient;
   active: number;
+}
+
+/** Deno says in words alone, and in the cause's, that it never got as far as a connection. */
+function noResponse(url: string, error: unknown): NetworkError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new NetworkError(`No response from ${url}: ${why}`, {
+    cause: error,
+    notSent: why.includes("client error (Connect)"),
+  });
 }
 
 function createClient(tls: Partial<TlsIdentity> | undefined, http2: boolean): Deno.HttpClient {
@@ -94,10 +104,11 @@ function openSocket(
   url: string,
   options: { protocols: string[]; headers?: Record<string, string> },
   client: Deno.HttpClient,
-): Promise<WebSocket> {
+): Promise<WebSocketChannel> {
   return new Promise((resolve, reject) => {
     const { protocols, headers = {} } = options;
     const socket = new DenoWebSocket(url.replace(/^http/, "ws"), { protocols, headers, client });
+    const channel = webSocketChannel(socket);
     let reason = "closed during the handshake";
     socket.onerror = (event) => {
       if (event instanceof ErrorEvent) reason = event.message;
@@ -106,7 +117,7 @@ function openSocket(
     socket.onopen = () => {
       socket.onclose = null;
       socket.onerror = null;
-      resolve(socket);
+      resolve(channel);
     };
   });
 }
@@ -142,16 +153,14 @@ export function createHttpClient(options: ClientOptions): HttpClient {
       } catch (error) {
         release();
         if (init?.signal?.aborted) throw init.signal.reason;
-        // Deno says in words alone that it never got as far as a connection.
-        const notSent = error instanceof Error && error.message.includes("client error (Connect)");
-        throw new NetworkError(`No response from ${url}: ${String(error)}`, { cause: error, notSent });
+        throw noResponse(url, error);
       }
     },
     async webSocket(url, socketOptions) {
       assertOpen();
       const slot = plain.take();
       slot.active--; // one HTTP/1.1 connection each: nothing to count
-      return webSocketChannel(await openSocket(url, socketOptions, slot.client));
+      return await openSocket(url, socketOptions, slot.client);
     },
     close() {
       closed = true;

@@ -12,6 +12,9 @@ export function webSocketChannel(socket: WebSocket, protocol?: string): WebSocke
   let pendingBytes = 0;
   let closed = false;
   let closeWhenOpen: { code: number; reason: string } | null = null;
+  /** What arrived before the channel can have been handed over; null once it has been. */
+  let early: (() => void)[] | null = [];
+  let handOver: ReturnType<typeof setTimeout> | undefined;
   const channel: WebSocketChannel = {
     get protocol() {
       return protocol ?? socket.protocol;
@@ -45,18 +48,31 @@ export function webSocketChannel(socket: WebSocket, protocol?: string): WebSocke
     pendingBytes = 0;
     if (closeWhenOpen !== null) socket.close(closeWhenOpen.code, closeWhenOpen.reason);
   });
+  function deliver(event: () => void): void {
+    if (early === null) event();
+    else early.push(event);
+  }
+  // A server may speak in the packet of its handshake: events wait for a turn in which the callbacks are set.
+  socket.addEventListener("open", () => {
+    handOver = setTimeout(() => {
+      const events = early ?? [];
+      early = null;
+      for (const event of events) event();
+    }, 0);
+  });
   socket.addEventListener("message", (event) => {
     const data: unknown = event.data;
-    if (data instanceof ArrayBuffer) channel.onMessage(new Uint8Array(data));
-    else if (typeof data === "string") channel.onMessage(data);
+    if (data instanceof ArrayBuffer) deliver(() => channel.onMessage(new Uint8Array(data)));
+    else if (typeof data === "string") deliver(() => channel.onMessage(data));
   });
-  function finish(code: number, reason: string): void {
+  socket.addEventListener("close", (event) => {
     if (closed) return;
     closed = true;
     pending = [];
     pendingBytes = 0;
-    channel.onClose(code, reason);
-  }
-  socket.addEventListener("close", (event) => finish(event.code === 0 ? 1006 : event.code, event.reason));
+    const code = event.code === 0 ? 1006 : event.code;
+    if (handOver === undefined) channel.onClose(code, event.reason); // never opened: nothing to wait for
+    else deliver(() => channel.onClose(code, event.reason));
+  });
   return channel;
 }
