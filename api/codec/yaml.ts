@@ -19,6 +19,9 @@ const foreignTags = new Set(["timestamp", "binary", "set", "omap", "pairs"].map(
 
 /** @throws YamlSyntaxError */
 export function parseYaml(text: string): ParsedYaml {
+  if (text.length > codecLimits.yamlBytesMax) {
+    throw new YamlSyntaxError(`yaml: document is larger than ${codecLimits.yamlBytesMax} bytes; send JSON instead`);
+  }
   const lines = new LineCounter();
   try {
     const document = parseDocument(text, {
