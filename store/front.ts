@@ -2,7 +2,7 @@ import type { Clock, Random, Timer, Timers } from "../platform/mod.ts";
 import { storeLimits } from "./limits.ts";
 import { checkTxn, hasPut, isReadOnly } from "./mvcc/check.ts";
 import type { Command, CommandResult, Refusal } from "./mvcc/command.ts";
-import { StoreMachine } from "./mvcc/machine.ts";
+import { type AppliedHook, StoreMachine } from "./mvcc/machine.ts";
 import { Mvcc } from "./mvcc/mvcc.ts";
 import {
   type LeaseGrantResponse,
@@ -43,12 +43,18 @@ export interface FrontConfig {
 }
 
 /** Machine and watch hub of one member, wired to each other; the log is joined on later. */
-export function createMachine(
-  decode: (bytes: Uint8Array) => Command,
-): { machine: StoreMachine; mvcc: Mvcc; hub: WatchHub; onApplied: (hook: (command: Command) => void) => void } {
+export interface MachineParts {
+  readonly machine: StoreMachine;
+  readonly mvcc: Mvcc;
+  readonly hub: WatchHub;
+  /** Who is told of what is applied from now on. */
+  readonly onApplied: (hook: AppliedHook) => void;
+}
+
+export function createMachine(decode: (bytes: Uint8Array) => Command): MachineParts {
   const mvcc = new Mvcc();
   const hub = new WatchHub(mvcc);
-  let hook: ((command: Command) => void) | null = null;
+  let hook: AppliedHook | null = null;
   const machine = new StoreMachine({ mvcc, hub, decode, applied: (command) => hook?.(command) });
   return { machine, mvcc, hub, onApplied: (next) => void (hook = next) };
 }
@@ -74,20 +80,18 @@ export class StoreFront implements Store {
 
   constructor(
     parts: {
-      mvcc: Mvcc;
-      hub: WatchHub;
-      onApplied: (hook: (command: Command) => void) => void;
+      machine: MachineParts;
       consensus: Consensus;
       deps: FrontDeps;
       config: FrontConfig;
     },
   ) {
-    this.#mvcc = parts.mvcc;
-    this.#hub = parts.hub;
+    this.#mvcc = parts.machine.mvcc;
+    this.#hub = parts.machine.hub;
     this.#consensus = parts.consensus;
     this.#deps = parts.deps;
     this.#config = parts.config;
-    parts.onApplied((command) => this.#afterApply(command));
+    parts.machine.onApplied((command) => this.#afterApply(command));
   }
 
   async range(request: RangeRequest): Promise<RangeResponse> {
@@ -118,12 +122,16 @@ export class StoreFront implements Store {
   }
 
   watch(request: WatchRequest, sink: WatchSink): Watch {
-    const watcher = this.#hub.watch(request, sink);
-    if (this.#closed) {
-      this.#hub.cancel(watcher);
-      queueMicrotask(() => sink.onClose(new StoreError("Unavailable", "Cannot watch: the store is closed")));
+    const error = this.#closed
+      ? new StoreError("Unavailable", "Cannot watch: the store is closed")
+      : request.key.length === 0
+      ? new StoreError("InvalidArgument", "Cannot watch an empty key: a key has at least one byte")
+      : null;
+    if (error !== null) {
+      queueMicrotask(() => sink.onClose(error));
       return { cancel: () => {}, requestProgress: () => {} };
     }
+    const watcher = this.#hub.watch(request, sink);
     this.#queueSync();
     if (watcher.progressNotify) this.#startProgress();
     return {
@@ -211,22 +219,17 @@ export class StoreFront implements Store {
     }
   }
 
-  /** A snapshot from the leader replaced the state. */
-  restored(): void {
-    if (this.#hub.behind) this.#queueSync();
-  }
-
   #open(): void {
     if (this.#closed) throw new StoreError("Unavailable", "Cannot use the store: it is closed");
   }
 
-  #afterApply(command: Command): void {
-    if (this.#leading) {
+  #afterApply(command: Command | null): void {
+    if (this.#leading && command !== null) {
       if (command.kind === "leaseGrant") this.#mvcc.leases.start(command.id, this.#deps.clock.monotonic());
       if (command.kind === "leaseGrant") this.#armLeases();
       else this.#armCompaction();
     }
-    if (command.kind === "compact") this.#armFree();
+    if (command?.kind === "compact") this.#armFree();
     // A write may push a congested watch back to history; a compaction may end a slow one.
     if (this.#syncTimer === null) this.#queueSyncSoon();
   }

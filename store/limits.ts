@@ -8,8 +8,14 @@ export const storeLimits = {
   txnOperationsMax: 128,
   /** Puts are refused above this; deletes and compaction go on. etcd's default quota. */
   databaseBytesMax: 2 * 1024 ** 3,
-  /** A range that would answer with more is refused with TooLarge: the caller pages with `limit`. */
-  rangeResponseBytesMax: 96 * 1024 ** 2,
+  /** A range that would answer with more over the wire is refused with TooLarge: the caller pages with `limit`. */
+  rangeResponseBytesMax: 128 * 1024 ** 2,
+  /** Longer messages leave as several frames. */
+  fragmentBytesMax: 4 * 1024 ** 2,
+  /** Of a message put together from fragments; the other end is cut off beyond it. */
+  messageBytesMax: 512 * 1024 ** 2,
+  /** A pair from a message over this is copied, so that one kept pair does not keep a whole page of them alive. */
+  sharedMessageBytesMax: 64 * 1024,
 
   leaseTtlSecondsMin: 1,
   leaseTtlSecondsMax: 9_000_000_000,
@@ -41,6 +47,15 @@ export const storeLimits = {
   clientReconnectMsMin: 10,
   clientReconnectMsMax: 500,
   clientRetryMs: 10,
+  /** After another member became leader, what the old one has not answered by then counts as lost. */
+  clientLeaderGraceMs: 300,
+  clientSweepMs: 100,
+  requestTimeoutMs: 5_000,
+  /** A server says at least this often who leads; a client takes a link silent for the other for dead. */
+  serverBeatMs: 1_000,
+  clientSilenceMs: 4_000,
+  /** A member that has known no leader for this many election timeouts ends its watches. */
+  leaderlessElections: 3,
 
   /** Revisions of history the leader keeps when nobody else compacts. */
   compactionRetentionRevisions: 100_000,
@@ -52,4 +67,6 @@ export const storeLimits = {
 
 invariant(storeLimits.clientInFlightMax < storeLimits.connectionInFlightMax, "the client's bound must be met first");
 invariant(storeLimits.connectionCongestedBytes < storeLimits.connectionBufferedBytesMax, "congested comes before dead");
+invariant(storeLimits.serverBeatMs * 3 < storeLimits.clientSilenceMs, "three beats may be lost");
+invariant(storeLimits.rangeResponseBytesMax < storeLimits.connectionBufferedBytesMax, "one answer must fit");
 invariant(storeLimits.watchDeliveryBytesMax <= storeLimits.connectionCongestedBytes, "one delivery must not congest");

@@ -18,14 +18,14 @@ export function createLocalStore(
   deps: LocalStoreDeps,
   options: { readonly compactionRetentionRevisions?: number } = {},
 ): LocalStore {
-  const { machine, mvcc, hub, onApplied } = createMachine(() => {
+  const parts = createMachine(() => {
     throw new TypeError("A store without a log decodes nothing");
   });
   let applied = 0;
   const consensus: Consensus = {
     propose: (command) => {
       applied++;
-      return Promise.resolve(machine.run(command));
+      return Promise.resolve(parts.machine.run(command));
     },
     readIndex: () => Promise.resolve(),
     leads: () => true,
@@ -40,7 +40,7 @@ export function createLocalStore(
   };
   const retention = options.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions;
   const config = { compactionRetentionRevisions: retention, leaseExtensionMs: 0 };
-  const front = new StoreFront({ mvcc, hub, onApplied, consensus, deps, config });
+  const front = new StoreFront({ machine: parts, consensus, deps, config });
   front.setLeading(true);
-  return Object.assign(front, { stateHash: () => machine.stateHash() });
+  return Object.assign(front, { stateHash: () => parts.machine.stateHash() });
 }

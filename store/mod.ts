@@ -1,3 +1,4 @@
 export * from "./types.ts";
 export { storeLimits } from "./limits.ts";
 export { createLocalStore, type LocalStore, type LocalStoreDeps } from "./local.ts";
+export { connectStore, type RemoteStoreConfig, type RemoteStoreDeps } from "./remote.ts";

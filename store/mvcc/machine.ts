@@ -4,8 +4,8 @@ import { fingerprint } from "./hash.ts";
 import { Mvcc } from "./mvcc.ts";
 import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
 
-/** Told of every applied command, after the state changed and before watches hear of it. */
-export type AppliedHook = (command: Command, result: CommandResult) => void;
+/** Told of every applied command before watches hear of it; with null after a snapshot replaced the state. */
+export type AppliedHook = (command: Command | null) => void;
 
 /**
  * The state machine that the replicas run: log entries in, answers and watch events out. Fits `Machine<CommandResult>` of
@@ -39,7 +39,7 @@ export class StoreMachine {
   /** As {@linkcode apply}, for a store without a log. */
   run(command: Command): CommandResult {
     const { result, revision, changes } = this.mvcc.apply(command);
-    this.#applied(command, result);
+    this.#applied(command);
     if (changes.length > 0) this.#hub.publish(revision, changes);
     return result;
   }
@@ -51,6 +51,7 @@ export class StoreMachine {
   restore(snapshot: Uint8Array): void {
     restoreSnapshot(this.mvcc, snapshot);
     this.#hub.restored();
+    this.#applied(null);
   }
 
   /** Equal on replicas that applied the same entries. Costs a snapshot: for checkers. */
