@@ -1,4 +1,5 @@
 import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
+import type { KubeObject } from "../../api/meta.ts";
 import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
 
 /**
@@ -9,12 +10,8 @@ export function headOf(info: ResourceInfo): Uint8Array {
   return utf8(`{"kind":${JSON.stringify(info.kind)},"apiVersion":${JSON.stringify(apiVersionOf(info))},"metadata":{`);
 }
 
-interface Encodable {
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-}
-
 /** The bytes at rest of `object`: canonical key order at the front, resourceVersion left out. */
-export function encodeAtRest(info: ResourceInfo, object: Encodable): Uint8Array {
+export function encodeAtRest(info: ResourceInfo, object: KubeObject): Uint8Array {
   const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object as Record<string, unknown>;
   const { resourceVersion: _resourceVersion, selfLink: _selfLink, ...meta } = (metadata ?? {}) as Record<
     string,
@@ -40,7 +37,7 @@ export function spliceRevision(
     return all;
   }
   const object: unknown = JSON.parse(fromUtf8(stored));
-  return spliceRevision(info, head, encodeAtRest(info, object as Encodable), revision);
+  return spliceRevision(info, head, encodeAtRest(info, object as KubeObject), revision);
 }
 
 /** Replaces the resourceVersion that {@linkcode spliceRevision} put in. */

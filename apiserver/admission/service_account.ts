@@ -1,0 +1,29 @@
+import type { KubeObject } from "../../api/meta.ts";
+import { pods, serviceAccounts } from "../../api/resources.ts";
+import { forbidden } from "../../api/status.ts";
+import { dig, items, record, text } from "../dig.ts";
+import type { Registry } from "../registry/context.ts";
+import { keyOf, readCurrent } from "../registry/write.ts";
+import { parseCached } from "../watchcache/cached.ts";
+
+/**
+ * Gives a pod its service account (`default` unless it names one) and that account's pull secrets. The token volume
+ * that upstream adds is not: tokens are asked for through serviceaccounts/NAME/token.
+ */
+export async function setServiceAccount(registry: Registry, namespace: string, pod: KubeObject): Promise<void> {
+  const spec = record(dig(pod, "spec"));
+  const name = text(spec["serviceAccountName"]) || "default";
+  spec["serviceAccountName"] = name;
+  spec["serviceAccount"] = name;
+  const strategy = registry.strategy(serviceAccounts);
+  const cached = strategy.cache.get(namespace, name);
+  const account = cached === undefined
+    ? (await readCurrent(registry, strategy, keyOf(strategy, namespace, name))).object
+    : parseCached(cached);
+  if (account === null) {
+    const why = `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
+    throw forbidden(pods, pod.metadata?.name ?? "", why);
+  }
+  const secrets = items(dig(account, "imagePullSecrets"));
+  if (items(spec["imagePullSecrets"]).length === 0 && secrets.length > 0) spec["imagePullSecrets"] = secrets;
+}

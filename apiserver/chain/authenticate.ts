@@ -1,0 +1,28 @@
+import { unauthorized } from "../../api/status.ts";
+import { anonymous, type User, userOfCertificate } from "../authn/user.ts";
+import { isPublicPath } from "../authz/decide.ts";
+import type { Exchange, Filter } from "../exchange.ts";
+
+/** Null: the token proves nothing. */
+export type TokenReviewer = (token: string) => Promise<User | null>;
+
+/** A bearer token counts before a certificate; a wrong one is refused even where anonymous would do. */
+export function authenticate(review: TokenReviewer): Filter {
+  return async (exchange, next) => {
+    const user = await identify(exchange, review);
+    if (user === null) throw unauthorized();
+    exchange.user = user;
+    return await next(exchange);
+  };
+}
+
+async function identify(exchange: Exchange, review: TokenReviewer): Promise<User | null> {
+  const header = exchange.request.headers.get("authorization");
+  if (header !== null && header.trim() !== "") {
+    const token = /^bearer ([^\s]+)$/i.exec(header.trim())?.[1];
+    return token === undefined ? null : await review(token);
+  }
+  const { peer } = exchange.context;
+  if (peer !== null) return userOfCertificate(peer);
+  return isPublicPath(exchange.url.pathname) ? anonymous : null;
+}

@@ -1,0 +1,31 @@
+import { concatBytes } from "../../base/bytes.ts";
+import { requestEntityTooLarge } from "../../api/status.ts";
+import type { Exchange, Handler } from "../exchange.ts";
+import { limits } from "../limits.ts";
+
+/** Reads the request body, at most {@linkcode limits.requestBodyBytes} of it. After authorization: strangers send nothing. */
+export async function readBody(exchange: Exchange, next: Handler): Promise<Response> {
+  const { request } = exchange;
+  if (request.body !== null && request.method !== "GET" && request.method !== "HEAD") {
+    const announced = Number(request.headers.get("content-length") ?? "0");
+    if (announced > limits.requestBodyBytes) throw tooLarge();
+    exchange.body = await readAll(request.body);
+  }
+  return await next(exchange);
+}
+
+async function readAll(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of stream) {
+    length += part.length;
+    // Leaving the loop cancels the stream.
+    if (length > limits.requestBodyBytes) throw tooLarge();
+    parts.push(part);
+  }
+  return concatBytes(parts);
+}
+
+function tooLarge() {
+  return requestEntityTooLarge(`limit is ${limits.requestBodyBytes}`);
+}

@@ -1,0 +1,48 @@
+import type { Address, Clock, HttpClient, Log, Metrics, Random, Timers, TlsIdentity } from "../platform/mod.ts";
+import type { Store } from "../store/types.ts";
+import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
+
+/** Timings, milliseconds unless named otherwise; what is absent is upstream's. */
+export interface ServerTimers {
+  /** How often idle watches that asked for it get a bookmark. Default 60,000. */
+  readonly bookmarkMs?: number;
+  /** Watches without timeoutSeconds end after this long, plus up to as much again. Default 1,800,000. */
+  readonly watchTimeoutMs?: number;
+  /** How often this server says that it lives; after 1.5 of these without, it leaves the `kubernetes` Service. Default 10,000. */
+  readonly endpointReconcileMs?: number;
+  /** tolerationSeconds that pods get for a node that is not ready or unreachable; upstream gives 300. Absent: they get none. */
+  readonly podTolerationSeconds?: number;
+}
+
+/** What the server is told, apart from what it is given to work with. */
+export interface ServerConfig {
+  /** This apiserver's name, unique in the cluster. */
+  readonly name: string;
+  readonly serviceAccount: ServiceAccountKeys;
+  /** Where ClusterIPs come from, e.g. `10.96.0.0/16`. */
+  readonly serviceCidr: string;
+  /** Endpoint addresses in 127/8 are valid: on a network that consists of loopback addresses. */
+  readonly allowLoopbackEndpoints: boolean;
+  /** Where the `kubernetes` Service sends its clients. */
+  readonly advertise: { readonly address: string; readonly port: number };
+  readonly timers: ServerTimers;
+}
+
+export interface ApiServerConfig extends ServerConfig {
+  readonly address: Address;
+  /** Serving certificate; `ca` is what client certificates are verified against. */
+  readonly tls: TlsIdentity;
+  /** Client certificate for kubelets. */
+  readonly kubeletClient: TlsIdentity;
+}
+
+export interface ServerDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Reaches kubelets; absent: log, exec and attach answer 503. */
+  readonly kubelets?: HttpClient;
+}

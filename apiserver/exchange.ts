@@ -1,0 +1,32 @@
+import type { RequestContext } from "../platform/mod.ts";
+import type { User } from "./authn/user.ts";
+import type { RequestInfo } from "./request_info.ts";
+
+/** One request on its way through the chain. Filters fill in `user` and `body`; the rest is fixed at the start. */
+export interface Exchange {
+  readonly request: Request;
+  readonly context: RequestContext;
+  readonly url: URL;
+  readonly info: RequestInfo;
+  readonly auditId: string;
+  user: User;
+  /** Read once, bounded. Empty when there is none. */
+  body: Uint8Array<ArrayBuffer>;
+  /** Texts for Warning headers. */
+  readonly warnings: string[];
+}
+
+export type Handler = (exchange: Exchange) => Promise<Response>;
+/** A step of the chain: answers itself, or hands on to `next`. */
+export type Filter = (exchange: Exchange, next: Handler) => Promise<Response>;
+
+export function isLongRunning(info: RequestInfo): boolean {
+  if (info.kind !== "resource") return false;
+  if (info.verb === "watch") return true;
+  return info.subresource === "exec" || info.subresource === "attach" ||
+    (info.subresource === "log" && info.query.has("follow"));
+}
+
+export function isReadOnly(method: string): boolean {
+  return method === "GET" || method === "HEAD" || method === "OPTIONS";
+}

@@ -1,0 +1,2 @@
+export type { ApiServerConfig, ServerConfig, ServerDeps, ServerTimers } from "./config.ts";
+export { type ApiServer, createApiServer } from "./server.ts";

@@ -1,0 +1,159 @@
+import { methodNotAllowed, notAcceptable } from "../api/status.ts";
+import {
+  aggregated,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  versionDocument,
+} from "./discovery/documents.ts";
+import { contentHash } from "./discovery/etag.ts";
+import type { OpenApiDocuments } from "./discovery/openapi.ts";
+import type { Json } from "./dig.ts";
+import type { Exchange } from "./exchange.ts";
+import { type MediaClause, parseAccept } from "./negotiate.ts";
+import { type Bytes, pageNotFound, respondBytes, respondJson, textBytes } from "./respond.ts";
+import { handleHealth, type HealthChecks } from "./health.ts";
+
+export const kubernetesVersion = "v1.36.0";
+
+export interface PlainDeps {
+  readonly advertise: { readonly address: string; readonly port: number };
+  readonly openApi: OpenApiDocuments;
+  readonly health: HealthChecks;
+  /** The text of /metrics. */
+  readonly metrics: () => string;
+}
+
+/** Everything that is not an object: discovery, schemas, version, health, metrics. */
+export function handlePlain(deps: PlainDeps, exchange: Exchange): Response {
+  const { request, url } = exchange;
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    throw methodNotAllowed({ group: "", resource: "" }, request.method.toLowerCase());
+  }
+  const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, "") : url.pathname;
+  const parts = path.split("/").slice(1);
+  switch (parts[0]) {
+    case "api":
+      return handleApi(deps, exchange, parts);
+    case "apis":
+      return handleApis(exchange, parts);
+    case "openapi":
+      return handleOpenApi(deps, exchange, parts);
+    case "healthz":
+    case "livez":
+    case "readyz":
+      return handleHealth(deps.health, parts, url.searchParams);
+  }
+  switch (path) {
+    case "/":
+      return respondJson(200, { paths: rootPaths });
+    case "/version":
+      return respondJson(200, versionDocument(kubernetesVersion));
+    case "/metrics":
+      return respondBytes(200, "text/plain; version=0.0.4; charset=utf-8", textBytes(deps.metrics()));
+  }
+  return pageNotFound();
+}
+
+const rootPaths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3"]
+  .concat(["/readyz", "/version"]);
+
+function handleApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
+  if (parts.length === 1) {
+    return discovery(exchange, true, apiVersions(`${deps.advertise.address}:${deps.advertise.port}`));
+  }
+  const resources = parts.length === 2 ? apiResourceList("", parts[1] as string) : null;
+  return resources === null ? pageNotFound() : tagged(exchange, resources, "application/json");
+}
+
+function handleApis(exchange: Exchange, parts: readonly string[]): Response {
+  switch (parts.length) {
+    case 1:
+      return discovery(exchange, false, apiGroupList());
+    case 2: {
+      const group = apiGroup(parts[1] as string);
+      return group === null ? pageNotFound() : tagged(exchange, group, "application/json");
+    }
+    case 3: {
+      const resources = apiResourceList(parts[1] as string, parts[2] as string);
+      return resources === null ? pageNotFound() : tagged(exchange, resources, "application/json");
+    }
+    default:
+      return pageNotFound();
+  }
+}
+
+/** /api and /apis: the aggregated form where the client asks for it, else the plain list of versions or groups. */
+function discovery(exchange: Exchange, core: boolean, plain: Json): Response {
+  for (const clause of clauses(exchange)) {
+    const version = aggregatedVersion(clause);
+    if (version !== null) {
+      const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+      const response = tagged(exchange, aggregated(core, version), contentType);
+      response.headers.set("vary", "Accept");
+      return response;
+    }
+    if (isJson(clause)) {
+      const response = tagged(exchange, plain, "application/json");
+      response.headers.set("vary", "Accept");
+      return response;
+    }
+  }
+  throw notAcceptable(["application/json"]);
+}
+
+function clauses(exchange: Exchange): MediaClause[] {
+  const accept = exchange.request.headers.get("accept");
+  return parseAccept(accept === null || accept.trim() === "" ? "application/json" : accept);
+}
+
+function isJson(clause: MediaClause): boolean {
+  return (clause.type === "application/json" || clause.type === "*/*" || clause.type === "application/*") &&
+    !clause.parameters.has("as");
+}
+
+function aggregatedVersion({ type, parameters }: MediaClause): "v2" | "v2beta1" | null {
+  if (type !== "application/json" || parameters.get("g") !== "apidiscovery.k8s.io") return null;
+  if (parameters.get("as") !== "APIGroupDiscoveryList") return null;
+  const version = parameters.get("v");
+  return version === "v2" || version === "v2beta1" ? version : null;
+}
+
+/** With an ETag, and 304 where the client has that version. */
+function tagged(exchange: Exchange, value: Json, contentType: string): Response {
+  return taggedBytes(exchange, textBytes(`${JSON.stringify(value)}\n`), contentType);
+}
+
+function taggedBytes(exchange: Exchange, bytes: Bytes, contentType: string, hash = contentHash(bytes)): Response {
+  const etag = `"${hash}"`;
+  const known = exchange.request.headers.get("if-none-match");
+  const response = known !== null && known.split(",").some((it) => it.trim() === etag)
+    ? new Response(null, { status: 304 })
+    : respondBytes(200, contentType, bytes);
+  response.headers.set("etag", etag);
+  response.headers.set("cache-control", "public");
+  return response;
+}
+
+function handleOpenApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
+  if (!clauses(exchange).some(isJson)) throw notAcceptable(["application/json"]);
+  if (parts[1] === "v2" && parts.length === 2) {
+    const { bytes, hash } = deps.openApi.v2();
+    return taggedBytes(exchange, bytes, "application/json", hash);
+  }
+  if (parts[1] !== "v3") return pageNotFound();
+  if (parts.length === 2) return tagged(exchange, deps.openApi.index(), "application/json");
+  const name = parts.slice(2).join("/");
+  const document = deps.openApi.groupVersion(name);
+  if (document === undefined) return pageNotFound();
+  const asked = exchange.url.searchParams.get("hash");
+  if (asked !== null && asked !== document.hash) {
+    const location = `/openapi/v3/${name}?hash=${document.hash}`;
+    return new Response(null, { status: 301, headers: { location } });
+  }
+  const response = taggedBytes(exchange, document.bytes, "application/json", document.hash);
+  // The name of the hash is part of the URL: what it names never changes.
+  if (asked !== null) response.headers.set("cache-control", "public, immutable, max-age=31536000");
+  return response;
+}

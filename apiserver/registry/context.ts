@@ -1,0 +1,41 @@
+import type { Clock, Log, Random, Timers } from "../../platform/mod.ts";
+import type { ResourceInfo } from "../../api/resources.ts";
+import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
+import type { User } from "../authn/user.ts";
+import type { ServerConfig } from "../config.ts";
+import type { StoreAccess } from "../store_access.ts";
+import type { StoreFeed } from "../watchcache/feed.ts";
+import type { ReadGate } from "../watchcache/read_gate.ts";
+import type { Cidr } from "./cidr.ts";
+import type { EventLeases } from "./event_leases.ts";
+import type { Strategy } from "./strategy.ts";
+import type { WatchCounts } from "./watch.ts";
+
+/** What every registry operation works with. */
+export interface Registry {
+  readonly config: ServerConfig;
+  readonly store: StoreAccess;
+  readonly feed: StoreFeed;
+  readonly gate: ReadGate;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly cidr: Cidr;
+  readonly eventLeases: EventLeases;
+  readonly tokens: ServiceAccountTokens;
+  readonly counts: WatchCounts;
+  strategy(info: ResourceInfo): Strategy;
+}
+
+/** What one write request says beside its object. */
+export interface WriteContext {
+  readonly user: User;
+  readonly dryRun: boolean;
+}
+
+/** A written object: its bytes with resourceVersion, for the answer. */
+export interface Written {
+  readonly code: 200 | 201;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}

@@ -1,0 +1,141 @@
+import type { KubeObject } from "../../api/meta.ts";
+import { generatedName } from "../../api/names.ts";
+import { namespaces } from "../../api/resources.ts";
+import {
+  alreadyExists,
+  ApiError,
+  badRequest,
+  generateNameConflict,
+  invalid,
+  notFound,
+  serverTimeout,
+} from "../../api/status.ts";
+import { formatTime } from "../../api/time.ts";
+import { limits } from "../limits.ts";
+import { parseCached } from "../watchcache/cached.ts";
+import { encodeAtRest, spliceRevision } from "../watchcache/splice.ts";
+import { admitCreate } from "../admission/admit.ts";
+import { type Allocation, sideWritesFor } from "./allocations.ts";
+import type { Registry, WriteContext, Written } from "./context.ts";
+import type { Strategy } from "./strategy.ts";
+import { keyOf, namespaceKey, writeObject } from "./write.ts";
+
+/**
+ * POST: name, stamp, default, admit, validate, then "write if there is nothing under the key".
+ * @param object the decoded body, changed in place
+ */
+export async function create(
+  registry: Registry,
+  context: WriteContext,
+  strategy: Strategy,
+  namespace: string,
+  object: KubeObject,
+): Promise<Written> {
+  const { info } = strategy;
+  const meta = object.metadata ??= {};
+  checkNamespace(strategy, object, namespace);
+  if ((meta.resourceVersion ?? "") !== "") throw versionOnCreate();
+  const generate = (meta.name ?? "") === "" && (meta.generateName ?? "") !== "";
+  stamp(registry, strategy, object);
+  for (let attempt = 1;; attempt++) {
+    if (generate) meta.name = generatedName(meta.generateName ?? "", (bound) => registry.random.int(bound));
+    const result = await createNamed(registry, context, strategy, namespace, attempt === 1, object);
+    if (result !== "taken") return result;
+    const name = meta.name ?? "";
+    if (!generate) throw existsError(strategy, namespace, name);
+    if (attempt >= limits.generateNameAttempts) throw generateNameConflict(info, name, 1);
+  }
+}
+
+/** @param first defaults and admission run once; a generated name is only validated again */
+async function createNamed(
+  registry: Registry,
+  context: WriteContext,
+  strategy: Strategy,
+  namespace: string,
+  first: boolean,
+  object: KubeObject,
+): Promise<Written | "taken"> {
+  const { info, cache } = strategy;
+  if (first) {
+    strategy.setDefaults(object);
+    strategy.prepareForCreate(object);
+    await admitCreate(registry, context, strategy, namespace, object);
+  }
+  const problems = strategy.validateCreate(object);
+  if (problems.length > 0) throw invalid(info, object.metadata?.name ?? "", problems);
+  const name = object.metadata?.name ?? "";
+  const key = keyOf(strategy, namespace, name);
+  for (let attempt = 0; attempt < limits.allocationAttempts; attempt++) {
+    const copy = structuredClone(object);
+    const allocation: Allocation = sideWritesFor(registry, strategy, copy, null);
+    const stored = encodeAtRest(info, copy);
+    if (context.dryRun) {
+      if (cache.get(namespace, name) !== undefined) return "taken";
+      return { code: 201, bytes: new Uint8Array(stored) };
+    }
+    const outcome = await writeObject(registry, strategy, {
+      key,
+      expected: 0,
+      value: stored,
+      side: allocation.side,
+      ...(info.namespaced ? { parent: namespaceKey(namespace) } : {}),
+    });
+    switch (outcome.kind) {
+      case "written":
+        return { code: 201, bytes: spliceRevision(info, cache.resource.head, stored, outcome.revision) };
+      case "conflict":
+        return "taken";
+      case "parentMissing":
+        throw notFound(namespaces, namespace);
+      case "sideTaken":
+        allocation.onTaken(outcome.taken);
+    }
+  }
+  throw serverTimeout(info, "create", 1);
+}
+
+/** The object's namespace must be that of the URL; where it says none, it gets that. */
+export function checkNamespace(strategy: Strategy, object: KubeObject, namespace: string): void {
+  const meta = object.metadata ??= {};
+  if (!strategy.info.namespaced) {
+    if ((meta.namespace ?? "") !== "") delete meta.namespace;
+    return;
+  }
+  if ((meta.namespace ?? "") === "") meta.namespace = namespace;
+  if (meta.namespace !== namespace) {
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  }
+}
+
+/** Fields that only the server sets. */
+function stamp(registry: Registry, strategy: Strategy, object: KubeObject): void {
+  const meta = object.metadata ??= {};
+  meta.uid = registry.random.uuid();
+  meta.creationTimestamp = formatTime(registry.clock.now());
+  delete meta.deletionTimestamp;
+  delete meta.deletionGracePeriodSeconds;
+  delete meta.resourceVersion;
+  delete meta.managedFields;
+  if (strategy.hasGeneration) meta.generation = 1;
+  else delete meta.generation;
+}
+
+function existsError(strategy: Strategy, namespace: string, name: string): ApiError {
+  const error = alreadyExists(strategy.info, name);
+  const cached = strategy.cache.get(namespace, name);
+  if (cached === undefined || parseCached(cached).metadata?.deletionTimestamp === undefined) return error;
+  return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
+}
+
+/** Upstream's answer is a bare 500 without a reason. */
+function versionOnCreate(): ApiError {
+  return new ApiError({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message: "resourceVersion should not be set on objects to be created",
+    code: 500,
+  });
+}

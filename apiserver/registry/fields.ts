@@ -1,0 +1,95 @@
+import type { KubeObject } from "../../api/meta.ts";
+import {
+  configMaps,
+  deployments,
+  endpointSlices,
+  events,
+  leases,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  type ResourceInfo,
+  resources,
+  secrets,
+  serviceAccounts,
+  services,
+} from "../../api/resources.ts";
+import { dig, items, record, text } from "../dig.ts";
+import { type StoredResource, storedResource } from "../watchcache/cached.ts";
+
+type Fields = Readonly<Record<string, string>>;
+
+/** What can be selected by field, by resource, besides metadata.name and metadata.namespace. Values are strings. */
+const selectable = new Map<ResourceInfo, (object: KubeObject) => Fields>([
+  [pods, podFields],
+  [nodes, (it) => ({ "spec.unschedulable": String(dig(it, "spec", "unschedulable") === true) })],
+  [namespaces, (it) => ({ "status.phase": text(dig(it, "status", "phase")) })],
+  [secrets, (it) => ({ type: text(dig(it, "type")) })],
+  [services, (it) => ({
+    "spec.clusterIP": text(dig(it, "spec", "clusterIP")),
+    "spec.type": text(dig(it, "spec", "type")),
+  })],
+  [events, eventFields],
+  [replicaSets, (it) => ({ "status.replicas": String(dig(it, "status", "replicas") ?? 0) })],
+  ...[configMaps, deployments, endpointSlices, leases, serviceAccounts].map((info) =>
+    [info, () => noFields] as [ResourceInfo, () => Fields]
+  ),
+]);
+
+const noFields: Fields = Object.freeze({});
+
+function podFields(pod: KubeObject): Fields {
+  const spec = record(dig(pod, "spec"));
+  const status = record(dig(pod, "status"));
+  return {
+    "spec.nodeName": text(spec["nodeName"]),
+    "spec.restartPolicy": text(spec["restartPolicy"]),
+    "spec.schedulerName": text(spec["schedulerName"]),
+    "spec.serviceAccountName": text(spec["serviceAccountName"]),
+    "spec.hostNetwork": String(spec["hostNetwork"] === true),
+    "status.phase": text(status["phase"]),
+    "status.podIP": text(status["podIP"]) || text(record(items(status["podIPs"])[0])["ip"]),
+    "status.nominatedNodeName": text(status["nominatedNodeName"]),
+  };
+}
+
+function eventFields(event: KubeObject): Fields {
+  const involved = record(dig(event, "involvedObject"));
+  const source = text(dig(event, "source", "component"));
+  return {
+    "involvedObject.kind": text(involved["kind"]),
+    "involvedObject.namespace": text(involved["namespace"]),
+    "involvedObject.name": text(involved["name"]),
+    "involvedObject.uid": text(involved["uid"]),
+    "involvedObject.apiVersion": text(involved["apiVersion"]),
+    "involvedObject.resourceVersion": text(involved["resourceVersion"]),
+    "involvedObject.fieldPath": text(involved["fieldPath"]),
+    reason: text(dig(event, "reason")),
+    reportingComponent: text(dig(event, "reportingComponent")),
+    source: source === "" ? text(dig(event, "reportingComponent")) : source,
+    type: text(dig(event, "type")),
+  };
+}
+
+/** The names that a field selector of this resource may use. */
+export function selectableNames(info: ResourceInfo): ReadonlySet<string> {
+  const own = Object.keys(selectable.get(info)?.({}) ?? noFields);
+  return new Set(["metadata.name", ...(info.namespaced || info === namespaces ? ["metadata.namespace"] : []), ...own]);
+}
+
+/** Where kube-apiserver keeps each resource in etcd. */
+function prefixOf(info: ResourceInfo): string {
+  switch (info.resource) {
+    case "nodes":
+      return "/registry/minions/";
+    case "services":
+      return "/registry/services/specs/";
+    default:
+      return `/registry/${info.resource}/`;
+  }
+}
+
+export function storedResources(): StoredResource[] {
+  return resources.map((info) => storedResource(info, prefixOf(info), selectable.get(info) ?? (() => noFields)));
+}

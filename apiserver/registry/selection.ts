@@ -1,0 +1,68 @@
+import { type FieldSelector, matchesFields, parseFieldSelector, requiredValue } from "../../api/fields.ts";
+import { matchesSelector, parseSelector, type Selector, SelectorError } from "../../api/labels.ts";
+import type { ResourceInfo } from "../../api/resources.ts";
+import { badRequest } from "../../api/status.ts";
+import { limits } from "../limits.ts";
+import type { CachedObject } from "../watchcache/cached.ts";
+import { selectableNames } from "./fields.ts";
+
+/** The label and field selectors of one request. */
+export interface Selection {
+  /** No selectors at all. */
+  readonly everything: boolean;
+  /** The one name that is asked for, where the field selector demands one. */
+  readonly name: string | undefined;
+  /** Namespace is not part of it. */
+  readonly matches: (object: CachedObject) => boolean;
+  /** The one value that a field must have, if any. */
+  readonly requires: (field: string) => string | undefined;
+}
+
+/** Reads labelSelector and fieldSelector. @throws ApiError 400 for selectors that cannot be read or are not supported */
+export function selectionOf(info: ResourceInfo, query: URLSearchParams): Selection {
+  const labelText = query.get("labelSelector") ?? "";
+  const fieldText = query.get("fieldSelector") ?? "";
+  if (labelText.length > limits.selectorLength || fieldText.length > limits.selectorLength) {
+    throw badRequest(`selectors are limited to ${limits.selectorLength} characters`);
+  }
+  const labels = parsing(() => parseSelector(labelText), "label", labelText);
+  const fields = parsing(() => parseFieldSelector(fieldText), "field", fieldText);
+  checkFields(info, fields);
+  return {
+    everything: labels.length === 0 && fields.length === 0,
+    name: requiredValue(fields, "metadata.name"),
+    matches: matcher(labels, fields),
+    requires: (field) => requiredValue(fields, field),
+  };
+}
+
+function matcher(labels: Selector, fields: FieldSelector): (object: CachedObject) => boolean {
+  if (labels.length === 0 && fields.length === 0) return () => true;
+  return (object) => {
+    if (labels.length > 0 && !matchesSelector(labels, object.labels)) return false;
+    return fields.length === 0 || matchesFields(fields, (field) => fieldOf(object, field));
+  };
+}
+
+function fieldOf(object: CachedObject, field: string): string {
+  if (field === "metadata.name") return object.name;
+  if (field === "metadata.namespace") return object.namespace;
+  return object.fields[field] ?? "";
+}
+
+function checkFields(info: ResourceInfo, fields: FieldSelector): void {
+  if (fields.length === 0) return;
+  const known = selectableNames(info);
+  for (const { field } of fields) {
+    if (!known.has(field)) throw badRequest(`field label not supported: ${field}`);
+  }
+}
+
+function parsing<T>(parse: () => T, what: string, text: string): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof SelectorError)) throw error;
+    throw badRequest(`unable to parse ${what} selector ${JSON.stringify(text)}: ${error.message}`);
+  }
+}

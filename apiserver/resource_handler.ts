@@ -1,0 +1,247 @@
+import { decode, type FieldValidation } from "../api/codec/mod.ts";
+import { notSupported } from "../api/field_errors.ts";
+import type { KubeObject } from "../api/meta.ts";
+import { apiVersionOf } from "../api/resources.ts";
+import { badRequest, invalid, notAcceptable, notFound, tooManyRequests, unsupportedMediaType } from "../api/status.ts";
+import type { Exchange } from "./exchange.ts";
+import { limits } from "./limits.ts";
+import { acceptedTypes, negotiate, type Negotiated } from "./negotiate.ts";
+import type { Registry, WriteContext } from "./registry/context.ts";
+import { create } from "./registry/create.ts";
+import { deleteOptions, isDryRun } from "./registry/delete_options.ts";
+import { remove, removeCollection } from "./registry/delete.ts";
+import { cacheAt, list } from "./registry/list.ts";
+import { listOptions } from "./registry/list_options.ts";
+import { type OutputOptions, respondList, respondObject, respondValue, watchFormat } from "./registry/output.ts";
+import { patch } from "./registry/patch.ts";
+import { selectionOf } from "./registry/selection.ts";
+import type { Strategy } from "./registry/strategy.ts";
+import { update } from "./registry/update.ts";
+import { startWatch } from "./registry/watch.ts";
+import { keyOf } from "./registry/write.ts";
+import type { ResourceRequest } from "./request_info.ts";
+import { respondStatus } from "./respond.ts";
+import type { IncludeObject } from "./table/table.ts";
+import { spliceRevision } from "./watchcache/splice.ts";
+
+/** Requests on objects and collections, and on the `status` and `finalize` sub-resources, which are views of the object. */
+export async function handleResource(
+  registry: Registry,
+  exchange: Exchange,
+  request: ResourceRequest,
+): Promise<Response> {
+  const strategy = registry.strategy(request.info);
+  switch (request.verb) {
+    case "get":
+      return await handleGet(registry, exchange, request, strategy);
+    case "list":
+      return await handleList(registry, exchange, request, strategy);
+    case "watch":
+      return await handleWatch(registry, exchange, request, strategy);
+    case "create":
+      return await handleCreate(registry, exchange, request, strategy);
+    case "update":
+      return await handleUpdate(registry, exchange, request, strategy);
+    case "patch":
+      return await handlePatch(registry, exchange, request, strategy);
+    case "delete":
+      return await handleDelete(registry, exchange, request, strategy);
+    case "deletecollection":
+      return await handleDeleteCollection(registry, exchange, request, strategy);
+  }
+}
+
+/** What the Accept header leads to. @throws ApiError 406 */
+export function agree(exchange: Exchange, options: { watch?: boolean; shapes?: boolean } = {}): Negotiated {
+  const pretty = exchange.url.searchParams.get("pretty");
+  const agreed = negotiate(exchange.request.headers.get("accept"), {
+    watch: options.watch ?? false,
+    shapes: options.shapes ?? true,
+    pretty: pretty !== null && pretty !== "0" && pretty !== "false",
+  });
+  if (agreed === null) throw notAcceptable(acceptedTypes);
+  return agreed;
+}
+
+function output(registry: Registry, exchange: Exchange, negotiated: Negotiated): OutputOptions {
+  const include = exchange.url.searchParams.get("includeObject") ?? "";
+  if (include !== "" && include !== "None" && include !== "Metadata" && include !== "Object") {
+    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+  }
+  return { negotiated, include: include === "" ? "Metadata" : include as IncludeObject, clock: registry.clock };
+}
+
+/** dryRun and who asks. @throws ApiError 422 */
+export function writeContext(exchange: Exchange): WriteContext {
+  return { user: exchange.user, dryRun: isDryRun(exchange.url.searchParams.getAll("dryRun")) };
+}
+
+/** @throws ApiError 422 */
+export function fieldValidation(exchange: Exchange): FieldValidation {
+  const value = exchange.url.searchParams.get("fieldValidation") ?? "";
+  if (value === "") return "Warn";
+  if (value === "Ignore" || value === "Warn" || value === "Strict") return value;
+  const problem = notSupported("fieldValidation", value, ["Ignore", "Strict", "Warn"]);
+  throw invalid({ group: "meta.k8s.io", kind: "CreateOptions" }, "", [problem]);
+}
+
+/** The request's body as an object of the type that the path names. */
+export function decodeBody(exchange: Exchange, request: ResourceRequest): KubeObject {
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  checkReadable(contentType);
+  const { group, version, kind, type } = request.info;
+  const decoded = decode(exchange.body, contentType, type, {
+    fieldValidation: fieldValidation(exchange),
+    expect: { group, version, kind },
+  });
+  exchange.warnings.push(...decoded.warnings);
+  return decoded.object;
+}
+
+/** Protobuf is answered to nobody yet, and not read either. */
+export function checkReadable(contentType: string): void {
+  if (!/^application\/(vnd\.kubernetes\.protobuf|cbor)/i.test(contentType)) return;
+  throw unsupportedMediaType(["application/json", "application/yaml", "application/vnd.msgpack"]);
+}
+
+async function handleGet(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange);
+  const { info, cache } = strategy;
+  const version = request.query.get("resourceVersion") ?? "";
+  if (version !== "") {
+    // Any revision of at least that one will do: the cache's.
+    const revision = Number(version);
+    if (!Number.isSafeInteger(revision)) throw badRequest(`invalid resource version ${JSON.stringify(version)}`);
+    await cacheAt(registry.feed, revision);
+    const cached = cache.get(request.namespace, request.name);
+    if (cached === undefined) throw notFound(info, request.name);
+    return respondObject(200, info, cached.bytes, output(registry, exchange, negotiated));
+  }
+  const kv = await registry.store.get(keyOf(strategy, request.namespace, request.name));
+  if (kv === null) throw notFound(info, request.name);
+  const bytes = spliceRevision(info, cache.resource.head, kv.value, kv.modRevision);
+  return respondObject(200, info, bytes, output(registry, exchange, negotiated));
+}
+
+async function handleList(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange);
+  const selection = selectionOf(request.info, request.query);
+  const options = listOptions(request.query, false);
+  const page = await list(registry, strategy.cache, namespaceOf(request), selection, options);
+  return respondList(request.info, page, output(registry, exchange, negotiated));
+}
+
+/** Namespaces are cluster-scoped although their own path names one. */
+function namespaceOf(request: ResourceRequest): string {
+  return request.info.namespaced ? request.namespace : "";
+}
+
+async function handleWatch(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange, { watch: true });
+  const query = watchQuery(request);
+  const options = listOptions(query, true);
+  if (registry.counts.longRunning >= limits.longRunning) {
+    throw tooManyRequests("Too many requests, please try again later.", limits.retryAfterSeconds);
+  }
+  const timeoutSeconds = options.timeoutSeconds > 0 ? options.timeoutSeconds : defaultTimeoutSeconds(registry);
+  registry.counts.longRunning++;
+  let held = true;
+  const release = () => {
+    if (held) registry.counts.longRunning--;
+    held = false;
+  };
+  try {
+    const watcher = await startWatch(registry, {
+      cache: strategy.cache,
+      namespace: namespaceOf(request),
+      selection: selectionOf(request.info, query),
+      options: { ...options, timeoutSeconds },
+      format: watchFormat(request.info, output(registry, exchange, negotiated)),
+      onEnd: release,
+    });
+    return new Response(watcher.body, { headers: { "content-type": negotiated.contentType } });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** A watch on one name is a watch on the collection with a field selector. */
+function watchQuery(request: ResourceRequest): URLSearchParams {
+  if (request.name === "") return request.query;
+  const query = new URLSearchParams(request.query);
+  const given = query.get("fieldSelector") ?? "";
+  query.set("fieldSelector", `metadata.name=${request.name}${given === "" ? "" : `,${given}`}`);
+  return query;
+}
+
+/** Spread out, so that the clients of a restarted server do not come back all at once. */
+function defaultTimeoutSeconds(registry: Registry): number {
+  const base = (registry.config.timers.watchTimeoutMs ?? 1_800_000) / 1000;
+  return base * (1 + registry.random.next());
+}
+
+async function handleCreate(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange);
+  const context = writeContext(exchange);
+  const object = decodeBody(exchange, request);
+  const written = await create(registry, context, strategy, namespaceOf(request), object);
+  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated));
+}
+
+async function handleUpdate(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange);
+  const context = writeContext(exchange);
+  const object = decodeBody(exchange, request);
+  const target = { strategy, namespace: namespaceOf(request), name: request.name, subresource: request.subresource };
+  const written = await update(registry, context, target, object);
+  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated));
+}
+
+async function handlePatch(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange);
+  const context = writeContext(exchange);
+  const target = { strategy, namespace: namespaceOf(request), name: request.name, subresource: request.subresource };
+  const written = await patch(registry, context, target, {
+    body: exchange.body,
+    contentType: exchange.request.headers.get("content-type") ?? "",
+    fieldValidation: fieldValidation(exchange),
+    warnings: exchange.warnings,
+  });
+  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated));
+}
+
+async function handleDelete(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
+  const negotiated = agree(exchange);
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  checkReadable(contentType);
+  const options = deleteOptions(exchange.body, contentType, request.query);
+  const context = { user: exchange.user, dryRun: options.dryRun };
+  const deleted = await remove(registry, context, strategy, namespaceOf(request), request.name, options);
+  if (deleted.kind === "status") return respondStatus(deleted.status);
+  return respondObject(200, request.info, deleted.written.bytes, output(registry, exchange, negotiated));
+}
+
+async function handleDeleteCollection(
+  registry: Registry,
+  exchange: Exchange,
+  request: ResourceRequest,
+  strategy: Strategy,
+) {
+  const negotiated = agree(exchange, { shapes: false });
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  checkReadable(contentType);
+  const options = deleteOptions(exchange.body, contentType, request.query);
+  const context = { user: exchange.user, dryRun: options.dryRun };
+  const { revision, objects } = await removeCollection(registry, context, strategy, {
+    namespace: namespaceOf(request),
+    selection: selectionOf(request.info, request.query),
+    listOptions: listOptions(request.query, false),
+  }, options);
+  return respondValue(200, {
+    kind: `${request.info.kind}List`,
+    apiVersion: apiVersionOf(request.info),
+    metadata: { resourceVersion: String(revision) },
+    items: objects,
+  }, negotiated);
+}

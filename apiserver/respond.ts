@@ -1,0 +1,73 @@
+import { concatBytes, utf8 } from "../base/bytes.ts";
+import { ApiError, type Status } from "../api/status.ts";
+import { limits } from "./limits.ts";
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** UTF-8 in a buffer of its own kind, as Response bodies want it. */
+export function textBytes(text: string): Bytes {
+  return new Uint8Array(utf8(text));
+}
+
+export function respondBytes(code: number, contentType: string, body: Bytes): Response {
+  return new Response(body, { status: code, headers: { "content-type": contentType } });
+}
+
+export function respondJson(code: number, value: unknown): Response {
+  return respondBytes(code, "application/json", textBytes(`${JSON.stringify(value)}\n`));
+}
+
+export function respondText(code: number, text: string): Response {
+  return respondBytes(code, "text/plain; charset=utf-8", textBytes(text));
+}
+
+export function respondStatus(status: Status): Response {
+  const response = respondJson(status.code ?? (status.status === "Success" ? 200 : 500), status);
+  const seconds = status.details?.retryAfterSeconds;
+  if (seconds !== undefined && seconds > 0) response.headers.set("retry-after", String(seconds));
+  return response;
+}
+
+/** An error's answer: its Status, or for a bug a Status that tells nothing of our insides. */
+export function respondError(error: unknown): Response {
+  return error instanceof ApiError ? respondStatus(error.status) : respondStatus(internalStatus);
+}
+
+const internalStatus: Status = {
+  kind: "Status",
+  apiVersion: "v1",
+  metadata: {},
+  status: "Failure",
+  message: "Internal error occurred: this request caused apiserver to panic. Look in the logs for details.",
+  reason: "InternalError",
+  code: 500,
+};
+
+/** Joined when small, streamed in chunks when large: a list of everything is never held twice. */
+export function respondParts(code: number, contentType: string, parts: readonly Uint8Array[]): Response {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  if (length <= limits.listJoinBytes) return respondBytes(code, contentType, concatBytes(parts));
+  let at = 0;
+  const body = new ReadableStream<Bytes>({
+    pull(controller) {
+      const chunk: Uint8Array[] = [];
+      let size = 0;
+      while (at < parts.length && size < limits.chunkBytes) {
+        const part = parts[at++] as Uint8Array;
+        chunk.push(part);
+        size += part.length;
+      }
+      if (size > 0) controller.enqueue(concatBytes(chunk));
+      if (at >= parts.length) controller.close();
+    },
+  }, { highWaterMark: 0 });
+  return new Response(body, { status: code, headers: { "content-type": contentType } });
+}
+
+/** Go's own answer to a path that nothing serves. */
+export function pageNotFound(): Response {
+  const response = respondText(404, "404 page not found\n");
+  response.headers.set("x-content-type-options", "nosniff");
+  return response;
+}

@@ -1,0 +1,168 @@
+import { invariant } from "../base/assert.ts";
+import type { ResourceInfo } from "../api/resources.ts";
+import { badRequest, methodNotAllowed } from "../api/status.ts";
+import type { RequestContext } from "../platform/mod.ts";
+import { serviceAccountReviewer } from "./authn/review.ts";
+import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
+import { anonymous } from "./authn/user.ts";
+import { nodeView } from "./authz/node_view.ts";
+import { createBootstrapObjects } from "./bootstrap/objects.ts";
+import { authenticate } from "./chain/authenticate.ts";
+import { authorize } from "./chain/authorize.ts";
+import { readBody } from "./chain/body.ts";
+import { chain } from "./chain/chain.ts";
+import { maxInFlight } from "./chain/in_flight.ts";
+import { measure } from "./chain/metrics.ts";
+import { recover } from "./chain/recover.ts";
+import { refuseIdentityHeaders } from "./chain/refuse_headers.ts";
+import { addAuditId } from "./chain/request_id.ts";
+import type { ServerConfig, ServerDeps } from "./config.ts";
+import { OpenApiDocuments } from "./discovery/openapi.ts";
+import type { Exchange, Handler } from "./exchange.ts";
+import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
+import { parseCidr } from "./registry/cidr.ts";
+import type { Registry } from "./registry/context.ts";
+import { EventLeases } from "./registry/event_leases.ts";
+import { storedResources } from "./registry/fields.ts";
+import { strategyFor } from "./registry/strategies.ts";
+import type { Strategy } from "./registry/strategy.ts";
+import { requestInfo } from "./request_info.ts";
+import { handleResource } from "./resource_handler.ts";
+import { pageNotFound } from "./respond.ts";
+import { StoreAccess } from "./store_access.ts";
+import { handleSubresource, isViewOfObject } from "./subresources/handle.ts";
+import { StoreFeed } from "./watchcache/feed.ts";
+import { ReadGate } from "./watchcache/read_gate.ts";
+import { ResourceCache } from "./watchcache/resource_cache.ts";
+
+/** An apiserver without a socket. */
+export interface ApiServer {
+  handle(request: Request, context: RequestContext): Promise<Response>;
+  /** The watch cache is loaded and the cluster's own objects exist. */
+  readonly ready: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServer {
+  const caches = storedResources().map((resource) => new ResourceCache(resource));
+  const registry = makeRegistry(config, deps, caches);
+  const state = { ready: false, stopping: false };
+  const plain: PlainDeps = {
+    advertise: config.advertise,
+    openApi: new OpenApiDocuments(kubernetesVersion),
+    metrics: () => deps.metrics.text(),
+    health: {
+      healthz: { ping: () => true, etcd: () => registry.feed.synced },
+      livez: { ping: () => true },
+      readyz: {
+        ping: () => true,
+        etcd: () => registry.feed.synced,
+        "informer-sync": () => registry.feed.synced,
+        "poststarthook/bootstrap-objects": () => state.ready,
+        shutdown: () => !state.stopping,
+      },
+    },
+  };
+  const handler = chain(filters(registry, deps, caches), route(registry, deps, plain));
+  const bookmarks = startBookmarks(registry, caches);
+  const ready = start(registry, state);
+  // A failure is reported by `ready`; whoever does not await it shall not die of it.
+  ready.catch(() => {});
+  return {
+    handle: (request, context) => handler(exchangeOf(request, context, registry)),
+    ready,
+    stop: () => {
+      if (state.stopping) return Promise.resolve();
+      state.stopping = true;
+      bookmarks.stop();
+      registry.feed.stop();
+      for (const cache of caches) cache.reset(registry.feed.revision);
+      return Promise.resolve();
+    },
+  };
+}
+
+function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly ResourceCache[]): Registry {
+  const store = new StoreAccess(deps.store, deps);
+  const strategies = new Map<ResourceInfo, Strategy>(
+    caches.map((cache) => [cache.resource.info, strategyFor(cache)]),
+  );
+  return {
+    config,
+    store,
+    feed: new StoreFeed(caches, deps),
+    gate: new ReadGate(store),
+    clock: deps.clock,
+    timers: deps.timers,
+    random: deps.random,
+    log: deps.log,
+    cidr: parseCidr(config.serviceCidr),
+    eventLeases: new EventLeases(store, deps.clock),
+    tokens: new ServiceAccountTokens(config.serviceAccount),
+    counts: { historic: 0, longRunning: 0 },
+    strategy: (info) => {
+      const strategy = strategies.get(info);
+      invariant(strategy !== undefined, `no strategy for ${info.resource}`);
+      return strategy;
+    },
+  };
+}
+
+async function start(registry: Registry, state: { ready: boolean }): Promise<void> {
+  await registry.feed.start();
+  await createBootstrapObjects(registry);
+  state.ready = true;
+}
+
+/** The order in which a request meets the filters, outermost first. */
+function filters(registry: Registry, deps: ServerDeps, caches: readonly ResourceCache[]) {
+  const pods = caches.find((cache) => cache.resource.info.resource === "pods");
+  invariant(pods !== undefined, "pods are served");
+  return [
+    addAuditId,
+    measure(deps.metrics, deps.clock),
+    recover(deps.log),
+    maxInFlight(),
+    authenticate(serviceAccountReviewer(registry)),
+    refuseIdentityHeaders,
+    authorize(nodeView(pods)),
+    readBody,
+  ];
+}
+
+function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler {
+  return async (exchange) => {
+    const { info } = exchange;
+    switch (info.kind) {
+      case "plain":
+        return handlePlain(plain, exchange);
+      case "unserved":
+        if (info.problem === "notFound") return pageNotFound();
+        if (info.problem === "badPath") throw badRequest("the path is not valid");
+        throw methodNotAllowed({ group: "", resource: "" }, info.method.toLowerCase());
+      case "resource":
+        if (info.subresource === "" || isViewOfObject(info.subresource)) {
+          return await handleResource(registry, exchange, info);
+        }
+        return await handleSubresource(registry, deps, exchange, info);
+    }
+  };
+}
+
+function exchangeOf(request: Request, context: RequestContext, registry: Registry): Exchange {
+  const url = new URL(request.url);
+  const info = requestInfo(request.method, url);
+  const auditId = registry.random.uuid();
+  return { request, context, url, info, auditId, user: anonymous, body: new Uint8Array(0), warnings: [] };
+}
+
+/** Idle watches learn every now and then how far they have come, so that they need not begin anew elsewhere. */
+function startBookmarks(registry: Registry, caches: readonly ResourceCache[]): { stop(): void } {
+  const periodMs = registry.config.timers.bookmarkMs ?? 60_000;
+  const send = () => {
+    for (const cache of caches) cache.bookmark(registry.feed.revision);
+    timer = registry.timers.schedule(periodMs, send);
+  };
+  let timer = registry.timers.schedule(periodMs, send);
+  return { stop: () => timer.cancel() };
+}

@@ -1,0 +1,164 @@
+import { equalBytes } from "../base/bytes.ts";
+import type { Clock, Random, Timers } from "../platform/mod.ts";
+import {
+  type Compare,
+  type KeyValue,
+  type LeaseId,
+  type Operation,
+  type RangeRequest,
+  type RangeResponse,
+  type Store,
+  StoreError,
+  type TxnResponse,
+} from "../store/types.ts";
+import { expired, serviceUnavailable, timeout } from "../api/status.ts";
+import { limits } from "./limits.ts";
+
+/** Something that must change together with the object: an address taken or given back. */
+export interface SideWrite {
+  readonly key: Uint8Array;
+  /** Null: delete. */
+  readonly value: Uint8Array | null;
+  /** Only where the key does not exist yet. */
+  readonly mustBeAbsent: boolean;
+}
+
+export interface ConditionalWrite {
+  readonly key: Uint8Array;
+  /** modRevision that the key must have; 0: it must not exist. */
+  readonly expected: number;
+  /** Null: delete. */
+  readonly value: Uint8Array | null;
+  readonly lease?: LeaseId;
+  readonly side?: readonly SideWrite[];
+  /** A key that must exist: the namespace of what is created. */
+  readonly parent?: Uint8Array;
+}
+
+export type WriteOutcome =
+  | { readonly kind: "written"; readonly revision: number }
+  /** The key was not as expected. `current` is what it holds, null for nothing. */
+  | { readonly kind: "conflict"; readonly current: KeyValue | null }
+  | { readonly kind: "parentMissing" }
+  /** Indexes into `side` of the keys that were taken already. */
+  | { readonly kind: "sideTaken"; readonly taken: readonly number[] };
+
+/**
+ * The store with its outages ridden out: a call is tried again until there is a leader and an answer. A write whose
+ * answer was lost is sent again too: it is conditional, so it cannot happen twice, and when it turns out to have
+ * happened the first time the bytes under the key are ours.
+ */
+export class StoreAccess {
+  readonly store: Store;
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #random: Random;
+
+  constructor(store: Store, deps: { clock: Clock; timers: Timers; random: Random }) {
+    this.store = store;
+    this.#clock = deps.clock;
+    this.#timers = deps.timers;
+    this.#random = deps.random;
+  }
+
+  async range(request: RangeRequest): Promise<RangeResponse> {
+    return (await this.#persist(() => this.store.range(request))).answer;
+  }
+
+  /** The present value of one key; null when there is none. Linearizable. */
+  async get(key: Uint8Array): Promise<KeyValue | null> {
+    return (await this.range({ key })).kvs[0] ?? null;
+  }
+
+  async write(write: ConditionalWrite): Promise<WriteOutcome> {
+    const side = write.side ?? [];
+    const compare: Compare[] = [{ key: write.key, target: "mod", op: "=", value: write.expected }];
+    if (write.parent !== undefined) compare.push({ key: write.parent, target: "create", op: ">", value: 0 });
+    const success: Operation[] = [operation(write.key, write.value, write.lease)];
+    const failure: Operation[] = [{ kind: "range", request: { key: write.key } }];
+    if (write.parent !== undefined) failure.push({ kind: "range", request: { key: write.parent, keysOnly: true } });
+    for (const { key, value, mustBeAbsent } of side) {
+      if (mustBeAbsent) compare.push({ key, target: "create", op: "=", value: 0 });
+      success.push(operation(key, value));
+      failure.push({ kind: "range", request: { key, keysOnly: true } });
+    }
+    const { answer, uncertain } = await this.#persist(() => this.store.txn({ compare, success, failure }));
+    if (answer.succeeded) return { kind: "written", revision: answer.revision };
+    return this.#explain(write, answer, uncertain);
+  }
+
+  /** Grants a lease; the store may be without a leader for a while. */
+  async leaseGrant(ttlSeconds: number): Promise<LeaseId> {
+    return (await this.#persist(() => this.store.leaseGrant(ttlSeconds))).answer.id;
+  }
+
+  #explain(write: ConditionalWrite, answer: TxnResponse, uncertain: boolean): WriteOutcome {
+    const found = answer.responses.map((it) => it.kind === "range" ? it.response.kvs[0] ?? null : null);
+    const current = found[0] ?? null;
+    if (uncertain) {
+      if (write.value === null && current === null) return { kind: "written", revision: answer.revision };
+      if (
+        write.value !== null && current !== null && current.modRevision > write.expected &&
+        equalBytes(current.value, write.value)
+      ) return { kind: "written", revision: current.modRevision };
+    }
+    if ((current?.modRevision ?? 0) !== write.expected) return { kind: "conflict", current };
+    const hasParent = write.parent !== undefined;
+    if (hasParent && (found[1] ?? null) === null) return { kind: "parentMissing" };
+    const taken: number[] = [];
+    for (const [index, it] of (write.side ?? []).entries()) {
+      if (it.mustBeAbsent && (found[index + (hasParent ? 2 : 1)] ?? null) !== null) taken.push(index);
+    }
+    return { kind: "sideTaken", taken };
+  }
+
+  /** `uncertain`: an earlier attempt was sent and never answered. */
+  async #persist<T>(call: () => Promise<T>): Promise<{ answer: T; uncertain: boolean }> {
+    const deadline = this.#clock.monotonic() + limits.storeRetryForMs;
+    let uncertain = false;
+    let pauseMs: number = limits.storeRetryBaseMs;
+    for (;;) {
+      try {
+        return { answer: await call(), uncertain };
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        if (!isPassing(error)) throw statusOf(error);
+        if (error.code === "Unavailable") uncertain = true;
+        if (this.#clock.monotonic() >= deadline) {
+          throw uncertain
+            ? timeout("the store did not confirm in time: the request may have been carried out", 1)
+            : statusOf(error);
+        }
+      }
+      await this.#timers.sleep(pauseMs * (0.5 + this.#random.next() / 2));
+      pauseMs = Math.min(pauseMs * 2, limits.storeRetryMaxMs);
+    }
+  }
+}
+
+function operation(key: Uint8Array, value: Uint8Array | null, lease?: LeaseId): Operation {
+  if (value === null) return { kind: "delete", key };
+  return lease === undefined ? { kind: "put", key, value } : { kind: "put", key, value, lease };
+}
+
+function isPassing(error: StoreError): boolean {
+  return error.code === "NoLeader" || error.code === "NotLeader" || error.code === "Unavailable" ||
+    error.code === "Overloaded";
+}
+
+/** The Status for a store failure that a client may see. `LeaseNotFound` stays: its caller grants anew. */
+function statusOf(error: StoreError): Error {
+  switch (error.code) {
+    case "NoLeader":
+    case "NotLeader":
+    case "Overloaded":
+    case "Unavailable":
+      return serviceUnavailable("the store has no leader at the moment", 1);
+    case "Compacted":
+      return expired("The provided continue parameter or resourceVersion is too old: its history has been compacted");
+    case "NoSpace":
+      return serviceUnavailable("the store is out of space: delete objects, then compact", 10);
+    default:
+      return error;
+  }
+}
