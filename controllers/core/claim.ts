@@ -1,0 +1,51 @@
+import type { KubeObject, OwnerReference } from "../../api/meta.ts";
+import { matchesSelector, type Selector } from "../../api/labels.ts";
+import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
+import type { Action } from "./action.ts";
+
+/** The owner reference of a controller to what it makes. */
+export function controllerReference(info: ResourceInfo, owner: Readonly<KubeObject>): OwnerReference {
+  return {
+    apiVersion: apiVersionOf(info),
+    kind: info.kind,
+    name: owner.metadata?.name ?? "",
+    uid: owner.metadata?.uid ?? "",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/**
+ * Which of `children` are `owner`'s, with the patches that make it so: an orphan that matches the selector is adopted,
+ * what is owned but no longer matches is released. What another controls is left alone. A patch's precondition is the
+ * child's resourceVersion, so that two controllers cannot adopt one child.
+ */
+export function claim<T extends KubeObject>(
+  owner: { readonly info: ResourceInfo; readonly object: Readonly<KubeObject> },
+  selector: Selector,
+  child: ResourceInfo,
+  children: readonly Readonly<T>[],
+): { owned: Readonly<T>[]; actions: Action[] } {
+  const owned: Readonly<T>[] = [];
+  const actions: Action[] = [];
+  const uid = owner.object.metadata?.uid;
+  const deleting = owner.object.metadata?.deletionTimestamp !== undefined;
+  for (const object of children) {
+    const references = object.metadata?.ownerReferences ?? [];
+    const controller = references.find((reference) => reference.controller === true);
+    const matches = matchesSelector(selector, object.metadata?.labels);
+    if (controller !== undefined) {
+      if (controller.uid !== uid) continue;
+      if (matches) owned.push(object);
+      else if (!deleting) actions.push(setOwners(child, object, references.filter((each) => each.uid !== uid)));
+    } else if (matches && !deleting && object.metadata?.deletionTimestamp === undefined) {
+      owned.push(object);
+      actions.push(setOwners(child, object, [...references, controllerReference(owner.info, owner.object)]));
+    }
+  }
+  return { owned, actions };
+}
+
+function setOwners(info: ResourceInfo, object: Readonly<KubeObject>, ownerReferences: OwnerReference[]): Action {
+  return { kind: "patch", info, object, patch: { metadata: { ownerReferences } } };
+}

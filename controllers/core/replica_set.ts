@@ -1,0 +1,143 @@
+import type { Pod, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "../../api/gen/types.ts";
+import { matchesSelector, selectorFromLabels, selectorFromObject } from "../../api/labels.ts";
+import { isPodActive, isPodAvailable, isPodReady, isPodTerminal, podCondition } from "../../api/pods.ts";
+import { pods, replicaSets } from "../../api/resources.ts";
+import { formatTime, parseTime } from "../../api/time.ts";
+import { type Action, type Announcement, decide, type Decision, sameJson, sooner, withoutZeros } from "./action.ts";
+import { claim, controllerReference } from "./claim.ts";
+import { podsToDelete } from "./pod_ranking.ts";
+
+export interface ReplicaSetView {
+  readonly replicaSet: Readonly<ReplicaSet>;
+  /** Pods of the namespace that it controls, and those that nothing controls. */
+  readonly pods: readonly Readonly<Pod>[];
+  /** Active pods of ReplicaSets with the same owner, by node; used when pods are to be deleted. */
+  readonly neighbours: ReadonlyMap<string, number>;
+  /** What went wrong the last time, if it did. */
+  readonly failure: { readonly verb: "create" | "delete"; readonly message: string } | null;
+  /** Pods that may be created or deleted at once. */
+  readonly burst: number;
+}
+
+/** Keeps as many pods as the ReplicaSet asks for. @param now ms since the epoch */
+export function reconcileReplicaSet(view: ReplicaSetView, now: number): Decision {
+  const { replicaSet } = view;
+  const spec = replicaSet.spec;
+  const selector = selectorFromObject(spec?.selector);
+  if (spec === undefined || selector === undefined || selector.length === 0) return decide([]);
+  const candidates = view.pods.filter((pod) => !isPodTerminal(pod));
+  const { owned, actions } = claim({ info: replicaSets, object: replicaSet }, selector, pods, candidates);
+  const active = owned.filter(isPodActive);
+  const terminating = owned.length - active.length;
+  if (replicaSet.metadata?.deletionTimestamp === undefined) actions.push(...scale(view, active, now));
+
+  const status = statusOf(view, active, terminating, now);
+  // Scaling changes pods, not this object, so the status may be written beside it; but first, or a failure to create
+  // would keep the condition that tells of it from being written.
+  const changed = !sameJson(status, replicaSet.status ?? {});
+  const update: Action[] = changed
+    ? [{ kind: "updateStatus", info: replicaSets, object: { ...replicaSet, status } as ReplicaSet }]
+    : [];
+  return decide([...update, ...actions], nextAvailable(active, spec.minReadySeconds ?? 0, now));
+}
+
+function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: number): Action[] {
+  const { replicaSet, burst } = view;
+  const surplus = active.length - (replicaSet.spec?.replicas ?? 1);
+  if (surplus < 0) {
+    const objects = Array.from({ length: Math.min(-surplus, burst) }, () => podOf(replicaSet));
+    return [{
+      kind: "createMany",
+      info: pods,
+      objects,
+      done: announce(replicaSet, "Normal", "SuccessfulCreate", "Created pod: {name}"),
+      failed: announce(replicaSet, "Warning", "FailedCreate", "Error creating: {error}"),
+    }];
+  }
+  if (surplus === 0) return [];
+  return [{
+    kind: "delete",
+    info: pods,
+    objects: podsToDelete(active, Math.min(surplus, burst), view.neighbours, now),
+    done: announce(replicaSet, "Normal", "SuccessfulDelete", "Deleted pod: {name}"),
+    failed: announce(replicaSet, "Warning", "FailedDelete", "Error deleting: {error}"),
+  }];
+}
+
+function announce(
+  about: Readonly<ReplicaSet>,
+  type: "Normal" | "Warning",
+  reason: string,
+  message: string,
+): Announcement {
+  return { info: replicaSets, about, type, reason, message };
+}
+
+function podOf(replicaSet: Readonly<ReplicaSet>): Pod {
+  const { metadata, spec } = replicaSet.spec?.template ?? {};
+  return {
+    metadata: {
+      generateName: `${replicaSet.metadata?.name ?? ""}-`,
+      ...(replicaSet.metadata?.namespace === undefined ? {} : { namespace: replicaSet.metadata.namespace }),
+      ...(metadata?.labels === undefined ? {} : { labels: metadata.labels }),
+      ...(metadata?.annotations === undefined ? {} : { annotations: metadata.annotations }),
+      ...(metadata?.finalizers === undefined ? {} : { finalizers: metadata.finalizers }),
+      ownerReferences: [controllerReference(replicaSets, replicaSet)],
+    },
+    ...(spec === undefined ? {} : { spec }),
+  };
+}
+
+function statusOf(
+  view: ReplicaSetView,
+  active: readonly Readonly<Pod>[],
+  terminatingReplicas: number,
+  now: number,
+): ReplicaSetStatus {
+  const { replicaSet } = view;
+  const minReadySeconds = replicaSet.spec?.minReadySeconds ?? 0;
+  const template = selectorFromLabels(replicaSet.spec?.template?.metadata?.labels);
+  const { conditions: _, ...before } = replicaSet.status ?? { replicas: 0 };
+  const conditions = conditionsOf(view, now);
+  const counted: ReplicaSetStatus = {
+    ...before,
+    replicas: active.length,
+    fullyLabeledReplicas: active.filter((pod) => matchesSelector(template, pod.metadata?.labels)).length,
+    readyReplicas: active.filter(isPodReady).length,
+    availableReplicas: active.filter((pod) => isPodAvailable(pod, minReadySeconds, now)).length,
+    terminatingReplicas,
+    observedGeneration: Math.max(before.observedGeneration ?? 0, replicaSet.metadata?.generation ?? 0),
+    ...(conditions.length === 0 ? {} : { conditions }),
+  };
+  return withoutZeros(counted, ["fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"]);
+}
+
+function conditionsOf({ replicaSet, failure }: ReplicaSetView, now: number): ReplicaSetCondition[] {
+  const before = replicaSet.status?.conditions ?? [];
+  const others = before.filter((condition) => condition.type !== "ReplicaFailure");
+  if (failure === null) return others;
+  // The first failure stays until it is over: each retry's words would only make the object change all the time.
+  const known = before.find((condition) => condition.type === "ReplicaFailure");
+  return [
+    ...others,
+    known ?? {
+      type: "ReplicaFailure",
+      status: "True",
+      lastTransitionTime: formatTime(now),
+      reason: failure.verb === "create" ? "FailedCreate" : "FailedDelete",
+      message: failure.message,
+    },
+  ];
+}
+
+/** Milliseconds until the next ready pod has been ready for `minReadySeconds`. */
+function nextAvailable(active: readonly Readonly<Pod>[], minReadySeconds: number, now: number): number | undefined {
+  if (minReadySeconds === 0) return undefined;
+  let wait: number | undefined;
+  for (const pod of active) {
+    if (!isPodReady(pod) || isPodAvailable(pod, minReadySeconds, now)) continue;
+    const since = parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "");
+    if (since !== undefined) wait = sooner(wait, since + minReadySeconds * 1000 - now);
+  }
+  return wait;
+}

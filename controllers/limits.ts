@@ -1,0 +1,22 @@
+/** Keys that one controller works on at the same time (kube-controller-manager: 5 for most). */
+export const workersPerController = 8;
+/** A key waits at most this long to see its own last write in the informer; then it is reconciled all the same. */
+export const ownWriteTimeoutMs = 30_000;
+/** How often a key that waits for its own write looks again, besides being woken by the informer's events. */
+export const ownWritePollMs = 100;
+/** Requests under way at once for one batch (upstream's burst of replicas per sync). */
+export const maxBatch = 500;
+/** Slow start: the first batch of creations; each batch that succeeds doubles the next. */
+export const slowStartInitialBatch = 1;
+/** Endpoints in one EndpointSlice (upstream's default). */
+export const endpointsPerSlice = 100;
+/** Revisions remembered in a ReplicaSet's history annotation, characters (upstream's bound). */
+export const maxRevisionHistoryChars = 2_000;
+/** Finished pods kept in the cluster before the oldest are removed (--terminated-pod-gc-threshold). */
+export const terminatedPodThreshold = 12_500;
+/** Owners known to be absent that the garbage collector remembers. */
+export const maxAbsentOwners = 500;
+/** A Terminating namespace is looked at again after this, besides being woken by the deletion of its content. */
+export const namespaceRetryMs = 500;
+/** Objects asked for in one list when looking for what remains of a namespace. */
+export const namespaceListPage = 500;
