@@ -90,6 +90,8 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly #imageHost: ImageHost;
   readonly #sandboxes = new Map<string, Mutable<Sandbox>>();
   readonly #containers = new Map<string, Live>();
+  /** Ends being written down. */
+  readonly #ending = new Set<Promise<void>>();
   #stopped = false;
 
   constructor(config: ProcessRuntimeConfig, deps: ProcessRuntimeDeps) {
@@ -114,6 +116,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    await Promise.all(this.#ending);
     for (const live of this.#containers.values()) {
       live.poll?.cancel();
       for (const session of live.sessions) session.kill();
@@ -419,8 +422,14 @@ export class ProcessRuntime implements ContainerRuntime {
     void look.call(this);
   }
 
+  #ended(live: Live, code: number): Promise<void> {
+    const ending = this.#writeEnd(live, code).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+    return ending;
+  }
+
   /** @param code of the shell around the program; the code it wrote down, if it could, is the program's own */
-  async #ended(live: Live, code: number): Promise<void> {
+  async #writeEnd(live: Live, code: number): Promise<void> {
     // After stop() the next kubelet is the one that writes down how its containers end.
     if (live.container.state !== "running" || this.#stopped) return;
     const { disk, clock, log } = this.#deps;

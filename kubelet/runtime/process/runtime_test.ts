@@ -152,32 +152,36 @@ Deno.test("ProcessRuntime links volumes into the container's root, and refuses t
     await assert.rejects(runtime.startContainer(bad), /invalid mount path/);
   }));
 
-Deno.test("ProcessRuntime.start() adopts a container that outlived its kubelet, and learns how it ends", () =>
-  withRuntime(async (first, directory) => {
-    const id = await started(first, ["sh", "-c", "echo before; read line; exit 0"]);
-    const ip = (await first.listPodSandboxes())[0]?.ip;
-    await first.stop();
-    // `read` got the end of /dev/null: make one that lives, and one that ends while no kubelet looks.
-    const second = make(directory);
-    await second.start();
-    assert.equal((await second.listPodSandboxes())[0]?.ip, ip);
-    const ended = await exited(second, id);
-    assert.notEqual(ended?.exitCode, 137, "the shell wrote the exit code down");
-    assert.match(fromUtf8((await second.readLog(id, null)).bytes), /before/);
-    const alive = await second.createContainer(
-      (await second.listPodSandboxes())[0]?.id ?? "",
-      containerConfig(under, { name: "alive" }),
-    );
-    await second.startContainer(alive);
-    await second.stop();
-    const third = make(directory);
-    await third.start();
-    assert.equal((await third.listContainers()).find((each) => each.id === alive)?.state, "running");
-    await third.stopContainer(alive, 5000);
-    assert.equal((await third.listContainers()).find((each) => each.id === alive)?.exitCode, 143);
-    for (const sandbox of await third.listPodSandboxes()) await third.removePodSandbox(sandbox.id);
-    await third.stop();
-  }));
+Deno.test("ProcessRuntime.start() adopts containers that outlived their kubelet, and learns how they end", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "sauropod-runtime-" });
+  const first = make(directory);
+  await first.start();
+  const sandbox = await first.runPodSandbox(sandboxConfig());
+  const script = 'echo before; while [ ! -e "$SAUROPOD_ROOT/go" ]; do sleep 0.01; done; echo after; exit 5';
+  const config = containerConfig(under, { command: ["sh", "-c", script] });
+  const ending = await first.createContainer(sandbox.id, config);
+  const living = await first.createContainer(sandbox.id, containerConfig(under, { name: "living" }));
+  await first.startContainer(ending);
+  await first.startContainer(living);
+  await first.stop();
+
+  // One ends while no kubelet looks.
+  const home = `${directory}/pods/${sandbox.podUid}/containers/main/0`;
+  await Deno.writeTextFile(`${home}/root/go`, "");
+  while (await Deno.readTextFile(`${home}/exit`).catch(() => "") !== "5") await Promise.resolve();
+
+  const second = make(directory);
+  await second.start();
+  assert.equal((await second.listPodSandboxes())[0]?.ip, sandbox.ip);
+  assert.equal((await exited(second, ending))?.exitCode, 5);
+  assert.match(fromUtf8((await second.readLog(ending, null)).bytes), /F before\n.*F after\n/);
+  assert.equal((await second.listContainers()).find((each) => each.id === living)?.state, "running");
+  await second.stopContainer(living, 5000);
+  assert.equal((await second.listContainers()).find((each) => each.id === living)?.exitCode, 143);
+  await second.removePodSandbox(sandbox.id);
+  await second.stop();
+  await Deno.remove(directory, { recursive: true });
+});
 
 Deno.test("ProcessRuntime.removePodSandbox() also ends a process that left its container's group", () =>
   withRuntime(async (runtime) => {
