@@ -5,7 +5,7 @@ export const sliceMs = 8;
 /** Decisions kept for `cluster why`. */
 export const maxDecisions = 1000;
 /** Nodes named in one decision record: the best ones of a success, the first ones by name of a failure. */
-export const maxDecisionNodes = 20;
+export const maxDecisionNodes = 5;
 /** Pod signatures (tolerations, selectors, affinity) whose per-node answers are kept ready in columns. */
 export const maxSignatures = 32;
 /** An Event's message, characters; the API refuses longer ones. */

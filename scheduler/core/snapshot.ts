@@ -58,6 +58,10 @@ export class Snapshot {
     return this.#pods.get(uid);
   }
 
+  pod(uid: string): PodInfo | undefined {
+    return this.#pods.get(uid)?.info;
+  }
+
   /** Whether some pod on some node has a lower priority. */
   hasBelow(priority: number): boolean {
     for (const [other, count] of this.#priorities) if (other < priority && count > 0) return true;
