@@ -54,7 +54,7 @@ export const nodes = define("", "v1", "Node", "nodes", {
 export const pods = define("", "v1", "Pod", "pods", {
   shortNames: ["po"],
   categories: ["all"],
-  subresources: ["binding", "exec", "log", "status"],
+  subresources: ["attach", "binding", "exec", "log", "status"],
 });
 export const configMaps = define("", "v1", "ConfigMap", "configmaps", { shortNames: ["cm"] });
 export const secrets = define("", "v1", "Secret", "secrets");

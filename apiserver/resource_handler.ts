@@ -2,9 +2,8 @@ import { decode, type FieldValidation } from "../api/codec/mod.ts";
 import { notSupported } from "../api/field_errors.ts";
 import type { KubeObject } from "../api/meta.ts";
 import { apiVersionOf } from "../api/resources.ts";
-import { badRequest, invalid, notAcceptable, notFound, tooManyRequests, unsupportedMediaType } from "../api/status.ts";
+import { badRequest, invalid, notAcceptable, notFound, unsupportedMediaType } from "../api/status.ts";
 import type { Exchange } from "./exchange.ts";
-import { limits } from "./limits.ts";
 import { acceptedTypes, negotiate, type Negotiated } from "./negotiate.ts";
 import type { Registry, WriteContext } from "./registry/context.ts";
 import { create } from "./registry/create.ts";
@@ -21,6 +20,7 @@ import { startWatch } from "./registry/watch.ts";
 import { keyOf } from "./registry/write.ts";
 import type { ResourceRequest } from "./request_info.ts";
 import { respondStatus } from "./respond.ts";
+import { holdLongRunning } from "./long_running.ts";
 import type { IncludeObject } from "./table/table.ts";
 import { spliceRevision } from "./watchcache/splice.ts";
 
@@ -140,16 +140,8 @@ async function handleWatch(registry: Registry, exchange: Exchange, request: Reso
   const negotiated = agree(exchange, { watch: true });
   const query = watchQuery(request);
   const options = listOptions(query, true);
-  if (registry.counts.longRunning >= limits.longRunning) {
-    throw tooManyRequests("Too many requests, please try again later.", limits.retryAfterSeconds);
-  }
   const timeoutSeconds = options.timeoutSeconds > 0 ? options.timeoutSeconds : defaultTimeoutSeconds(registry);
-  registry.counts.longRunning++;
-  let held = true;
-  const release = () => {
-    if (held) registry.counts.longRunning--;
-    held = false;
-  };
+  const hold = holdLongRunning(registry);
   try {
     const watcher = await startWatch(registry, {
       cache: strategy.cache,
@@ -157,11 +149,11 @@ async function handleWatch(registry: Registry, exchange: Exchange, request: Reso
       selection: selectionOf(request.info, query),
       options: { ...options, timeoutSeconds },
       format: watchFormat(request.info, output(registry, exchange, negotiated)),
-      onEnd: release,
+      onEnd: hold.release,
     });
     return new Response(watcher.body, { headers: { "content-type": negotiated.contentType } });
   } catch (error) {
-    release();
+    hold.release();
     throw error;
   }
 }

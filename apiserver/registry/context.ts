@@ -39,3 +39,9 @@ export interface Written {
   readonly code: 200 | 201;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
+
+/** A place among the long-running requests. */
+export interface WatchHold {
+  /** Idempotent. */
+  release(): void;
+}

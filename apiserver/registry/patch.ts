@@ -1,21 +1,85 @@
-import type { FieldValidation } from "../../api/codec/mod.ts";
-import { unsupportedMediaType } from "../../api/status.ts";
+import { decodeValue, type FieldValidation, parsePatchBody } from "../../api/codec/mod.ts";
+import type { KubeObject } from "../../api/meta.ts";
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  applyStrategicMergePatch,
+  PatchError,
+  patchFailure,
+} from "../../api/patch/mod.ts";
+import { badRequest, unsupportedMediaType } from "../../api/status.ts";
+import { limits } from "../limits.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
-import type { UpdateTarget } from "./update.ts";
+import { checkNamespace } from "./create.ts";
+import { change, type UpdateTarget } from "./update.ts";
 
 export interface PatchRequest {
   readonly body: Uint8Array;
   readonly contentType: string;
   readonly fieldValidation: FieldValidation;
+  /** Gets what is to be warned of. */
   readonly warnings: string[];
 }
 
+/** From the present value to the wanted one. */
+export type Patcher = (current: unknown) => unknown;
+
+export const patchTypes = [
+  "application/json-patch+json",
+  "application/merge-patch+json",
+  "application/strategic-merge-patch+json",
+] as const;
+
+/**
+ * Reads a patch. Server-side apply is not served yet: it is a 415 that names what is.
+ * @param type full type name, for strategic merges @throws ApiError 400, 413, 415, and from the patcher 422
+ */
+export function readPatch(body: Uint8Array, contentType: string, type: string): Patcher {
+  const media = (contentType.split(";")[0] as string).trim().toLowerCase();
+  if (!patchTypes.some((known) => known === media)) throw unsupportedMediaType(patchTypes);
+  const patch = parsePatchBody(body, false);
+  return (current) => {
+    try {
+      switch (media) {
+        case "application/json-patch+json":
+          return applyJsonPatch(current, patch);
+        case "application/merge-patch+json":
+          return applyMergePatch(current, patch);
+        default:
+          return applyStrategicMergePatch(current, patch, type);
+      }
+    } catch (error) {
+      if (error instanceof PatchError) throw patchFailure(error);
+      throw error;
+    }
+  };
+}
+
+/** PATCH: applied to the newest state, again after each conflict, at most {@linkcode limits.patchAttempts} times. */
 export async function patch(
-  _registry: Registry,
-  _context: WriteContext,
-  _target: UpdateTarget,
-  _request: PatchRequest,
+  registry: Registry,
+  context: WriteContext,
+  target: UpdateTarget,
+  request: PatchRequest,
 ): Promise<Written> {
-  await Promise.resolve();
-  throw unsupportedMediaType([]);
+  const { group, version, kind, type } = target.strategy.info;
+  const apply = readPatch(request.body, request.contentType, type);
+  let warnings: readonly string[] = [];
+  const desired = (current: KubeObject): KubeObject => {
+    const decoded = decodeValue<KubeObject>(apply(current), type, {
+      fieldValidation: request.fieldValidation,
+      expect: { group, version, kind },
+    });
+    warnings = decoded.warnings;
+    const { object } = decoded;
+    checkNamespace(target.strategy, object, target.namespace);
+    if (object.metadata?.name !== target.name) {
+      const given = object.metadata?.name ?? "";
+      throw badRequest(`the name of the object (${given}) does not match the name on the URL (${target.name})`);
+    }
+    return object;
+  };
+  const written = await change(registry, context, target, desired, limits.patchAttempts);
+  request.warnings.push(...warnings);
+  return written;
 }

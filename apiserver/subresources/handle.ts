@@ -1,19 +1,38 @@
-import { pageNotFound } from "../respond.ts";
+import { invariant } from "../../base/assert.ts";
 import type { ServerDeps } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Registry } from "../registry/context.ts";
 import type { ResourceRequest } from "../request_info.ts";
+import { handleBinding } from "./binding.ts";
+import { handleStream } from "./exec.ts";
+import { handleLog } from "./log.ts";
+import { handleScale } from "./scale.ts";
+import { handleToken } from "./token.ts";
 
 /** Sub-resources that show and change the object itself. */
 export function isViewOfObject(subresource: string): boolean {
   return subresource === "status" || subresource === "finalize";
 }
 
+/** Sub-resources with a kind of their own, or none. */
 export async function handleSubresource(
-  _registry: Registry,
-  _deps: ServerDeps,
-  _exchange: Exchange,
-  _request: ResourceRequest,
+  registry: Registry,
+  deps: ServerDeps,
+  exchange: Exchange,
+  request: ResourceRequest,
 ): Promise<Response> {
-  return await Promise.resolve(pageNotFound());
+  switch (request.subresource) {
+    case "binding":
+      return await handleBinding(registry, exchange, request);
+    case "scale":
+      return await handleScale(registry, exchange, request);
+    case "token":
+      return await handleToken(registry, exchange, request);
+    case "log":
+      return await handleLog(registry, deps, exchange, request);
+    case "exec":
+    case "attach":
+      return await handleStream(registry, deps, exchange, request);
+  }
+  invariant(false, `sub-resource ${request.subresource} is listed and not handled`);
 }

@@ -1,0 +1,103 @@
+import { decode, decodeValue } from "../../api/codec/mod.ts";
+import { invalid as invalidField } from "../../api/field_errors.ts";
+import { formatSelector, selectorFromObject } from "../../api/labels.ts";
+import type { KubeObject } from "../../api/meta.ts";
+import { badRequest, invalid, notFound } from "../../api/status.ts";
+import { dig, isRecord, type Json, record, text, whole } from "../dig.ts";
+import type { Exchange } from "../exchange.ts";
+import { limits } from "../limits.ts";
+import type { Registry } from "../registry/context.ts";
+import { respondValue } from "../registry/output.ts";
+import { readPatch } from "../registry/patch.ts";
+import { change } from "../registry/update.ts";
+import { keyOf, readCurrent } from "../registry/write.ts";
+import type { ResourceRequest } from "../request_info.ts";
+import { agree, checkReadable, fieldValidation, writeContext } from "../resource_handler.ts";
+import { parseBytes } from "../table/table.ts";
+
+const scaleType = "io.k8s.api.autoscaling.v1.Scale";
+
+/** GET, PUT and PATCH of `/scale`: spec.replicas seen through autoscaling/v1 Scale. */
+export async function handleScale(
+  registry: Registry,
+  exchange: Exchange,
+  request: ResourceRequest,
+): Promise<Response> {
+  const negotiated = agree(exchange, { shapes: false });
+  const strategy = registry.strategy(request.info);
+  if (request.verb === "get") {
+    const key = keyOf(strategy, request.namespace, request.name);
+    const { object } = await readCurrent(registry, strategy, key);
+    if (object === null) throw notFound(strategy.info, request.name);
+    return respondValue(200, scaleOf(object), negotiated);
+  }
+  const wanted = readWanted(exchange, request);
+  const written = await change(
+    registry,
+    writeContext(exchange),
+    { strategy, namespace: request.namespace, name: request.name, subresource: "" },
+    (current) => scaled(current, wanted(current), request),
+    request.verb === "patch" ? limits.patchAttempts : undefined,
+  );
+  return respondValue(200, scaleOf(parseBytes(written)), negotiated);
+}
+
+/** The Scale that the request wants, from the object as it is. */
+function readWanted(exchange: Exchange, request: ResourceRequest): (current: KubeObject) => KubeObject {
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  const options = { fieldValidation: fieldValidation(exchange) };
+  if (request.verb === "patch") {
+    const apply = readPatch(exchange.body, contentType, scaleType);
+    return (current) => decodeValue<KubeObject>(apply(scaleOf(current)), scaleType, options).object;
+  }
+  checkReadable(contentType);
+  const { object, warnings } = decode<KubeObject>(exchange.body, contentType, scaleType, options);
+  exchange.warnings.push(...warnings);
+  return () => object;
+}
+
+function scaled(current: KubeObject, scale: KubeObject, request: ResourceRequest): KubeObject {
+  const { name } = request;
+  if ((scale.metadata?.name ?? name) !== name) {
+    throw badRequest(`the name of the object (${scale.metadata?.name}) does not match the name on the URL (${name})`);
+  }
+  const replicas = whole(dig(scale, "spec", "replicas"));
+  if (replicas < 0) {
+    const problem = invalidField("spec.replicas", replicas, "must be greater than or equal to 0");
+    throw invalid({ group: "autoscaling", kind: "Scale" }, name, [problem]);
+  }
+  const { uid, resourceVersion } = scale.metadata ?? {};
+  const spec = { ...record(dig(current, "spec")), replicas };
+  const metadata = { ...current.metadata };
+  if (uid !== undefined) metadata.uid = uid;
+  if (resourceVersion === undefined) delete metadata.resourceVersion;
+  else metadata.resourceVersion = resourceVersion;
+  return Object.assign(structuredClone(current), { metadata, spec });
+}
+
+function scaleOf(object: KubeObject | Json): Json {
+  const meta = record(dig(object, "metadata"));
+  const selector = dig(object, "spec", "selector");
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: {
+      name: meta["name"],
+      namespace: meta["namespace"],
+      uid: meta["uid"],
+      resourceVersion: meta["resourceVersion"],
+      creationTimestamp: meta["creationTimestamp"],
+    },
+    spec: { replicas: whole(dig(object, "spec", "replicas")) },
+    status: {
+      replicas: whole(dig(object, "status", "replicas")),
+      selector: isRecord(selector) ? selectorText(selector) : text(selector),
+    },
+  };
+}
+
+/** `a=b,c in (d,e)`: what a watcher of the scaled pods would ask for. */
+function selectorText(selector: Json): string {
+  const parsed = selectorFromObject(selector);
+  return parsed === undefined ? "" : formatSelector(parsed);
+}
