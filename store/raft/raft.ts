@@ -78,6 +78,7 @@ export type RaftCore = Pick<
   | "peerConnectionLost"
   | "unreachable"
   | "snapshotSent"
+  | "progress"
 >;
 
 /**

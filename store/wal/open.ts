@@ -45,6 +45,7 @@ export async function openStorage(options: WalOptions): Promise<Storage> {
   const snapshots = new SnapshotFiles(disk, directory);
   const segments = await listSegments(disk, directory);
   await disk.remove(sparePath(directory));
+  await snapshots.clean();
   const replay = new LogReplay();
   if (segments.length === 0) {
     if ((await snapshots.list()).length > 0) throw corrupt(directory, "snapshots but no log");
@@ -166,7 +167,7 @@ async function reopenWal(
       await fillZeros(file, last.end, Math.max(options.segmentBytes, last.end));
     }
     await file.sync(); // a frame that was read from the page cache may not be on the platter, and we build on it now
-    const mark = replay.marks.at(-1) ?? noSnapshot;
+    const { mark } = replay;
     const { chain, end: offset } = last;
     return new Wal(options, { segments, file, offset, chain, hardState: replay.hardState, mark });
   } catch (error) {

@@ -9,6 +9,8 @@ export class LogReplay {
   hardState: HardState = { term: 0, vote: null, commit: 0 };
   /** Snapshots that were complete when their mark was written. */
   readonly marks: SnapshotPoint[] = [];
+  /** The newest of them. */
+  mark: SnapshotPoint = { index: 0, term: 0 };
   /** Contiguous; `#entries[0].index === #first`. */
   #entries: Entry[] = [];
   /** Null until something says where the log begins. */
@@ -17,7 +19,7 @@ export class LogReplay {
   problem: string | null = null;
 
   get lastIndex(): LogIndex {
-    const before = this.#first === null ? this.marks.at(-1)?.index ?? 0 : this.#first - 1;
+    const before = this.#first === null ? this.mark.index : this.#first - 1;
     return before + this.#entries.length;
   }
 
@@ -38,6 +40,7 @@ export class LogReplay {
 
   #takeMark(point: SnapshotPoint): void {
     this.marks.push(point);
+    if (point.index > this.mark.index) this.mark = point;
     if (this.#first === null || point.index < this.#first) return;
     if (this.#entries[point.index - this.#first]?.term === point.term) return;
     this.#entries = [];
@@ -63,7 +66,7 @@ export class LogReplay {
 
   /** The entries behind `point`, or null when the log does not join it. */
   entriesAfter(point: SnapshotPoint): Entry[] | null {
-    if (this.#first === null) return point.index === (this.marks.at(-1)?.index ?? 0) ? [] : null;
+    if (this.#first === null) return point.index === (this.mark.index) ? [] : null;
     if (point.index + 1 < this.#first || point.index > this.lastIndex) return null;
     const at = point.index - this.#first;
     if (at >= 0 && this.#entries[at]?.term !== point.term) return null;

@@ -49,11 +49,17 @@ export class SnapshotFiles {
     }
   }
 
-  /** Newest first. Removes what a crash left half-written. */
+  /** Removes what a crash left half-written. Only before the first `write`. */
+  async clean(): Promise<void> {
+    for (const name of await this.#disk.list(this.#directory)) {
+      if (name.startsWith("snapshot-") && name.endsWith(".tmp")) await this.#disk.remove(`${this.#directory}/${name}`);
+    }
+  }
+
+  /** Newest first. */
   async list(): Promise<SnapshotPoint[]> {
     const points: SnapshotPoint[] = [];
     for (const name of await this.#disk.list(this.#directory)) {
-      if (name.startsWith("snapshot-") && name.endsWith(".tmp")) await this.#disk.remove(`${this.#directory}/${name}`);
       const [, index, term] = namePattern.exec(name) ?? [];
       if (index !== undefined && term !== undefined) points.push({ index: Number(index), term: Number(term) });
     }

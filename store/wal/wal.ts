@@ -68,12 +68,6 @@ export class Wal {
     return this.#tail;
   }
 
-  /** The snapshot of `point` is complete on disk; `keep` is the oldest one kept. Removes segments it makes needless. */
-  async markSnapshot(point: SnapshotPoint, keep: SnapshotPoint): Promise<void> {
-    await this.append([{ kind: "snapshotMark", point }]);
-    await this.release(keep.index);
-  }
-
   /** Removes the oldest segments whose entries are all <= `index`; never the one being written. */
   async release(index: LogIndex): Promise<void> {
     const old: Segment[] = [];
@@ -107,7 +101,7 @@ export class Wal {
     invariant(segment !== undefined, "there is a segment to write to");
     for (const record of records) {
       if (record.kind === "hardState") this.#hardState = record.hardState;
-      if (record.kind === "snapshotMark") this.#mark = record.point;
+      if (record.kind === "snapshotMark" && record.point.index > this.#mark.index) this.#mark = record.point;
       if (record.kind === "entries") {
         segment.lastIndex = Math.max(segment.lastIndex, record.entries.at(-1)?.index ?? 0);
       }

@@ -1,0 +1,193 @@
+import type { Address, FrameConnection, Frames, Listener, Log, TlsIdentity } from "../../platform/mod.ts";
+import type { MemberId, Message, SnapshotMessage, SnapshotPoint } from "../raft/messages.ts";
+import { decodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
+import { helloTicks, maxStrangers } from "./limits.ts";
+import { PeerLink } from "./peer_link.ts";
+import { SnapshotReceiver, SnapshotSender } from "./snapshot_transfer.ts";
+
+export interface TransportConfig {
+  readonly clusterId: string;
+  readonly id: MemberId;
+  readonly members: readonly { readonly id: MemberId; readonly peerAddress: Address }[];
+  readonly tls: TlsIdentity | undefined;
+}
+
+/** What the transport tells its member, synchronously. */
+export interface TransportEvents {
+  onMessage(message: Message): void;
+  /** A connection with this peer, of either direction, has ended. */
+  onConnectionLost(member: MemberId): void;
+  /** Messages to this peer were dropped. */
+  onDropped(member: MemberId): void;
+  onSnapshotSent(member: MemberId, delivered: boolean): void;
+  /** Null: it is not there any more. */
+  loadSnapshot(point: SnapshotPoint): Promise<Uint8Array | null>;
+}
+
+interface Peer {
+  readonly link: PeerLink;
+  readonly receiver: SnapshotReceiver;
+  sender: SnapshotSender | null;
+  /** The newest connection the peer dialled. */
+  incoming: FrameConnection | null;
+}
+
+/** Moves messages between members: one dialled connection a peer and direction, snapshots in chunks beside them. */
+export class Transport {
+  readonly #config: TransportConfig;
+  readonly #events: TransportEvents;
+  readonly #log: Log;
+  readonly #peers = new Map<MemberId, Peer>();
+  /** Accepted connections without a hello yet, and the ticks each has left. */
+  readonly #strangers = new Map<FrameConnection, number>();
+  #listener: Listener | null = null;
+  #closed = false;
+
+  constructor(config: TransportConfig, deps: { frames: Frames; log: Log }, events: TransportEvents) {
+    this.#config = config;
+    this.#events = events;
+    this.#log = deps.log;
+    for (const { id, peerAddress } of config.members) {
+      if (id === config.id) continue;
+      const link = new PeerLink({
+        frames: deps.frames,
+        address: peerAddress,
+        tls: config.tls,
+        hello: { kind: "hello", version: protocolVersion, clusterId: config.clusterId, from: config.id, to: id },
+        onLost: () => this.#lost(id),
+      });
+      this.#peers.set(id, { link, receiver: new SnapshotReceiver(), sender: null, incoming: null });
+    }
+  }
+
+  /** Listens, then dials the peers. */
+  async start(frames: Frames): Promise<void> {
+    const own = this.#config.members.find((member) => member.id === this.#config.id);
+    if (own !== undefined && this.#peers.size > 0) {
+      const tls = this.#config.tls === undefined ? {} : { tls: this.#config.tls };
+      this.#listener = await frames.listen(own.peerAddress, tls, (connection) => this.#accept(connection));
+    }
+    for (const peer of this.#peers.values()) peer.link.tick();
+  }
+
+  send(messages: readonly Message[]): void {
+    for (const message of messages) {
+      const peer = this.#peers.get(message.to);
+      if (peer === undefined) continue;
+      if (message.kind === "snapshot") void this.#sendSnapshot(message, peer);
+      else if (!peer.link.send({ kind: "message", message })) this.#events.onDropped(message.to);
+    }
+  }
+
+  tick(): void {
+    for (const [connection, ticksLeft] of this.#strangers) {
+      if (ticksLeft > 0) this.#strangers.set(connection, ticksLeft - 1);
+      else connection.close();
+    }
+    for (const [id, peer] of this.#peers) {
+      peer.link.tick();
+      peer.sender?.tick();
+      if (peer.sender?.stalled) this.#endTransfer(id, peer, false);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const peer of this.#peers.values()) {
+      peer.link.close();
+      peer.incoming?.close();
+    }
+    for (const connection of this.#strangers.keys()) connection.close();
+    await this.#listener?.close();
+  }
+
+  #lost(id: MemberId): void {
+    if (this.#closed) return;
+    const peer = this.#peers.get(id);
+    if (peer?.sender) this.#endTransfer(id, peer, false);
+    this.#events.onConnectionLost(id);
+  }
+
+  // ---- incoming -----------------------------------------------------------------------------------------------
+
+  #accept(connection: FrameConnection): void {
+    const secured = this.#config.tls === undefined || connection.peer !== null;
+    if (this.#closed || !secured || this.#strangers.size >= maxStrangers) return connection.close();
+    this.#strangers.set(connection, helloTicks);
+    connection.onClose = () => void this.#strangers.delete(connection);
+    connection.onFrame = (bytes) => {
+      this.#strangers.delete(connection);
+      this.#introduce(connection, decodePeerFrame(bytes, { from: "", to: this.#config.id }));
+    };
+  }
+
+  #introduce(connection: FrameConnection, hello: PeerFrame | null): void {
+    const { clusterId, id } = this.#config;
+    const fits = hello?.kind === "hello" && hello.version === protocolVersion && hello.clusterId === clusterId &&
+      hello.to === id;
+    const from = fits ? hello.from : "";
+    const peer = this.#peers.get(from);
+    if (peer === undefined) {
+      this.#log.warn("refused a connection: not a member of this cluster", { remote: connection.remote });
+      return connection.close();
+    }
+    peer.incoming?.close(); // the peer dials one at a time: the older one is dead, only not yet noticed
+    peer.incoming = connection;
+    connection.onFrame = (bytes) => this.#receive(from, peer, connection, bytes);
+    connection.onClose = () => {
+      if (peer.incoming !== connection) return;
+      peer.incoming = null;
+      this.#lost(from);
+    };
+    peer.link.hurry();
+  }
+
+  #receive(from: MemberId, peer: Peer, connection: FrameConnection, bytes: Uint8Array): void {
+    if (this.#closed || peer.incoming !== connection) return;
+    const frame = decodePeerFrame(bytes, { from, to: this.#config.id });
+    switch (frame?.kind) {
+      case "message":
+        return this.#events.onMessage(frame.message);
+      case "chunk":
+        return this.#receiveChunk(from, peer, frame);
+      case "chunkAck":
+        peer.sender?.acknowledge(frame.point, frame.received);
+        return this.#moveTransfer(from, peer);
+      default:
+        this.#log.warn("closed a connection: a frame that cannot be read", { member: from });
+        return connection.close();
+    }
+  }
+
+  // ---- snapshots ----------------------------------------------------------------------------------------------
+
+  async #sendSnapshot(message: SnapshotMessage, peer: Peer): Promise<void> {
+    const data = await this.#events.loadSnapshot(message.point).catch(() => null);
+    if (this.#closed) return;
+    if (data === null || !peer.link.connected) return this.#events.onSnapshotSent(message.to, false);
+    peer.sender = new SnapshotSender(message.point, message.term, data);
+    this.#moveTransfer(message.to, peer);
+  }
+
+  #moveTransfer(to: MemberId, peer: Peer): void {
+    if (peer.sender === null) return;
+    if (peer.sender.delivered) return this.#endTransfer(to, peer, true);
+    for (const frame of peer.sender.next()) {
+      if (!peer.link.send(frame)) return this.#endTransfer(to, peer, false);
+    }
+  }
+
+  #endTransfer(to: MemberId, peer: Peer, delivered: boolean): void {
+    peer.sender = null;
+    this.#events.onSnapshotSent(to, delivered);
+  }
+
+  #receiveChunk(from: MemberId, peer: Peer, frame: Extract<PeerFrame, { kind: "chunk" }>): void {
+    const taken = peer.receiver.take(frame);
+    if (taken === null) return; // the sender notices by the clock and starts again
+    const { point, term } = frame;
+    peer.link.send({ kind: "chunkAck", point, received: taken.received });
+    if (taken.data === null) return;
+    this.#events.onMessage({ kind: "snapshot", from, to: this.#config.id, term, point, data: taken.data });
+  }
+}

@@ -1,0 +1,528 @@
+import { invariant } from "../base/assert.ts";
+import { prng } from "../base/prng.ts";
+import type {
+  Address,
+  Clock,
+  Disk,
+  Log,
+  Metrics,
+  Network,
+  Random,
+  Timer,
+  Timers,
+  TlsIdentity,
+} from "../platform/mod.ts";
+import { Transport } from "./peer/transport.ts";
+import { raftLimits } from "./raft/limits.ts";
+import type { Entry, ReadState, Save, SnapshotPoint } from "./raft/messages.ts";
+import { majorityQuorum } from "./raft/quorum.ts";
+import { Raft, type RaftConfig, type RaftCore, type RaftStatus } from "./raft/raft.ts";
+import {
+  defaultSnapshotEntries,
+  maxCommandBytes,
+  maxLogBytes,
+  maxWaitingReads,
+  requestTimeoutElections,
+  retainedShare,
+} from "./replica_limits.ts";
+import { ProposalWaiters, ReadWaiters } from "./replica_waiters.ts";
+import { StoreError } from "./types.ts";
+import type { WalRecord } from "./wal/codec.ts";
+import { segmentBytes as defaultSegmentBytes } from "./wal/limits.ts";
+import { openStorage, type Storage } from "./wal/open.ts";
+
+/** The replicated state machine: deterministic, synchronous. Index and term of snapshots are the replica's affair. */
+export interface Machine<R> {
+  /** @param index the command's place in the log, the same on every member; each is applied once and in order */
+  apply(index: number, command: Uint8Array): R;
+  /** The whole state. Must not change afterwards. */
+  snapshot(): Uint8Array;
+  restore(snapshot: Uint8Array): void;
+}
+
+export interface ReplicaConfig {
+  readonly id: string;
+  readonly clusterId: string;
+  /** One, three or five; the same on every member. */
+  readonly members: readonly { readonly id: string; readonly peerAddress: Address; readonly clientAddress: Address }[];
+  readonly dataDirectory: string;
+  /** Required unless peer addresses are unix sockets. */
+  readonly tls?: TlsIdentity;
+  readonly timers: { readonly tickMs: number; readonly heartbeatTicks: number; readonly electionTicks: number };
+  /** Applied entries between snapshots. */
+  readonly snapshotEntries?: number;
+  readonly segmentBytes?: number;
+}
+
+export interface ReplicaDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly network: Network;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Places where a crash is interesting. */
+export type FailpointName =
+  | "beforePersist"
+  | "afterSnapshotFile"
+  | "afterPersist"
+  | "beforeSend"
+  | "afterSend"
+  | "afterApply"
+  | "beforeSnapshot"
+  | "afterSnapshotMark";
+
+/** Only tests pass this. */
+export interface ReplicaTesting {
+  /** Called at each boundary; may crash the simulated host. */
+  readonly failpoint?: (name: FailpointName) => void;
+  /** Makes the core, perhaps one that is wrong on purpose. */
+  readonly createRaft?: (config: RaftConfig) => RaftCore;
+}
+
+export interface ReplicaStatus extends RaftStatus {
+  readonly id: string;
+  /** Null while none is known. */
+  readonly leaderId: string | null;
+  readonly appliedIndex: number;
+  readonly commitIndex: number;
+}
+
+export interface Replica<R> {
+  /**
+   * Resolves with the machine's result once committed and applied here. Leader only.
+   * @throws StoreError NotLeader or NoLeader (not taken, safe to try elsewhere), Unavailable (unknown), TooLarge
+   */
+  propose(command: Uint8Array): Promise<R>;
+  /**
+   * Resolves when this member has applied everything that was committed when it was called: a read of the machine is
+   * then linearizable. On any member. @throws StoreError NoLeader, Unavailable
+   */
+  readIndex(): Promise<void>;
+  status(): ReplicaStatus;
+  /** Called when the leader changes, with null when it is lost. @return unsubscribes */
+  onLeaderChange(listener: (leaderId: string | null) => void): () => void;
+  /** Asks the leader (this member) to hand over; resolves when it has or when it did not work in time. */
+  transferLeadership(target?: string): Promise<void>;
+  /** Settles, with the reason, when the member stopped itself: its disk failed or a bug showed. Restart it. */
+  readonly failed: Promise<Error>;
+  /** Hands leadership over, then lets everything go. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Restores the newest snapshot, replays the log, joins the others. */
+export async function startReplica<R>(
+  config: ReplicaConfig,
+  machine: Machine<R>,
+  deps: ReplicaDeps,
+  testing: ReplicaTesting = {},
+): Promise<Replica<R>> {
+  if (!config.members.some((member) => member.id === config.id)) {
+    throw new StoreError("InvalidArgument", `Cannot start: ${config.id} is not one of the members`);
+  }
+  const storage = await openStorage({
+    disk: deps.disk,
+    directory: config.dataDirectory,
+    identity: { clusterId: config.clusterId, memberId: config.id },
+    segmentBytes: config.segmentBytes ?? defaultSegmentBytes,
+  });
+  if (storage.tornBytes > 0) deps.log.info("cut off a write that a crash tore", { bytes: storage.tornBytes });
+  const replica = new RunningReplica(config, machine, deps, testing, storage);
+  await replica.start();
+  return replica;
+}
+
+class RunningReplica<R> implements Replica<R> {
+  readonly failed: Promise<Error>;
+  readonly #settleFailed: (error: Error) => void;
+  readonly #config: ReplicaConfig;
+  readonly #machine: Machine<R>;
+  readonly #deps: ReplicaDeps;
+  readonly #failpoint: (name: FailpointName) => void;
+  readonly #storage: Storage;
+  readonly #raft: RaftCore;
+  readonly #transport: Transport;
+  readonly #proposals = new ProposalWaiters<R>();
+  readonly #reads = new ReadWaiters();
+  readonly #leaderListeners = new Set<(leaderId: string | null) => void>();
+  readonly #persistMs;
+
+  #state: "running" | "stopping" | "stopped" = "running";
+  #tick = 0;
+  #timer: Timer | null = null;
+  #wakePending = false;
+  /** The tick at which the save under way began. */
+  #savingSince: number | null = null;
+  #appliedIndex: number;
+  #appliedTerm: number;
+  #leaderId: string | null = null;
+  #wasLeader = false;
+  #snapshotting = false;
+  #entriesSinceSnapshot = 0;
+  #bytesSinceSnapshot = 0;
+  #lastSnapshotBytes: number;
+
+  constructor(
+    config: ReplicaConfig,
+    machine: Machine<R>,
+    deps: ReplicaDeps,
+    testing: ReplicaTesting,
+    storage: Storage,
+  ) {
+    this.#config = config;
+    this.#machine = machine;
+    this.#deps = deps;
+    this.#failpoint = testing.failpoint ?? (() => {});
+    this.#storage = storage;
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    this.failed = promise;
+    this.#settleFailed = resolve;
+    const { restored } = storage;
+    if (restored.snapshotData !== null) machine.restore(restored.snapshotData);
+    this.#appliedIndex = restored.snapshot.index;
+    this.#appliedTerm = restored.snapshot.term;
+    this.#lastSnapshotBytes = restored.snapshotData?.length ?? 0;
+    const createRaft = testing.createRaft ?? ((raftConfig: RaftConfig) => new Raft(raftConfig));
+    this.#raft = createRaft({
+      id: config.id,
+      members: config.members.map((member) => member.id),
+      heartbeatTicks: config.timers.heartbeatTicks,
+      electionTicks: config.timers.electionTicks,
+      random: prng(deps.random.int(0x7fffffff)),
+      limits: raftLimits,
+      quorum: majorityQuorum,
+      restored,
+    });
+    const { clusterId, id, members, tls } = config;
+    this.#transport = new Transport(
+      { clusterId, id, members, tls },
+      { frames: deps.network.frames, log: deps.log },
+      {
+        onMessage: (message) => this.#input(() => this.#raft.step(message)),
+        onConnectionLost: (member) => this.#input(() => this.#raft.peerConnectionLost(member)),
+        onDropped: (member) => this.#raft.unreachable(member),
+        onSnapshotSent: (member, delivered) => this.#input(() => this.#raft.snapshotSent(member, delivered)),
+        loadSnapshot: (point) => storage.snapshots.read(point),
+      },
+    );
+    this.#persistMs = deps.metrics.histogram(
+      "store_raft_persist_duration_milliseconds",
+      "Time from handing a save to the log until it was durable.",
+      [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 500],
+    );
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#transport.start(this.#deps.network.frames);
+    } catch (error) {
+      await this.#storage.wal.close();
+      throw error;
+    }
+    if (this.#config.members.length === 1) this.#raft.campaign(); // nobody to wait for
+    this.#pump();
+    this.#schedule();
+  }
+
+  // ---- inputs -------------------------------------------------------------------------------------------------
+
+  propose(command: Uint8Array): Promise<R> {
+    if (this.#state === "stopped") return Promise.reject(notSent("the member has stopped"));
+    if (command.length > maxCommandBytes) {
+      const message = `Cannot propose ${command.length} bytes: the maximum is ${maxCommandBytes}`;
+      return Promise.reject(new StoreError("TooLarge", message));
+    }
+    const proposed = this.#raft.propose(command);
+    if (!proposed.ok) return Promise.reject(this.#refusal(proposed.reason));
+    const { electionTicks } = this.#config.timers;
+    return new Promise((resolve, reject) => {
+      const deadlineTick = this.#tick + requestTimeoutElections * electionTicks;
+      this.#proposals.add(proposed.index, { term: proposed.term, resolve, reject, deadlineTick });
+      this.#wake();
+    });
+  }
+
+  #refusal(reason: "notLeader" | "transferring" | "full"): StoreError {
+    const { leader } = this.#raft.status();
+    switch (reason) {
+      case "notLeader":
+        return leader === null
+          ? notSent("there is no leader")
+          : new StoreError("NotLeader", `Cannot write: the leader is ${leader}`);
+      case "transferring":
+        return notSent("leadership is being handed over");
+      case "full":
+        return notSent("too many writes wait for a quorum");
+    }
+  }
+
+  readIndex(): Promise<void> {
+    if (this.#state === "stopped") return Promise.reject(notSent("the member has stopped"));
+    if (this.#reads.size >= maxWaitingReads) return Promise.reject(notSent("too many reads wait"));
+    const deadlineTick = this.#tick + requestTimeoutElections * this.#config.timers.electionTicks;
+    return new Promise((resolve, reject) => {
+      this.#reads.add({ resolve, reject, deadlineTick });
+      this.#wake();
+    });
+  }
+
+  status(): ReplicaStatus {
+    const status = this.#raft.status();
+    return {
+      ...status,
+      id: this.#config.id,
+      leaderId: status.leader,
+      appliedIndex: this.#appliedIndex,
+      commitIndex: status.committed,
+    };
+  }
+
+  onLeaderChange(listener: (leaderId: string | null) => void): () => void {
+    this.#leaderListeners.add(listener);
+    return () => void this.#leaderListeners.delete(listener);
+  }
+
+  async transferLeadership(target?: string): Promise<void> {
+    const { id, members, timers } = this.#config;
+    const to = target ?? this.#mostCaughtUp(members.map((member) => member.id).filter((member) => member !== id));
+    if (to === undefined || this.#raft.status().role !== "leader") return;
+    this.#input(() => this.#raft.transferLeadership(to));
+    for (let i = 0; i < timers.electionTicks && this.#raft.status().role === "leader"; i++) {
+      await this.#deps.timers.sleep(timers.tickMs);
+    }
+  }
+
+  /** The core knows which member has most of the log; the one first in the list is as good as any when it does not. */
+  #mostCaughtUp(others: readonly string[]): string | undefined {
+    const match = (member: string) => this.#raft.progress(member)?.match ?? 0;
+    return others.toSorted((a, b) => match(b) - match(a))[0];
+  }
+
+  #schedule(): void {
+    this.#timer = this.#deps.timers.schedule(this.#config.timers.tickMs, () => {
+      if (this.#state === "stopped") return;
+      this.#schedule();
+      this.#input(() => this.#onTick());
+    });
+  }
+
+  #onTick(): void {
+    this.#tick++;
+    const { electionTicks } = this.#config.timers;
+    // A leader whose disk hangs must fall silent, or it would hold on to leadership and commit nothing.
+    const stuck = this.#savingSince !== null && this.#tick - this.#savingSince > electionTicks;
+    if (!stuck) this.#raft.tick();
+    this.#transport.tick();
+    this.#proposals.expire(this.#tick);
+    this.#reads.tick(this.#tick);
+  }
+
+  /** Every input goes through here: a bug in the core stops the member instead of being lost in a callback. */
+  #input(step: () => void): void {
+    if (this.#state === "stopped") return;
+    try {
+      step();
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#wake();
+  }
+
+  /** One pump a turn, after all that the turn brings: that is what groups proposals, acks and syncs. */
+  #wake(): void {
+    if (this.#wakePending || this.#state === "stopped") return;
+    this.#wakePending = true;
+    queueMicrotask(() => {
+      this.#wakePending = false;
+      this.#pump();
+    });
+  }
+
+  // ---- the Ready loop -----------------------------------------------------------------------------------------
+
+  #pump(): void {
+    if (this.#state === "stopped") return;
+    try {
+      while (this.#pumpOnce()) {
+        // until the core has nothing more that can be done in this turn
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /**
+   * The order of these lines is the durability argument; the simulator may crash us between any two.
+   * @return whether there may be more to do
+   */
+  #pumpOnce(): boolean {
+    const { timers } = this.#config;
+    this.#reads.ask(this.#tick, 4 * timers.heartbeatTicks, (context) => this.#raft.readIndex(context));
+    const ready = this.#raft.ready();
+    this.#transport.send(ready.messages); // a leader's appends: safe beside its own write (thesis §10.2.1)
+    this.#apply(ready.committed);
+    for (const read of ready.reads) this.#onReadState(read);
+    this.#noticeLeader();
+    if (ready.save !== null) {
+      const { save } = ready;
+      if (save.hardState !== null) void this.#persist(save);
+      else {
+        this.#raft.advance(save); // nothing to write: only answers that repeat what is durable already
+        this.#transport.send(save.messages);
+        return true;
+      }
+    }
+    this.#snapshotIfDue();
+    return ready.committed.length > 0 || ready.reads.length > 0;
+  }
+
+  async #persist(save: Save): Promise<void> {
+    this.#savingSince = this.#tick;
+    const began = this.#deps.clock.monotonic();
+    try {
+      this.#failpoint("beforePersist");
+      if (save.snapshot !== null) await this.#storage.snapshots.write(save.snapshot.point, save.snapshot.data);
+      this.#failpoint("afterSnapshotFile");
+      await this.#storage.wal.append(recordsOf(save)); // one write, one sync
+      this.#failpoint("afterPersist");
+      this.#savingSince = null;
+      if (this.#state === "stopped") return;
+      this.#persistMs.observe(this.#deps.clock.monotonic() - began);
+      if (save.snapshot !== null) this.#install(save.snapshot); // its mark went with the save
+      this.#raft.advance(save);
+      this.#failpoint("beforeSend");
+      this.#transport.send(save.messages); // a vote or an ack must not outlive a crash that forgets it
+      this.#failpoint("afterSend");
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#pump();
+    if (save.snapshot !== null) await this.#prune(save.snapshot.point).catch((error) => this.#fail(error));
+  }
+
+  #install({ point, data }: { readonly point: SnapshotPoint; readonly data: Uint8Array }): void {
+    this.#machine.restore(data);
+    this.#appliedIndex = point.index;
+    this.#appliedTerm = point.term;
+    this.#proposals.covered(point.index);
+    this.#reads.applied(point.index);
+    this.#snapshotTaken(data.length);
+  }
+
+  /** Older snapshots and segments may go once the mark of the newest is in the log, never before. */
+  async #prune(newest: SnapshotPoint): Promise<void> {
+    const keep = await this.#storage.snapshots.prune(newest);
+    await this.#storage.wal.release(keep.index);
+  }
+
+  #apply(committed: readonly Entry[]): void {
+    for (const entry of committed) {
+      invariant(entry.index === this.#appliedIndex + 1, `entry ${entry.index} follows ${this.#appliedIndex}`);
+      const result = entry.kind === "command" ? { value: this.#machine.apply(entry.index, entry.data) } : null;
+      this.#appliedIndex = entry.index;
+      this.#appliedTerm = entry.term;
+      this.#bytesSinceSnapshot += entry.data.length;
+      this.#proposals.applied(entry.index, entry.term, result);
+    }
+    if (committed.length === 0) return;
+    this.#entriesSinceSnapshot += committed.length;
+    this.#reads.applied(this.#appliedIndex);
+    this.#failpoint("afterApply");
+  }
+
+  #onReadState({ context, index }: ReadState): void {
+    this.#reads.answered(context, index, this.#appliedIndex);
+  }
+
+  #noticeLeader(): void {
+    const { role, leader } = this.#raft.status();
+    if (this.#wasLeader && role !== "leader") {
+      this.#proposals.hasten(this.#tick + this.#config.timers.electionTicks);
+    }
+    this.#wasLeader = role === "leader";
+    if (leader === this.#leaderId) return;
+    this.#leaderId = leader;
+    this.#deps.log.info("leader changed", { leader: leader ?? "", term: this.#raft.status().term });
+    this.#reads.again(); // the one that was asked may be gone
+    this.#wake();
+    for (const listener of this.#leaderListeners) listener(leader);
+  }
+
+  // ---- own snapshots ------------------------------------------------------------------------------------------
+
+  /** Snapshots cost what the state weighs, so the log must weigh as much before the next one is due. */
+  #snapshotIfDue(): void {
+    const entries = this.#entriesSinceSnapshot >= (this.#config.snapshotEntries ?? defaultSnapshotEntries);
+    const weighty = this.#bytesSinceSnapshot >= Math.min(this.#lastSnapshotBytes, maxLogBytes);
+    const due = (entries && weighty) || this.#bytesSinceSnapshot >= maxLogBytes;
+    if (due && !this.#snapshotting) void this.#takeSnapshot();
+  }
+
+  #snapshotTaken(bytes: number): void {
+    this.#lastSnapshotBytes = bytes;
+    this.#entriesSinceSnapshot = 0;
+    this.#bytesSinceSnapshot = 0;
+  }
+
+  async #takeSnapshot(): Promise<void> {
+    this.#snapshotting = true;
+    try {
+      this.#failpoint("beforeSnapshot");
+      const point = { index: this.#appliedIndex, term: this.#appliedTerm };
+      const data = this.#machine.snapshot();
+      this.#snapshotTaken(data.length);
+      await this.#storage.snapshots.write(point, data);
+      await this.#storage.wal.append([{ kind: "snapshotMark", point }]);
+      this.#failpoint("afterSnapshotMark");
+      await this.#prune(point);
+      if (this.#state === "stopped") return;
+      const retain = Math.floor((this.#config.snapshotEntries ?? defaultSnapshotEntries) * retainedShare);
+      this.#raft.compact(point, retain);
+      this.#snapshotting = false;
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  // ---- the end ------------------------------------------------------------------------------------------------
+
+  async stop(): Promise<void> {
+    if (this.#state !== "running") return;
+    this.#state = "stopping";
+    if (this.#config.members.length > 1) await this.transferLeadership();
+    await this.#release("the member was stopped");
+  }
+
+  /** The disk failed or a bug showed: nothing that is known can be trusted any more. */
+  #fail(cause: unknown): void {
+    if (this.#state === "stopped") return;
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.#deps.log.error("the member stops", { error: error.message });
+    void this.#release(error.message);
+    this.#settleFailed(error);
+  }
+
+  async #release(why: string): Promise<void> {
+    this.#state = "stopped";
+    this.#timer?.cancel();
+    this.#proposals.failAll(why);
+    this.#reads.failAll(notSent(why));
+    await this.#transport.close();
+    await this.#storage.wal.close().catch(() => {}); // the disk may be what failed
+  }
+}
+
+function recordsOf(save: Save): WalRecord[] {
+  const records: WalRecord[] = [];
+  if (save.snapshot !== null) records.push({ kind: "snapshotMark", point: save.snapshot.point });
+  if (save.hardState !== null) records.push({ kind: "hardState", hardState: save.hardState });
+  if (save.entries.length > 0) records.push({ kind: "entries", entries: save.entries });
+  return records;
+}
+
+function notSent(why: string): StoreError {
+  return new StoreError("NoLeader", `Cannot serve: ${why}`);
+}
