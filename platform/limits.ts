@@ -20,11 +20,11 @@ export const maxStreamsPerConnection = 100;
 /** HTTP connections of one client to one origin; beyond them fetch rejects. */
 export const maxConnectionsPerClient = 256;
 /**
- * How long the source port of a closed back connection may not carry another identity: a request that the old
+ * How long the source of a closed back connection may not carry another identity: a request that the old
  * connection left in the server's buffer must not be taken for one of the new connection's.
  */
-export const portQuarantineMs = 5000;
-/** Tries to get a back connection on a port that is not in quarantine. */
+export const sourceQuarantineMs = 5000;
+/** Tries to get a back connection from a source that is not in quarantine. */
 export const maxBackDials = 64;
 /** Bytes that a WebSocket channel holds back until its handshake is done. */
 export const maxPendingWebSocketBytes = 1024 * 1024;

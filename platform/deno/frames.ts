@@ -186,12 +186,14 @@ async function listenWithTls(
   if (at.kind === "unix") throw new NetworkError("A unix socket takes no TLS: its mode is its guard");
   const { listenTls, peerOf } = await import("./tls_server.ts");
   const accepted = new Accepted();
+  let closed = false;
   const server = await listenTls({
     host: at.host,
     port: at.port,
     tls,
     clientCertificates: "require",
     onConnection(socket) {
+      if (closed) return void socket.destroy(); // its handshake was under way
       const remote = tcpAddress(socket.remoteAddress ?? "", socket.remotePort ?? 0);
       accepted.add(nodeWire(socket), remote, peerOf(socket), accept);
     },
@@ -199,6 +201,7 @@ async function listenWithTls(
   return {
     address: tcpAddress(at.host, server.port),
     async close() {
+      closed = true;
       server.close();
       accepted.closeAll();
     },

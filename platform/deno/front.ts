@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { closeFlushMs, lingerMs, maxBackDials, portQuarantineMs } from "../limits.ts";
+import { closeFlushMs, lingerMs, maxBackDials, sourceQuarantineMs } from "../limits.ts";
 import type { PeerIdentity, TlsIdentity } from "../mod.ts";
 import { listenTls, peerOf } from "./tls_server.ts";
 
@@ -12,12 +12,12 @@ export interface Caller {
 
 export interface Front {
   readonly port: number;
-  /** The caller whose bytes arrive from `sourcePort`; undefined for a connection that the front did not make. */
-  callerOf(sourcePort: number): Caller | undefined;
+  /** The caller whose bytes arrive from there; undefined for a connection that the front did not make. */
+  callerOf(sourceHost: string, sourcePort: number): Caller | undefined;
   /** Stops accepting; what is open stays open. */
   stopAccepting(): void;
-  /** Ends every connection. */
-  destroy(): void;
+  /** Ends every connection; resolves when all have gone. */
+  destroy(): Promise<void>;
 }
 
 export interface FrontOptions {
@@ -30,32 +30,50 @@ export interface FrontOptions {
 }
 
 /**
+ * Any address of 127/8 will do to dial from on Linux. One of 2^24 at random: another local process cannot have placed a
+ * request in the back server's queue that comes, as it seems, from the connection that we are about to make.
+ */
+function sourceHost(): string {
+  if (Deno.build.os !== "linux") return "127.0.0.1";
+  const [a, b, c] = crypto.getRandomValues(new Uint8Array(3));
+  return `127.${a}.${b}.${Math.min(254, Math.max(1, c ?? 1))}`;
+}
+
+/**
  * Ends TLS with node:tls and pipes the bytes to a plain Deno.serve in the same process: node:http2 aborts the process
  * under load, and Deno.serve neither asks for client certificates nor sets TCP_NODELAY under TLS.
  *
- * The back server learns who is calling by the back connection's source port. Invariant: a port stands for at most one
- * caller, from before its first byte until its connection has ended, and for nobody else for a while after that.
+ * The back server learns who is calling by where the back connection comes from. Invariant: a source (address and port)
+ * stands for at most one caller, from before its first byte until its connection has ended, and for nobody else for a
+ * while after that.
  */
 class TlsFront {
   readonly #options: FrontOptions;
-  readonly #callers = new Map<number, Caller>();
-  /** Ports whose connection has ended, and when, oldest first. */
-  readonly #quarantine = new Map<number, number>();
+  readonly #callers = new Map<string, Caller>();
+  /** Sources whose connection has ended, and when, oldest first. */
+  readonly #quarantine = new Map<string, number>();
   readonly #sockets = new Set<Socket>();
+  #closed = false;
 
   constructor(options: FrontOptions) {
     this.#options = options;
   }
 
-  callerOf(sourcePort: number): Caller | undefined {
-    return this.#callers.get(sourcePort);
+  callerOf(host: string, port: number): Caller | undefined {
+    return this.#callers.get(`${host}:${port}`);
   }
 
-  destroy(): void {
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    const closed = [...this.#sockets].map((socket) =>
+      new Promise<void>((resolve) => void socket.once("close", resolve))
+    );
     for (const socket of [...this.#sockets]) socket.destroy();
+    await Promise.all(closed);
   }
 
   accept(socket: TLSSocket): void {
+    if (this.#closed) return void socket.destroy(); // its handshake was under way
     this.#track(socket);
     this.#dialBack(socket, maxBackDials);
   }
@@ -65,17 +83,18 @@ class TlsFront {
     socket.on("close", () => this.#sockets.delete(socket));
   }
 
-  #quarantined(port: number): boolean {
+  #quarantined(source: string): boolean {
     const now = performance.now();
     for (const [old, endedAt] of this.#quarantine) {
-      if (now - endedAt < portQuarantineMs) break;
+      if (now - endedAt < sourceQuarantineMs) break;
       this.#quarantine.delete(old);
     }
-    return this.#quarantine.has(port) || this.#callers.has(port);
+    return this.#quarantine.has(source) || this.#callers.has(source);
   }
 
   #dialBack(socket: TLSSocket, triesLeft: number): void {
-    const back = connect({ port: this.#options.backPort, host: "127.0.0.1", allowHalfOpen: true });
+    const localAddress = sourceHost();
+    const back = connect({ port: this.#options.backPort, host: "127.0.0.1", localAddress, allowHalfOpen: true });
     this.#track(back);
     const onEarlyClose = (): void => void back.destroy();
     socket.once("close", onEarlyClose);
@@ -83,30 +102,34 @@ class TlsFront {
     back.once("connect", () => {
       const port = back.localPort;
       if (port === undefined || socket.destroyed) return void (back.destroy(), socket.destroy());
-      if (this.#quarantined(port)) {
+      const source = `${localAddress}:${port}`;
+      if (this.#quarantined(source)) {
         socket.off("close", onEarlyClose);
-        // Dialled before this one is dropped, or the kernel may well hand out the same port again.
+        // Dialled before this one is dropped, or the kernel may well hand out the same source again.
         if (triesLeft > 0) this.#dialBack(socket, triesLeft - 1);
         else socket.destroy();
         return void back.destroy();
       }
-      this.#join(socket, back, port);
+      this.#join(socket, back, source);
     });
   }
 
-  #join(socket: TLSSocket, back: Socket, port: number): void {
+  #join(socket: TLSSocket, back: Socket, source: string): void {
     back.setNoDelay(true);
     const remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
     const peer = this.#options.clientCertificates ? peerOf(socket) : null;
-    this.#callers.set(port, { peer, remoteAddress });
+    this.#callers.set(source, { peer, remoteAddress });
     back.once("close", () => {
-      this.#callers.delete(port);
-      this.#quarantine.set(port, performance.now());
+      this.#callers.delete(source);
+      this.#quarantine.set(source, performance.now());
       // What the server said last is still on its way to the client; a client that does not read gets no longer.
       if (socket.destroyed) return;
-      const deadline = setTimeout(() => socket.destroy(), closeFlushMs);
+      let deadline = setTimeout(() => socket.destroy(), closeFlushMs);
       socket.once("close", () => clearTimeout(deadline));
-      socket.end(() => setTimeout(() => socket.destroy(), lingerMs));
+      socket.end(() => {
+        clearTimeout(deadline);
+        if (!socket.destroyed) deadline = setTimeout(() => socket.destroy(), lingerMs);
+      });
     });
     socket.pipe(back);
     back.pipe(socket);
@@ -125,7 +148,7 @@ export async function openFront(options: FrontOptions): Promise<Front> {
   });
   return {
     port: server.port,
-    callerOf: (sourcePort) => front.callerOf(sourcePort),
+    callerOf: (host, port) => front.callerOf(host, port),
     stopAccepting: () => server.close(),
     destroy: () => front.destroy(),
   };

@@ -37,7 +37,7 @@ class InFlight {
   }
 }
 
-/** The caller by the connection's source port; null refuses. */
+/** The caller by where the connection comes from; undefined refuses. */
 type WhoIs = (remote: Deno.NetAddr) => Caller | undefined;
 
 function startServer(
@@ -63,9 +63,7 @@ function startServer(
     const server = Deno.serve({ ...at, signal: controller.signal, onListen: () => {} }, (request, info) => {
       const caller = who(info.remoteAddr);
       if (caller !== undefined) return handle(request, caller);
-      // Somebody on this machine dialled the back port. `close` also keeps a request that was pipelined behind this one
-      // from being read when the port has passed to another connection.
-      return new Response("Forbidden", { status: 403, headers: { connection: "close" } });
+      return new Response("Forbidden", { status: 403 }); // somebody on this machine dialled the back port
     });
     return { server, abort: () => controller.abort() };
   } catch (error) {
@@ -102,7 +100,7 @@ async function serveTls(
   const { openFront } = await import("./front.ts");
   const inFlight = new InFlight();
   let front: Front | null = null;
-  const who: WhoIs = (remote) => front?.callerOf(remote.port);
+  const who: WhoIs = (remote) => front?.callerOf(remote.hostname, remote.port);
   const started = startServer(options, { hostname: "127.0.0.1", port: 0 }, who, inFlight, log);
   try {
     const { clientCertificates } = tls;
@@ -115,7 +113,7 @@ async function serveTls(
   async function close(): Promise<void> {
     opened.stopAccepting();
     await inFlight.drained(drainMs);
-    opened.destroy();
+    await opened.destroy();
     await stopServer(started);
   }
   let closing: Promise<void> | null = null;
