@@ -6,6 +6,7 @@ import { serviceAccountReviewer } from "./authn/review.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
 import { nodeView } from "./authz/node_view.ts";
+import { EndpointReconciler } from "./bootstrap/endpoints.ts";
 import { createBootstrapObjects } from "./bootstrap/objects.ts";
 import { authenticate } from "./chain/authenticate.ts";
 import { authorize } from "./chain/authorize.ts";
@@ -65,19 +66,20 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
   };
   const handler = chain(filters(registry, deps, caches), route(registry, deps, plain));
   const bookmarks = startBookmarks(registry, caches);
-  const ready = start(registry, state);
+  const endpoints = new EndpointReconciler(registry);
+  const ready = start(registry, endpoints, state);
   // A failure is reported by `ready`; whoever does not await it shall not die of it.
   ready.catch(() => {});
   return {
     handle: (request, context) => handler(exchangeOf(request, context, registry)),
     ready,
-    stop: () => {
-      if (state.stopping) return Promise.resolve();
+    stop: async () => {
+      if (state.stopping) return;
       state.stopping = true;
       bookmarks.stop();
+      await endpoints.stop();
       registry.feed.stop();
       for (const cache of caches) cache.reset(registry.feed.revision);
-      return Promise.resolve();
     },
   };
 }
@@ -108,9 +110,10 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
   };
 }
 
-async function start(registry: Registry, state: { ready: boolean }): Promise<void> {
+async function start(registry: Registry, endpoints: EndpointReconciler, state: { ready: boolean }): Promise<void> {
   await registry.feed.start();
   await createBootstrapObjects(registry);
+  await endpoints.start();
   state.ready = true;
 }
 

@@ -1,0 +1,34 @@
+import type { Component, Platform } from "../platform/mod.ts";
+import type { Store } from "../store/types.ts";
+import type { ApiServerConfig } from "./config.ts";
+import { createApiServer } from "./server.ts";
+
+/**
+ * An apiserver on its secure port. Serves as soon as it listens; /readyz says when it is of use, and `ready` resolves
+ * then.
+ */
+export async function startApiServer(
+  config: ApiServerConfig,
+  platform: Platform,
+  store: Store,
+): Promise<Component & { url: string }> {
+  const kubelets = platform.network.http.client({ tls: config.kubeletClient, http2: false });
+  const server = createApiServer(config, { ...platform, store, kubelets });
+  const listener = await platform.network.http.serve({
+    address: config.address,
+    tls: { ...config.tls, clientCertificates: true },
+    handler: (request, context) => server.handle(request, context),
+  });
+  let stopped = false;
+  return {
+    url: listener.url,
+    ready: server.ready,
+    stop: async () => {
+      if (stopped) return;
+      stopped = true;
+      await server.stop();
+      await listener.close();
+      kubelets.close();
+    },
+  };
+}
