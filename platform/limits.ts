@@ -6,6 +6,8 @@ export const maxCoalescedFrameBytes = 64 * 1024;
 export const readBufferBytes = 64 * 1024;
 /** How long a frame connection that was closed on purpose may take to hand its queue to the kernel. */
 export const closeFlushMs = 1000;
+/** How long a client that reads slowly may take for the last bytes of a TLS connection that the server has closed. */
+export const slowReaderMs = 30_000;
 /** How long a TLS handshake may take before the socket is dropped. */
 export const handshakeTimeoutMs = 10_000;
 /** How long a closing HTTP listener waits for handlers that have not answered yet. */

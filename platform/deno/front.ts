@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { closeFlushMs, lingerMs, maxBackDials, sourceQuarantineMs } from "../limits.ts";
+import { lingerMs, maxBackDials, slowReaderMs, sourceQuarantineMs } from "../limits.ts";
 import type { PeerIdentity, TlsIdentity } from "../mod.ts";
 import { listenTls, peerOf } from "./tls_server.ts";
 
@@ -124,7 +124,7 @@ class TlsFront {
       this.#quarantine.set(source, performance.now());
       // What the server said last is still on its way to the client; a client that does not read gets no longer.
       if (socket.destroyed) return;
-      let deadline = setTimeout(() => socket.destroy(), closeFlushMs);
+      let deadline = setTimeout(() => socket.destroy(), slowReaderMs);
       socket.once("close", () => clearTimeout(deadline));
       socket.end(() => {
         clearTimeout(deadline);
