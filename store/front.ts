@@ -163,7 +163,12 @@ export class StoreFront implements Store {
   async leaseKeepAlive(id: LeaseId): Promise<number> {
     this.#open();
     if (!this.#consensus.leads()) throw new StoreError("NotLeader", "Cannot renew a lease: this member does not lead");
-    const ttlSeconds = this.#mvcc.leases.renew(id, this.#deps.clock.monotonic());
+    let ttlSeconds = this.#mvcc.leases.renew(id, this.#deps.clock.monotonic());
+    if (ttlSeconds === undefined) {
+      // A new leader may not have applied yet that it was granted.
+      await this.#consensus.readIndex();
+      ttlSeconds = this.#mvcc.leases.renew(id, this.#deps.clock.monotonic());
+    }
     if (ttlSeconds === undefined) {
       throw new StoreError("LeaseNotFound", `Cannot renew lease ${id}: it expired, was revoked or never was`);
     }

@@ -4,6 +4,7 @@ import { storeLimits } from "../limits.ts";
 import type { Compare, Operation, RangeRequest, TxnResponse } from "../types.ts";
 import type { Refusal } from "./command.ts";
 import { Mvcc } from "./mvcc.ts";
+import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
 
 function put(key: string, value: string, more: object = {}): Operation & { kind: "put" } {
   return { kind: "put", key: utf8(key), value: utf8(value), ...more };
@@ -223,4 +224,15 @@ Deno.test("Mvcc.apply() keeps copies: the caller may reuse the bytes it passed",
   const result = mvcc.range({ key: utf8("key") });
   assert.ok(result.ok);
   assert.equal(fromUtf8(result.response.kvs[0]?.value ?? operation.value), "value");
+});
+
+Deno.test("a snapshot leaves out what the compaction made unreadable, freed or not", () => {
+  const [mvcc, small, copy] = [new Mvcc(), new Mvcc(), new Mvcc()];
+  run(mvcc, [put("k", "old")]);
+  run(mvcc, [put("k", "new")]);
+  mvcc.apply({ kind: "compact", revision: 3 });
+  restoreSnapshot(copy, encodeSnapshot(mvcc));
+  run(small, [put("k", "new")]);
+  assert.equal(copy.bytes, small.bytes);
+  assert.deepEqual([copy.revision, copy.compactRevision, copy.history.size], [3, 3, 1]);
 });

@@ -100,6 +100,34 @@ Deno.test("WatchHub closes a watch below the compact revision with Compacted, an
   assert.deepEqual(at.take(), ["created 4", "d:a/1@3 p:a/2@4 to 4"]);
 });
 
+Deno.test("WatchHub.restored() keeps a watch that had nothing to see for longer than the history reaches back", () => {
+  const { hub, machine } = start();
+  const sink = new Recorder();
+  hub.watch(underA, sink);
+  hub.sync();
+  for (let i = 0; i < 5; i++) put(machine, ["b", "1"]);
+  machine.run({ kind: "compact", revision: 6 });
+  machine.restore(machine.snapshot());
+  hub.sync();
+  put(machine, ["a/1", "1"]);
+  assert.deepEqual(sink.take(), ["created 1", "p:a/1@7 to 7"]);
+});
+
+Deno.test("WatchHub gives no previous pair at the compact revision itself, whether or not it was freed yet", () => {
+  const { hub, machine, mvcc } = start();
+  put(machine, ["a/1", "old"]);
+  put(machine, ["a/1", "new"]);
+  put(machine, ["a/1", "newest"]);
+  machine.run({ kind: "compact", revision: 3 });
+  for (const freed of [false, true]) {
+    if (freed) { while (mvcc.compactStep(1)); }
+    const sink = new Recorder();
+    hub.watch({ ...underA, startRevision: 3, prevKv: true }, sink);
+    hub.sync();
+    assert.deepEqual(sink.take(), ["created 4", "p:a/1@3 p:a/1<new@4 to 4"]);
+  }
+});
+
 Deno.test("WatchHub parks a congested watch, delays nobody else, and resumes it from history without gap or duplicate", () => {
   const { hub, machine } = start();
   const [slow, fast] = [new Recorder(), new Recorder()];
@@ -186,22 +214,22 @@ Deno.test("WatchHub.cancel() from inside a delivery ends the watch there and the
 
 Deno.test("WatchHub.sync() cuts a long catch-up at whole revisions and stays within its budget", () => {
   const { hub, machine } = start();
-  const many = storeLimits.watchSyncBudgetEntries + 500;
-  for (let i = 0; i < many; i += 2) put(machine, ["a/1", "1"], ["a/2", "2"]);
+  const many = storeLimits.watchSyncBudgetEntries + 1_000;
+  for (let i = 0; i < many; i += 3) put(machine, ["a/1", "1"], ["a/2", "2"], ["a/3", "3"]);
   const revisions: number[] = [];
   let events = 0;
   hub.watch({ ...underA, startRevision: 1 }, {
     onEvents: (batch, revision) => {
-      assert.ok(batch.length <= storeLimits.watchDeliveryEventsMax + 1);
+      assert.ok(batch.length <= storeLimits.watchDeliveryEventsMax + 2);
       assert.equal(batch.at(-1)?.kv.modRevision, revision);
-      assert.equal(batch.length % 2, 0);
+      assert.equal(batch.length % 3, 0);
       revisions.push(revision);
       events += batch.length;
     },
     onClose: () => assert.fail(),
   });
   hub.sync();
-  assert.ok(hub.behind && events <= storeLimits.watchSyncBudgetEntries + 2);
+  assert.ok(hub.behind && events <= storeLimits.watchSyncBudgetEntries + 3);
   hub.sync();
   assert.equal(events, many);
   assert.deepEqual(revisions, [...revisions].sort((a, b) => a - b));

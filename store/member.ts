@@ -1,0 +1,120 @@
+import type { Address, Component, Platform, Timer, TlsIdentity } from "../platform/mod.ts";
+import { type Consensus, createMachine, StoreFront } from "./front.ts";
+import { storeLimits } from "./limits.ts";
+import type { CommandResult } from "./mvcc/command.ts";
+import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
+import { ClientServer } from "./serve.ts";
+import type { Store, StoreStatus } from "./types.ts";
+import { decodeCommand, encodeCommand } from "./wire.ts";
+
+export interface MemberConfig {
+  readonly clusterId: string;
+  readonly id: string;
+  readonly members: readonly { readonly id: string; readonly peerAddress: Address; readonly clientAddress: Address }[];
+  readonly dataDirectory: string;
+  /** Required unless the addresses are unix sockets. */
+  readonly tls?: TlsIdentity;
+  readonly timers: { readonly tickMs: number; readonly heartbeatTicks: number; readonly electionTicks: number };
+  /** Revisions of history that the leader keeps when nobody else compacts. */
+  readonly compactionRetentionRevisions?: number;
+  /** Applied entries between two snapshots. */
+  readonly snapshotEntries?: number;
+}
+
+export interface Member extends Component {
+  /** This member's own door. Writes only while it leads: others reject with NotLeader. */
+  readonly store: Store;
+  status(): StoreStatus;
+  /** Equal on members that have applied the same entries. Costs a whole snapshot. */
+  stateHash(): string;
+  /** Settles, with the reason, when the member stopped itself: its disk failed or a bug showed. Restart the process. */
+  readonly failed: Promise<Error>;
+}
+
+/**
+ * One member of the replicated store: log, machine, watches and leases, and a server for clients. Ready when it listens;
+ * whether it can serve depends on the others.
+ * @throws StoreError or DiskError when the data directory cannot be used, NetworkError when an address cannot
+ */
+export async function startMember(
+  config: MemberConfig,
+  platform: Platform,
+  testing: ReplicaTesting = {},
+): Promise<Member> {
+  const own = config.members.find((member) => member.id === config.id);
+  const machine = createMachine(decodeCommand);
+  const replica = await startReplica<CommandResult>(config, machine.machine, platform, testing);
+  const electionMs = config.timers.tickMs * config.timers.electionTicks;
+  const front = new StoreFront({
+    machine,
+    consensus: consensusOf(config.id, replica),
+    deps: platform,
+    config: {
+      compactionRetentionRevisions: config.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions,
+      leaseExtensionMs: electionMs,
+    },
+  });
+  const server = new ClientServer({ front, timers: platform.timers, log: platform.log });
+  const listenOptions = config.tls === undefined ? {} : { tls: config.tls };
+  const listener = await platform.network.frames
+    .listen(own?.clientAddress ?? "", listenOptions, (connection) => server.accept(connection))
+    .catch(async (error) => {
+      server.close();
+      front.close();
+      await replica.stop();
+      throw error;
+    });
+
+  let leaderless: Timer | null = null;
+  const onLeader = (leaderId: string | null) => {
+    front.setLeading(leaderId === config.id);
+    server.leaderChanged();
+    leaderless?.cancel();
+    // Cut off from the others it would go on serving watches that see nothing: let their owners go elsewhere.
+    leaderless = leaderId !== null ? null : platform.timers.schedule(
+      electionMs * storeLimits.leaderlessElections,
+      () => front.closeWatches(`Member ${config.id} has lost the leader`),
+    );
+  };
+  const unsubscribe = replica.onLeaderChange(onLeader);
+  onLeader(replica.status().leaderId);
+
+  let closing: Promise<void> | null = null;
+  const close = async () => {
+    unsubscribe();
+    leaderless?.cancel();
+    front.close();
+    server.close();
+    await listener.close();
+  };
+  const failed = replica.failed.then(async (error) => {
+    await (closing ??= close());
+    return error;
+  });
+  const stop = async () => {
+    // Leadership first, with the clients still there: they hear of the new leader and lose nothing.
+    await replica.stop();
+    await (closing ??= close());
+  };
+  let stopping: Promise<void> | null = null;
+  return {
+    ready: Promise.resolve(),
+    store: front,
+    status: () => front.statusNow(),
+    stateHash: () => machine.machine.stateHash(),
+    failed,
+    stop: () => stopping ??= stop(),
+  };
+}
+
+function consensusOf(id: string, replica: Replica<CommandResult>): Consensus {
+  return {
+    propose: (command, encoded) => replica.propose(encoded ?? encodeCommand(command)),
+    readIndex: () => replica.readIndex(),
+    leads: () => replica.status().leaderId === id,
+    status: () => {
+      const { leaderId, term, appliedIndex, commitIndex } = replica.status();
+      return { memberId: id, leaderId: leaderId ?? "", term, appliedIndex, commitIndex, isLearner: false };
+    },
+  };
+}
