@@ -1,0 +1,139 @@
+import type {
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  Lease,
+  Namespace,
+  Node,
+  Pod,
+  ReplicaSet,
+  Secret,
+  Service,
+  ServiceAccount,
+} from "../api/gen/types.ts";
+import type { KubeObject } from "../api/meta.ts";
+import { controllerOf } from "../api/pods.ts";
+import * as resources from "../api/resources.ts";
+import type { ResourceInfo } from "../api/resources.ts";
+import {
+  createInformer,
+  type Informer,
+  type InformerDeps,
+  type InformerOptions,
+  type RestClient,
+} from "../client/mod.ts";
+import { serviceNameLabel } from "./core/endpoint_slice.ts";
+import { rootCaName } from "./core/service_account.ts";
+
+/** Index names. Every informer has `owner` and `namespace`. */
+export const index = {
+  /** Uids of the owners. */
+  owner: "owner",
+  namespace: "namespace",
+  /** Uid of the controlling owner. */
+  controller: "controller",
+  /** The namespace of what nothing controls. */
+  orphan: "orphan",
+  /** Name of the node that a pod is bound to. */
+  node: "node",
+  /** `namespace/name` of the Service that a slice belongs to. */
+  service: "service",
+} as const;
+
+/** One watched resource: what the garbage collector and the namespace controller go over. */
+export interface Watched {
+  readonly info: ResourceInfo;
+  readonly informer: Informer<KubeObject>;
+}
+
+export interface Informers {
+  readonly configMaps: Informer<ConfigMap>;
+  readonly deployments: Informer<Deployment>;
+  readonly endpointSlices: Informer<EndpointSlice>;
+  readonly leases: Informer<Lease>;
+  readonly namespaces: Informer<Namespace>;
+  readonly nodes: Informer<Node>;
+  readonly pods: Informer<Pod>;
+  readonly replicaSets: Informer<ReplicaSet>;
+  readonly secrets: Informer<Secret>;
+  readonly services: Informer<Service>;
+  readonly serviceAccounts: Informer<ServiceAccount>;
+  readonly all: readonly Watched[];
+  start(): void;
+  stop(): void;
+  readonly synced: Promise<void>;
+}
+
+const common = {
+  [index.owner]: (object: Readonly<KubeObject>) =>
+    (object.metadata?.ownerReferences ?? []).map((reference) => reference.uid),
+  [index.namespace]: (object: Readonly<KubeObject>) => [object.metadata?.namespace ?? ""],
+};
+const controlled = {
+  [index.controller]: (object: Readonly<KubeObject>) => {
+    const uid = controllerOf(object.metadata)?.uid;
+    return uid === undefined ? [] : [uid];
+  },
+  [index.orphan]: (object: Readonly<KubeObject>) =>
+    controllerOf(object.metadata) === undefined ? [object.metadata?.namespace ?? ""] : [],
+};
+
+/** A copy of every served resource but Events, which own nothing and are many. Bodies that nobody reads are not kept. */
+export function createInformers(client: RestClient, deps: InformerDeps): Informers {
+  const all: Watched[] = [];
+  function inform<T extends KubeObject>(info: ResourceInfo, options: InformerOptions<T> = {}): Informer<T> {
+    const informer = createInformer<T>(client, info, {
+      transform: withoutManagedFields,
+      ...options,
+      indexers: { ...common, ...options.indexers },
+    }, deps);
+    // Seen as any object, it is only read through the fields that all objects have.
+    all.push({ info, informer: informer as unknown as Informer<KubeObject> });
+    return informer;
+  }
+  const informers = {
+    configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
+    deployments: inform<Deployment>(resources.deployments),
+    endpointSlices: inform<EndpointSlice>(resources.endpointSlices, {
+      indexers: {
+        [index.service]: ({ metadata }) => {
+          const name = metadata?.labels?.[serviceNameLabel];
+          return name === undefined ? [] : [`${metadata?.namespace ?? ""}/${name}`];
+        },
+      },
+    }),
+    leases: inform<Lease>(resources.leases),
+    namespaces: inform<Namespace>(resources.namespaces),
+    nodes: inform<Node>(resources.nodes),
+    pods: inform<Pod>(resources.pods, {
+      indexers: { ...controlled, [index.node]: (pod) => pod.spec?.nodeName ? [pod.spec.nodeName] : [] },
+    }),
+    replicaSets: inform<ReplicaSet>(resources.replicaSets, { indexers: controlled }),
+    secrets: inform<Secret>(resources.secrets, { transform: ({ metadata }) => bare(metadata) }),
+    services: inform<Service>(resources.services),
+    serviceAccounts: inform<ServiceAccount>(resources.serviceAccounts),
+  };
+  return {
+    ...informers,
+    all,
+    start: () => all.forEach(({ informer }) => informer.start()),
+    stop: () => all.forEach(({ informer }) => informer.stop()),
+    synced: Promise.all(all.map(({ informer }) => informer.synced)).then(() => {}),
+  };
+}
+
+function bare(metadata: KubeObject["metadata"]): KubeObject {
+  return withoutManagedFields(metadata === undefined ? {} : { metadata });
+}
+
+/** Changes the object it is handed: a transform owns what was just parsed. */
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  if (object.metadata !== undefined) delete object.metadata.managedFields;
+  return object;
+}
+
+function withoutUnreadData(configMap: ConfigMap): ConfigMap {
+  return configMap.metadata?.name === rootCaName
+    ? withoutManagedFields(configMap)
+    : bare(configMap.metadata) as ConfigMap;
+}

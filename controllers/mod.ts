@@ -1,0 +1,110 @@
+import type { Component, Platform } from "../platform/mod.ts";
+import { createEventRecorder, type RestClient, runLeaderElection } from "../client/mod.ts";
+import { deploymentController } from "./deployment.ts";
+import { endpointSliceController } from "./endpoint_slice.ts";
+import { garbageCollector } from "./garbage_collector.ts";
+import { createInformers } from "./informers.ts";
+import { namespaceController } from "./namespace.ts";
+import { nodeLifecycleController } from "./node_lifecycle.ts";
+import { podGarbageCollector } from "./pod_gc.ts";
+import { replicaSetController } from "./replica_set.ts";
+import { createRunner } from "./runner.ts";
+import { serviceAccountController } from "./service_account.ts";
+
+export interface ControllerManagerTimers {
+  readonly leaseDurationMs: number;
+  readonly renewDeadlineMs: number;
+  readonly retryPeriodMs: number;
+  /** How often each node is looked at. */
+  readonly nodeMonitorPeriodMs: number;
+  /** A node silent for longer is marked Unknown. */
+  readonly nodeMonitorGraceMs: number;
+  /** Pods without a toleration of a lost node stay on it this long. */
+  readonly podEvictionMs: number;
+}
+
+export interface ControllerManagerConfig {
+  /** Unique among the candidates. */
+  readonly identity: string;
+  readonly timers: ControllerManagerTimers;
+  /** Given to every namespace as `kube-root-ca.crt`. */
+  readonly clusterCaPem: string;
+  /** Told "leader" and "standby". */
+  readonly onRole?: (role: string) => void;
+}
+
+export interface ControllerManagerDeps {
+  readonly client: RestClient;
+  readonly platform: Pick<Platform, "clock" | "timers" | "random" | "log">;
+}
+
+/** The Lease that the candidates compete for. */
+export const controllerManagerLease = { namespace: "kube-system", name: "kube-controller-manager" } as const;
+
+/**
+ * All controllers. Standbys keep their informers in step, so a new leader begins at once. `ready` resolves when the
+ * informers have synced, whoever leads.
+ */
+export function startControllerManager(config: ControllerManagerConfig, deps: ControllerManagerDeps): Component {
+  const { client, platform } = deps;
+  const { clock, timers, random, log } = platform;
+  const informers = createInformers(client, { clock, timers, random, log });
+  const recorderDeps = { client, clock, timers, random, log };
+  const record = (component: string) => createEventRecorder({ component }, recorderDeps);
+  const recorders = {
+    deployment: record("deployment-controller"),
+    replicaSet: record("replicaset-controller"),
+    node: record("node-controller"),
+    other: record("kube-controller-manager"),
+  };
+  const { nodeMonitorPeriodMs, nodeMonitorGraceMs, podEvictionMs } = config.timers;
+  const base = { client, informers, clock, timers, log };
+  const nodeTimers = { periodMs: nodeMonitorPeriodMs, graceMs: nodeMonitorGraceMs, podEvictionMs };
+  const gcTimers = { periodMs: 4 * nodeMonitorPeriodMs, quarantineMs: nodeMonitorGraceMs };
+  const { deployment, replicaSet, node, other } = recorders;
+  const runners = [
+    createRunner(deploymentController(informers), { ...base, recorder: deployment }),
+    createRunner(replicaSetController(informers), { ...base, recorder: replicaSet }),
+    createRunner(namespaceController(informers, client), { ...base, recorder: other }),
+    createRunner(serviceAccountController(informers, config.clusterCaPem), { ...base, recorder: other }),
+    createRunner(garbageCollector(informers, client, other), { ...base, recorder: other }),
+    createRunner(nodeLifecycleController(informers, nodeTimers, clock), { ...base, recorder: node }),
+    createRunner(podGarbageCollector(informers, client, gcTimers, clock), { ...base, recorder: node }),
+    createRunner(endpointSliceController(informers), { ...base, recorder: other }),
+  ];
+  informers.start();
+
+  const working = new Set<Promise<unknown>>();
+  const election = runLeaderElection({
+    ...controllerManagerLease,
+    identity: config.identity,
+    leaseDurationMs: config.timers.leaseDurationMs,
+    renewDeadlineMs: config.timers.renewDeadlineMs,
+    retryPeriodMs: config.timers.retryPeriodMs,
+    onStartedLeading(leadership) {
+      config.onRole?.("leader");
+      const term = lead(leadership);
+      working.add(term);
+      void term.finally(() => working.delete(term));
+    },
+    onStoppedLeading: () => config.onRole?.("standby"),
+  }, recorderDeps);
+  config.onRole?.("standby");
+
+  async function lead(leadership: AbortSignal): Promise<void> {
+    const ended = new Promise<void>((resolve) => leadership.addEventListener("abort", () => resolve(), { once: true }));
+    // A leader whose informers never fill must not decide on half a view.
+    await Promise.race([informers.synced, ended]);
+    if (leadership.aborted) return;
+    await Promise.all(runners.map((runner) => runner.lead(leadership)));
+  }
+
+  let stopped: Promise<void> | null = null;
+  async function stop(): Promise<void> {
+    await election.stop();
+    informers.stop();
+    for (const recorder of Object.values(recorders)) recorder.stop();
+    await Promise.all(working);
+  }
+  return { ready: informers.synced, stop: () => stopped ??= stop() };
+}
