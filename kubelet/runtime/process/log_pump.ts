@@ -31,6 +31,7 @@ export class LogPump {
   readonly #directory: string;
   readonly #deps: LogPumpDeps;
   readonly #pausing: Pausing;
+  readonly #interactive: boolean;
   readonly #offsets: Record<LogStream, number> = { stdout: 0, stderr: 0 };
   readonly #raw: Partial<Record<LogStream, DiskFile>> = {};
   #log: DiskFile | null = null;
@@ -42,9 +43,13 @@ export class LogPump {
   #closed = false;
   #quietMs: number = limits.logPollBusyMs;
 
-  /** @param directory the container's own */
-  constructor(directory: string, pausing: Pausing, deps: LogPumpDeps) {
-    this.#directory = directory;
+  /**
+   * @param options.directory the container's own
+   * @param options.interactive unfinished lines are not held back: somebody may be attached, waiting for a prompt
+   */
+  constructor(options: { directory: string; interactive: boolean }, pausing: Pausing, deps: LogPumpDeps) {
+    this.#directory = options.directory;
+    this.#interactive = options.interactive;
     this.#pausing = pausing;
     this.#deps = deps;
   }
@@ -147,7 +152,7 @@ export class LogPump {
       const raw = await file.readAt(this.#offsets[stream], Math.min(limits.logChunkBytes, end - this.#offsets[stream]));
       const last = this.#offsets[stream] + raw.length >= end;
       const { lines, consumed } = formatLog(raw, stream, this.#deps.clock.now(), {
-        final: final && last,
+        final: (final || this.#interactive) && last,
         maxLineBytes: limits.maxLogLineBytes,
       });
       if (consumed === 0) break;

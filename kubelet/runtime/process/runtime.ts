@@ -366,7 +366,7 @@ export class ProcessRuntime implements ContainerRuntime {
       container,
       config,
       directory,
-      pump: new LogPump(directory, pausing, this.#deps),
+      pump: new LogPump({ directory, interactive: config.stdin || config.tty }, pausing, this.#deps),
       child: null,
       process: null,
       poll: null,

@@ -1,0 +1,164 @@
+import type { Pod } from "../../api/gen/types.ts";
+import type { Clock, HttpHandler, Metrics, RequestContext, Timers } from "../../platform/mod.ts";
+import * as limits from "../limits.ts";
+import type { ContainerRuntime, RuntimeContainer } from "../runtime/types.ts";
+import { serveAttach, serveExec, type StreamOptions } from "./exec.ts";
+import { isTrue, logBody, parseLogOptions } from "./logs.ts";
+
+/** Where the handler finds pods; one server may serve many hollow nodes. */
+export interface PodView {
+  find(namespace: string, name: string): { pod: Readonly<Pod>; runtime: ContainerRuntime } | undefined;
+  list(): readonly Readonly<Pod>[];
+}
+
+export interface KubeletServerDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly metrics: Metrics;
+  readonly view: PodView;
+  /** Common names of client certificates that may ask for more than /healthz. */
+  readonly allowedPeers: readonly string[];
+}
+
+const streamProtocol = "v5.channel.k8s.io";
+
+/** The kubelet's API: health for everyone, all else for the apiserver alone. */
+export function createKubeletHandler(deps: KubeletServerDeps): HttpHandler {
+  const sessions = { open: 0 };
+  return async (request, context) => {
+    const url = new URL(request.url);
+    if (url.pathname === "/healthz") return plain(200, "ok");
+    if (context.peer === null) return plain(401, "Unauthorized");
+    if (!deps.allowedPeers.includes(context.peer.commonName)) return plain(403, "Forbidden");
+    const [verb, ...rest] = url.pathname.slice(1).split("/").map(decodeSegment);
+    switch (verb) {
+      case "metrics":
+        return new Response(deps.metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } });
+      case "pods":
+        return Response.json({ kind: "PodList", apiVersion: "v1", metadata: {}, items: deps.view.list() });
+      case "containerLogs":
+        return await containerLogs(url, rest, deps, sessions);
+      case "exec":
+      case "attach":
+        return await stream(verb, request, context, url, rest, deps, sessions);
+      default:
+        return plain(404, "404 page not found");
+    }
+  };
+}
+
+/** "" for a segment that is not valid percent-encoding: no pod is called so. */
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return "";
+  }
+}
+
+function plain(status: number, text: string): Response {
+  return new Response(text, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
+}
+
+interface Target {
+  readonly pod: Readonly<Pod>;
+  readonly runtime: ContainerRuntime;
+  readonly container: string;
+  /** Newest first. */
+  readonly instances: readonly RuntimeContainer[];
+}
+
+async function findTarget(path: readonly string[], view: PodView): Promise<Target | Response> {
+  const [namespace = "", name = "", container = ""] = path;
+  const found = view.find(namespace, name);
+  if (path.length !== 3 || found === undefined) return plain(404, `pod "${name}" not found`);
+  const spec = found.pod.spec;
+  const names = [...spec?.initContainers ?? [], ...spec?.containers ?? []].map((each) => each.name);
+  if (!names.includes(container)) return plain(404, `container "${container}" not found in pod "${name}"`);
+  const all = await found.runtime.listContainers(found.pod.metadata?.uid ?? "");
+  const instances = all.filter((each) => each.name === container).sort((a, b) => b.attempt - a.attempt);
+  return { ...found, container, instances };
+}
+
+async function containerLogs(
+  url: URL,
+  path: readonly string[],
+  deps: KubeletServerDeps,
+  sessions: { open: number },
+): Promise<Response> {
+  const options = parseLogOptions(url.searchParams, deps.clock.now());
+  if (options === null) return plain(400, "invalid log options");
+  const target = await findTarget(path, deps.view);
+  if (target instanceof Response) return target;
+  const { container, pod } = target;
+  const name = pod.metadata?.name;
+  const previous = isTrue(url.searchParams.get("previous"));
+  let instance = target.instances[0];
+  if (previous) {
+    instance = instance?.state === "exited" && isWaiting(pod, container) ? instance : target.instances[1];
+    if (instance === undefined) {
+      return plain(400, `previous terminated container "${container}" in pod "${name}" not found`);
+    }
+  }
+  if (instance === undefined || instance.state === "created") {
+    const reason = waitingReason(pod, container);
+    return plain(400, `container "${container}" in pod "${name}" is waiting to start: ${reason}`);
+  }
+  if (sessions.open >= limits.maxSessions) return plain(429, "too many open logs and sessions");
+  sessions.open++;
+  const body = logBody(target.runtime, instance.id, options, {
+    timers: deps.timers,
+    onEnd: () => void sessions.open--,
+  });
+  return new Response(body, { headers: { "content-type": "text/plain" } });
+}
+
+function stateOf(pod: Readonly<Pod>, container: string) {
+  const statuses = [...pod.status?.initContainerStatuses ?? [], ...pod.status?.containerStatuses ?? []];
+  return statuses.find((each) => each.name === container)?.state;
+}
+
+function isWaiting(pod: Readonly<Pod>, container: string): boolean {
+  return stateOf(pod, container)?.waiting !== undefined;
+}
+
+function waitingReason(pod: Readonly<Pod>, container: string): string {
+  const { reason = "ContainerCreating", message } = stateOf(pod, container)?.waiting ?? {};
+  const bad = reason === "ImagePullBackOff" || reason === "ErrImagePull";
+  return bad && message === undefined ? "trying and failing to pull image" : reason;
+}
+
+async function stream(
+  verb: "exec" | "attach",
+  request: Request,
+  context: RequestContext,
+  url: URL,
+  path: readonly string[],
+  deps: KubeletServerDeps,
+  sessions: { open: number },
+): Promise<Response> {
+  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket" || !offered.includes(streamProtocol)) {
+    return plain(400, `a WebSocket with the sub-protocol ${streamProtocol} is needed`);
+  }
+  const target = await findTarget(path, deps.view);
+  if (target instanceof Response) return target;
+  const running = target.instances.find((each) => each.state === "running");
+  if (running === undefined) return plain(404, `container not found ("${target.container}")`);
+  if (sessions.open >= limits.maxSessions) return plain(429, "too many open logs and sessions");
+  const { searchParams: query } = url;
+  const options: StreamOptions = {
+    stdin: isTrue(query.get("stdin")),
+    stdout: isTrue(query.get("stdout")),
+    stderr: isTrue(query.get("stderr")),
+    tty: isTrue(query.get("tty")),
+  };
+  sessions.open++;
+  const { response, channel } = context.upgradeWebSocket(request, streamProtocol);
+  const streamDeps = { timers: deps.timers, runtime: target.runtime };
+  const served = verb === "exec"
+    ? serveExec(channel, running.id, query.getAll("command"), options, streamDeps)
+    : serveAttach(channel, running.id, options, streamDeps);
+  void served.finally(() => sessions.open--);
+  return response;
+}
