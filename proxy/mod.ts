@@ -1,0 +1,1 @@
+export { type ProxyConfig, type ProxyDeps, startProxy } from "./proxy.ts";
