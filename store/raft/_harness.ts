@@ -133,8 +133,14 @@ export class TestCluster {
     for (const id of new Set(batch.flatMap((message) => [message.to, message.from]))) this.process(id);
   }
 
+  /** A transport notices a snapshot that did not arrive, and says so. */
   drop(wanted: (message: Message) => boolean): number {
     const before = this.network.length;
+    for (const message of this.network) {
+      if (message.kind === "snapshot" && wanted(message)) {
+        this.member(message.from).raft.snapshotSent(message.to, false);
+      }
+    }
     this.network = this.network.filter((message) => !wanted(message));
     return before - this.network.length;
   }

@@ -1,0 +1,237 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { utf8 } from "../../base/bytes.ts";
+import { prng } from "../../base/prng.ts";
+import { TestCluster } from "./_harness.ts";
+import { raftLimits } from "./limits.ts";
+import { majorityQuorum } from "./quorum.ts";
+import { Raft } from "./raft.ts";
+
+/** What must hold after every step (paper figure 3). */
+class SafetyChecker {
+  readonly #leaders = new Map<number, string>();
+  readonly #applied: string[] = [];
+  readonly #terms = new Map<string, number>();
+
+  check(cluster: TestCluster, restarted: ReadonlySet<string>): void {
+    for (const [id, { raft, disk, applied }] of cluster.members) {
+      const { role, term } = raft.status();
+      if (role === "leader") {
+        const known = this.#leaders.get(term);
+        ok(known === undefined || known === id, `Election Safety (§5.2): ${known} and ${id} lead term ${term}`);
+        this.#leaders.set(term, id);
+      }
+      ok(term >= (this.#terms.get(id) ?? 0) || restarted.has(id), `terms never go back (§5.1): ${id}`);
+      ok(disk.hardState.term <= term, `${id} knows the term it saved`);
+      this.#terms.set(id, term);
+      for (const [i, command] of applied.entries()) {
+        this.#applied[i] ??= command;
+        equal(command, this.#applied[i], `State Machine Safety (§5.4.3): command ${i} at ${id}`);
+      }
+    }
+  }
+
+  get commands(): readonly string[] {
+    return this.#applied;
+  }
+}
+
+/** Log Matching (§5.3): equal index and term mean equal entries, here and in everything before. */
+function checkLogMatching(cluster: TestCluster): void {
+  const seen = new Map<string, string>();
+  for (const { disk } of cluster.members.values()) {
+    let chain = "";
+    for (const entry of disk.entries) {
+      chain = `${entry.term}:${entry.data.join(",")}`;
+      const key = `${entry.index}@${entry.term}`;
+      const known = seen.get(key);
+      ok(known === undefined || known === chain, `Log Matching (§5.3) at ${key}`);
+      seen.set(key, chain);
+    }
+  }
+}
+
+/** One run: random ticks, deliveries, losses, duplicates, restarts, compactions; then quiet, and all must agree. */
+function chaos(seed: number, size: number): { commands: number; terms: number } {
+  const random = prng(seed);
+  const ids = Array.from({ length: size }, (_, i) => `${i + 1}`);
+  const limits = { maxInflightAppends: 1 + random.int(4), maxAppendBytes: random.int(12) };
+  const cluster = new TestCluster({ members: ids, seed, limits, electionTicks: 6, heartbeatTicks: 1 });
+  const checker = new SafetyChecker();
+  const rates = { drop: random.int(30), duplicate: random.int(10), restart: random.int(3), compact: random.int(6) };
+  const acknowledged: string[] = [];
+  let next = 0;
+  for (let round = 0; round < 400; round++) {
+    const restarted = new Set<string>();
+    const id = ids[random.int(size)] ?? "1";
+    const { raft } = cluster.member(id);
+    const draw = random.int(100);
+    if (draw < 45) raft.tick();
+    else if (draw < 60) raft.propose(utf8(`c${next++}`));
+    else if (draw < 64) raft.peerConnectionLost(ids[random.int(size)] ?? "1");
+    else if (draw < 66) raft.transferLeadership(ids[random.int(size)] ?? "1");
+    else if (draw < 66 + rates.restart) {
+      cluster.restart(id);
+      restarted.add(id);
+    } else if (draw < 70 + rates.compact) cluster.compact(id, random.int(3));
+    cluster.process(id);
+    if (random.int(100) < 80) {
+      const chosen = new Set(cluster.network.filter(() => random.int(100) < 60));
+      cluster.deliver((message) => chosen.has(message));
+    }
+    if (random.int(100) < rates.duplicate) cluster.network.push(...cluster.network.slice(0, 2));
+    const lost = new Set(cluster.network.filter(() => random.int(100) < rates.drop));
+    cluster.drop((message) => lost.has(message));
+    checker.check(cluster, restarted);
+    checkLogMatching(cluster);
+    for (const { applied } of cluster.members.values()) {
+      if (applied.length > acknowledged.length) acknowledged.push(...applied.slice(acknowledged.length));
+    }
+  }
+  for (let i = 0; i < 60; i++) {
+    for (const id of ids) cluster.member(id).raft.tick();
+    cluster.stabilize();
+    checker.check(cluster, new Set());
+  }
+  const leaders = ids.filter((id) => cluster.member(id).raft.status().role === "leader");
+  equal(leaders.length, 1, `one leader when quiet, seed ${seed}`);
+  cluster.member(leaders[0] ?? "").raft.propose(utf8("last"));
+  for (let i = 0; i < 3; i++) {
+    cluster.stabilize();
+    for (const id of ids) cluster.member(id).raft.tick();
+  }
+  checker.check(cluster, new Set());
+  for (const id of ids) {
+    deepEqual(cluster.member(id).applied, checker.commands, `all converge, seed ${seed}, member ${id}`);
+  }
+  deepEqual(checker.commands.slice(0, acknowledged.length), acknowledged, "Leader Completeness (§5.4)");
+  equal(checker.commands.at(-1), "last");
+  return { commands: checker.commands.length, terms: cluster.member("1").raft.status().term };
+}
+
+Deno.test("the properties of paper figure 3 hold in 400 random runs of 3 and 5 members, and quiet brings agreement", () => {
+  let commands = 0;
+  let terms = 0;
+  for (let seed = 1; seed <= 400; seed++) {
+    const run = chaos(seed, seed % 4 === 0 ? 5 : 3);
+    commands += run.commands;
+    terms += run.terms;
+  }
+  ok(commands > 400 * 5 && terms > 400 * 2, `the runs did something: ${commands} commands, ${terms} terms`);
+});
+
+Deno.test("a quorum that is wrong on purpose is caught by the same checks", () => {
+  const broken = { ...majorityQuorum, committed: (matches: readonly number[]) => Math.max(...matches) };
+  const cluster = new TestCluster({ members: ["1", "2", "3"], quorum: broken });
+  cluster.member("1").raft.campaign();
+  cluster.stabilize();
+  cluster.member("1").raft.propose(utf8("a"));
+  cluster.process("1");
+  cluster.drop(() => true);
+  const checker = new SafetyChecker();
+  checker.check(cluster, new Set());
+  cluster.member("2").raft.peerConnectionLost("1");
+  cluster.member("3").raft.peerConnectionLost("1");
+  cluster.stabilize(["2", "3"]);
+  const winner = ["2", "3"].find((id) => cluster.member(id).raft.status().role === "leader") ?? "";
+  cluster.member(winner).raft.propose(utf8("b"));
+  cluster.stabilize(["2", "3"]);
+  let caught = "";
+  try {
+    checker.check(cluster, new Set());
+  } catch (error) {
+    caught = String(error);
+  }
+  ok(caught.includes("State Machine Safety"), caught);
+});
+
+function single(random = prng(1)): Raft {
+  return new Raft({
+    id: "1",
+    members: ["1", "2", "3"],
+    electionTicks: 10,
+    heartbeatTicks: 1,
+    random,
+    limits: raftLimits,
+    quorum: majorityQuorum,
+    restored: { hardState: { term: 3, vote: "2", commit: 0 }, snapshot: { index: 0, term: 0 }, entries: [] },
+  });
+}
+
+Deno.test("tick() campaigns after a timeout drawn from [electionTicks, 2 x electionTicks), differently each time (§5.2)", () => {
+  const counts = new Map<number, number>();
+  for (let seed = 0; seed < 400; seed++) {
+    const raft = single(prng(seed));
+    let ticks = 0;
+    while (raft.status().role === "follower") {
+      raft.tick();
+      ticks++;
+    }
+    counts.set(ticks, (counts.get(ticks) ?? 0) + 1);
+  }
+  deepEqual([...counts.keys()].toSorted((a, b) => a - b), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+});
+
+Deno.test("a vote that was given before a restart is not given to another member after it (§5.2)", () => {
+  const raft = single();
+  const ask = { kind: "vote", to: "1", term: 3, lastIndex: 9, lastTerm: 3, transfer: false } as const;
+  raft.step({ ...ask, from: "3" });
+  raft.step({ ...ask, from: "2" });
+  const answers = raft.ready().save?.messages.map((message) =>
+    message.kind === "voteAnswer" ? `${message.to} ${message.granted}` : ""
+  );
+  deepEqual(answers, ["3 false", "2 true"]);
+});
+
+Deno.test("a vote is refused to a candidate whose log is older (§5.4.1)", () => {
+  const raft = new Raft({
+    id: "1",
+    members: ["1", "2", "3"],
+    electionTicks: 10,
+    heartbeatTicks: 1,
+    random: prng(1),
+    limits: raftLimits,
+    quorum: majorityQuorum,
+    restored: {
+      hardState: { term: 2, vote: null, commit: 0 },
+      snapshot: { index: 0, term: 0 },
+      entries: [{ index: 1, term: 1, kind: "noop", data: utf8("") }, {
+        index: 2,
+        term: 2,
+        kind: "noop",
+        data: utf8(""),
+      }],
+    },
+  });
+  const ask = { kind: "vote", from: "2", to: "1", transfer: false } as const;
+  const granted = (term: number, lastIndex: number, lastTerm: number): boolean | undefined => {
+    raft.step({ ...ask, term, lastIndex, lastTerm });
+    const { save } = raft.ready();
+    if (save === null) return undefined;
+    raft.advance(save);
+    const [answer] = save.messages;
+    return answer?.kind === "voteAnswer" ? answer.granted : undefined;
+  };
+  equal(granted(3, 9, 1), false, "longer, but of an older term");
+  equal(granted(4, 1, 2), false, "same term, shorter");
+  equal(granted(5, 2, 2), true, "equal");
+});
+
+Deno.test("the vote and the term leave only with the save that holds them (paper figure 2, persistent state)", () => {
+  const raft = single();
+  raft.step({ kind: "vote", from: "2", to: "1", term: 7, lastIndex: 0, lastTerm: 0, transfer: false });
+  const { messages, save } = raft.ready();
+  deepEqual(messages, []);
+  deepEqual(save?.hardState, { term: 7, vote: "2", commit: 0 });
+  equal(save?.messages.length, 1);
+});
+
+Deno.test("propose() is refused beyond the uncommitted bounds, and taken again once they commit", () => {
+  const cluster = new TestCluster({ members: ["1", "2", "3"], limits: { maxUncommittedBytes: 10 } });
+  cluster.member("1").raft.campaign();
+  cluster.stabilize();
+  const { raft } = cluster.member("1");
+  equal(raft.propose(utf8("123456")).ok, true);
+  deepEqual(raft.propose(utf8("123456")), { ok: false, reason: "full" });
+  cluster.stabilize();
+  equal(raft.propose(utf8("123456")).ok, true);
+});
