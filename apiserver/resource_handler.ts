@@ -1,8 +1,9 @@
-import { decode, type FieldValidation } from "../api/codec/mod.ts";
+import { decodeRequest } from "./request_body.ts";
+import type { FieldValidation } from "../api/codec/mod.ts";
 import { notSupported } from "../api/field_errors.ts";
 import type { KubeObject } from "../api/meta.ts";
 import { apiVersionOf } from "../api/resources.ts";
-import { badRequest, invalid, notAcceptable, notFound, unsupportedMediaType } from "../api/status.ts";
+import { badRequest, invalid, notAcceptable, notFound } from "../api/status.ts";
 import type { Exchange } from "./exchange.ts";
 import { acceptedTypes, negotiate, type Negotiated } from "./negotiate.ts";
 import type { Registry, WriteContext } from "./registry/context.ts";
@@ -88,20 +89,13 @@ export function fieldValidation(exchange: Exchange): FieldValidation {
 /** The request's body as an object of the type that the path names. */
 export function decodeBody(exchange: Exchange, request: ResourceRequest): KubeObject {
   const contentType = exchange.request.headers.get("content-type") ?? "";
-  checkReadable(contentType);
   const { group, version, kind, type } = request.info;
-  const decoded = decode(exchange.body, contentType, type, {
+  const decoded = decodeRequest(exchange.body, contentType, type, {
     fieldValidation: fieldValidation(exchange),
     expect: { group, version, kind },
   });
   exchange.warnings.push(...decoded.warnings);
   return decoded.object;
-}
-
-/** Protobuf is answered to nobody yet, and not read either. */
-export function checkReadable(contentType: string): void {
-  if (!/^application\/(vnd\.kubernetes\.protobuf|cbor)/i.test(contentType)) return;
-  throw unsupportedMediaType(["application/json", "application/yaml", "application/vnd.msgpack"]);
 }
 
 async function handleGet(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
@@ -206,7 +200,6 @@ async function handlePatch(registry: Registry, exchange: Exchange, request: Reso
 async function handleDelete(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
   const negotiated = agree(exchange);
   const contentType = exchange.request.headers.get("content-type") ?? "";
-  checkReadable(contentType);
   const options = deleteOptions(exchange.body, contentType, request.query);
   const context = { user: exchange.user, dryRun: options.dryRun };
   const deleted = await remove(registry, context, strategy, namespaceOf(request), request.name, options);
@@ -222,7 +215,6 @@ async function handleDeleteCollection(
 ) {
   const negotiated = agree(exchange, { shapes: false });
   const contentType = exchange.request.headers.get("content-type") ?? "";
-  checkReadable(contentType);
   const options = deleteOptions(exchange.body, contentType, request.query);
   const context = { user: exchange.user, dryRun: options.dryRun };
   const { revision, objects } = await removeCollection(registry, context, strategy, {

@@ -1,4 +1,4 @@
-import { decode } from "../../api/codec/mod.ts";
+import { decodeRequest } from "../request_body.ts";
 import { notSupported } from "../../api/field_errors.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { badRequest, invalid } from "../../api/status.ts";
@@ -36,7 +36,7 @@ function listOf(value: unknown): string[] {
 }
 
 function fromBody(body: Uint8Array, contentType: string): KubeObject {
-  const { object } = decode<KubeObject>(body, contentType, type, { fieldValidation: "Ignore" });
+  const { object } = decodeRequest<KubeObject>(body, contentType, type, { fieldValidation: "Ignore" });
   return isRecord(object) ? object : {};
 }
 

@@ -1,4 +1,4 @@
-import { decode } from "../../api/codec/mod.ts";
+import { decodeRequest } from "../request_body.ts";
 import { required } from "../../api/field_errors.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { pods } from "../../api/resources.ts";
@@ -9,7 +9,7 @@ import type { Exchange } from "../exchange.ts";
 import type { Registry } from "../registry/context.ts";
 import { modify, type Next } from "../registry/write.ts";
 import type { ResourceRequest } from "../request_info.ts";
-import { agree, checkReadable, fieldValidation, writeContext } from "../resource_handler.ts";
+import { agree, fieldValidation, writeContext } from "../resource_handler.ts";
 import { respondValue } from "../registry/output.ts";
 
 /** POST pods/NAME/binding: sets spec.nodeName, once and for all, and says so in the PodScheduled condition. */
@@ -20,10 +20,14 @@ export async function handleBinding(
 ): Promise<Response> {
   const negotiated = agree(exchange, { shapes: false });
   const contentType = exchange.request.headers.get("content-type") ?? "";
-  checkReadable(contentType);
-  const { object: binding, warnings } = decode<KubeObject>(exchange.body, contentType, "io.k8s.api.core.v1.Binding", {
-    fieldValidation: fieldValidation(exchange),
-  });
+  const { object: binding, warnings } = decodeRequest<KubeObject>(
+    exchange.body,
+    contentType,
+    "io.k8s.api.core.v1.Binding",
+    {
+      fieldValidation: fieldValidation(exchange),
+    },
+  );
   exchange.warnings.push(...warnings);
   const node = text(dig(binding, "target", "name"));
   if (node === "") throw invalid({ group: "", kind: "Binding" }, request.name, [required("target.name")]);

@@ -1,4 +1,5 @@
-import { decode, decodeValue } from "../../api/codec/mod.ts";
+import { decodeRequest } from "../request_body.ts";
+import { decodeValue } from "../../api/codec/mod.ts";
 import { invalid as invalidField } from "../../api/field_errors.ts";
 import { formatSelector, selectorFromObject } from "../../api/labels.ts";
 import type { KubeObject } from "../../api/meta.ts";
@@ -12,7 +13,7 @@ import { readPatch } from "../registry/patch.ts";
 import { change } from "../registry/update.ts";
 import { keyOf, readCurrent } from "../registry/write.ts";
 import type { ResourceRequest } from "../request_info.ts";
-import { agree, checkReadable, fieldValidation, writeContext } from "../resource_handler.ts";
+import { agree, fieldValidation, writeContext } from "../resource_handler.ts";
 import { parseBytes } from "../table/table.ts";
 
 const scaleType = "io.k8s.api.autoscaling.v1.Scale";
@@ -50,8 +51,7 @@ function readWanted(exchange: Exchange, request: ResourceRequest): (current: Kub
     const apply = readPatch(exchange.body, contentType, scaleType);
     return (current) => decodeValue<KubeObject>(apply(scaleOf(current)), scaleType, options).object;
   }
-  checkReadable(contentType);
-  const { object, warnings } = decode<KubeObject>(exchange.body, contentType, scaleType, options);
+  const { object, warnings } = decodeRequest<KubeObject>(exchange.body, contentType, scaleType, options);
   exchange.warnings.push(...warnings);
   return () => object;
 }

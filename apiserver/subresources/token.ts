@@ -1,4 +1,4 @@
-import { decode } from "../../api/codec/mod.ts";
+import { decodeRequest } from "../request_body.ts";
 import { invalid as invalidField } from "../../api/field_errors.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { nodes, pods, secrets, serviceAccounts } from "../../api/resources.ts";
@@ -11,7 +11,7 @@ import type { Registry } from "../registry/context.ts";
 import { respondValue } from "../registry/output.ts";
 import { keyOf, readCurrent } from "../registry/write.ts";
 import type { ResourceRequest } from "../request_info.ts";
-import { agree, checkReadable, fieldValidation, writeContext } from "../resource_handler.ts";
+import { agree, fieldValidation, writeContext } from "../resource_handler.ts";
 
 const type = "io.k8s.api.authentication.v1.TokenRequest";
 const defaultSeconds = 3600;
@@ -34,8 +34,9 @@ export async function handleToken(
 ): Promise<Response> {
   const negotiated = agree(exchange, { shapes: false });
   const contentType = exchange.request.headers.get("content-type") ?? "";
-  checkReadable(contentType);
-  const decoded = decode<KubeObject>(exchange.body, contentType, type, { fieldValidation: fieldValidation(exchange) });
+  const decoded = decodeRequest<KubeObject>(exchange.body, contentType, type, {
+    fieldValidation: fieldValidation(exchange),
+  });
   exchange.warnings.push(...decoded.warnings);
   const wanted = decoded.object;
   checkNames(wanted, request);
