@@ -92,9 +92,14 @@ Deno.test("Frames report a peer that ends inside a frame as an error", async () 
   await listener.close();
 });
 
-Deno.test("Streams.listen with reusePort throws NetworkError, instead of ending the process, without --unstable-net", async () => {
-  if (typeof Reflect.get(Deno, "listenDatagram") === "function") return; // run with the flag: nothing to refuse
-  await rejects(createStreams().listen("tcp:127.0.0.1:0", { reusePort: true }, () => {}), NetworkError);
+Deno.test("Streams.listen with reusePort shares an address under --unstable-net, and throws instead of ending the process without", async () => {
+  const streams = createStreams();
+  const first = streams.listen("tcp:127.0.0.1:0", { reusePort: true }, () => {});
+  if (typeof Reflect.get(Deno, "listenDatagram") !== "function") return void await rejects(first, NetworkError);
+  const { address, close } = await first;
+  const second = await streams.listen(address, { reusePort: true }, () => {});
+  equal(second.address, address);
+  await Promise.all([close(), second.close()]);
 });
 
 Deno.test("Processes.spawn gives the child exactly its environment, its directory and its input", async () => {
