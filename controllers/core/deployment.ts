@@ -87,7 +87,7 @@ function roll(view: DeploymentView, sets: Sets, now: number): Decision {
   const desired = deployment.spec?.replicas ?? 1;
   const fenceposts = fencepostsOf(deployment);
   if (sets.current === null) {
-    const empty: Share = { name: "", age: Infinity, replicas: 0, available: 0, maxReplicasBefore: 0 };
+    const empty: Share = { name: "", age: Infinity, replicas: 0, present: 0, available: 0, maxReplicasBefore: 0 };
     return create(view, sets, newShareSize(empty, [...sharesOf(sets), empty], desired, fenceposts), now);
   }
   annotateCurrent(deployment, sets.current, nextRevision(sets.olds));

@@ -49,6 +49,7 @@ export function setsOf(deployment: Readonly<Deployment>, owned: readonly Readonl
       name: replicaSet.metadata?.name ?? "",
       age,
       replicas: replicaSet.spec?.replicas ?? 1,
+      present: isObserved(replicaSet) ? replicaSet.status?.replicas ?? 0 : Infinity,
       available: replicaSet.status?.availableReplicas ?? 0,
       maxReplicasBefore: Number(replicaSet.metadata?.annotations?.[maxAnnotation] ?? "0") || 0,
     },
@@ -57,6 +58,10 @@ export function setsOf(deployment: Readonly<Deployment>, owned: readonly Readonl
     current: members.find((each) => each.replicaSet === current) ?? null,
     olds: members.filter((each) => each.replicaSet !== current),
   };
+}
+
+function isObserved(replicaSet: Readonly<ReplicaSet>): boolean {
+  return (replicaSet.metadata?.generation ?? 0) <= (replicaSet.status?.observedGeneration ?? 0);
 }
 
 /** Equality of pod templates but for the hash label, which the Deployment's lacks. */
@@ -215,7 +220,7 @@ export function cleanUp(deployment: Readonly<Deployment>, olds: readonly Member[
   if (surplus <= 0) return [];
   const objects = alive.sort((a, b) => revisionOf(a) - revisionOf(b)).slice(0, surplus).filter((each) =>
     (each.status?.replicas ?? 0) === 0 && (each.spec?.replicas ?? 1) === 0 &&
-    (each.metadata?.generation ?? 0) <= (each.status?.observedGeneration ?? 0)
+    isObserved(each)
   );
   return objects.length === 0
     ? []

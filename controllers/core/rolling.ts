@@ -8,6 +8,11 @@ export interface Share {
   readonly age: number;
   /** What its spec asks for, or is about to. */
   replicas: number;
+  /**
+   * Pods that its status counts: more than `replicas` while it has not followed a shrinking yet. Infinity while its
+   * controller has not seen its last change at all, and may still be making pods for an earlier size.
+   */
+  readonly present: number;
   /** What its status says is available. */
   readonly available: number;
   /** replicas + maxSurge of the Deployment when this was scaled last; 0 when not recorded. */
@@ -30,10 +35,13 @@ export function fencepostsOf(deployment: Readonly<Deployment>): Fenceposts {
   return { surge, unavailable: Math.min(unavailable, replicas) };
 }
 
-/** The size the new ReplicaSet may have now. @param all every ReplicaSet, the new one included */
+/**
+ * The size the new ReplicaSet may have now. Upstream goes by what the others' specs ask for; here pods that are still to
+ * be deleted count as well, so that the surge holds for pods and not only for numbers. @param all the new one included
+ */
 export function newShareSize(newShare: Share, all: readonly Share[], desired: number, { surge }: Fenceposts): number {
   if (newShare.replicas >= desired) return desired;
-  const room = desired + surge - total(all);
+  const room = desired + surge - all.reduce((sum, share) => sum + Math.max(share.replicas, share.present), 0);
   if (room <= 0) return newShare.replicas;
   return newShare.replicas + Math.min(room, desired - newShare.replicas);
 }
@@ -51,7 +59,7 @@ export function shrinkOld(
 ): boolean {
   if (total(olds) === 0) return false;
   const minAvailable = desired - unavailable;
-  const newUnavailable = newShare.replicas - newShare.available;
+  const newUnavailable = Math.max(0, newShare.replicas - newShare.available);
   const all = [...olds, newShare];
   let mayGo = total(all) - minAvailable - newUnavailable;
   if (mayGo <= 0) return false;
@@ -63,7 +71,8 @@ export function shrinkOld(
     mayGo -= sick;
     shrank += sick;
   }
-  let spare = all.reduce((sum, share) => sum + share.available, 0) - minAvailable;
+  // What is available but no longer asked for is about to go: it must not be counted on.
+  let spare = all.reduce((sum, share) => sum + Math.min(share.replicas, share.available), 0) - minAvailable;
   for (const old of ordered) {
     const gone = Math.max(0, Math.min(old.replicas, spare));
     old.replicas -= gone;
