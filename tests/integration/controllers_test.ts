@@ -1,0 +1,452 @@
+import assert from "node:assert/strict";
+import type {
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  Lease,
+  Namespace,
+  Node,
+  Pod,
+  ReplicaSet,
+  Service,
+} from "../../api/gen/types.ts";
+import { admin, start, type TestServer } from "../../apiserver/testing.ts";
+import type { KubeObject } from "../../api/meta.ts";
+import {
+  configMaps,
+  deployments,
+  endpointSlices,
+  events,
+  leases,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  type ResourceInfo,
+  serviceAccounts,
+  services,
+} from "../../api/resources.ts";
+import { formatMicroTime, formatTime } from "../../api/time.ts";
+import { createRestClient, type RestClient, type Transport } from "../../client/mod.ts";
+import { createTestRandom, silentLog } from "../../client/testing.ts";
+import { startControllerManager } from "../../controllers/mod.ts";
+import type { Component } from "../../platform/mod.ts";
+
+const timers = {
+  leaseDurationMs: 2_000,
+  renewDeadlineMs: 1_500,
+  retryPeriodMs: 250,
+  nodeMonitorPeriodMs: 250,
+  nodeMonitorGraceMs: 4_000,
+  podEvictionMs: 2_000,
+};
+
+/** Controllers over a real apiserver in one process, with nodes and pods that do what they are told. */
+class World implements AsyncDisposable {
+  readonly server: TestServer;
+  readonly client: RestClient;
+  readonly managers = new Map<string, { component: Component; role: string; cut: boolean }>();
+  /** Nodes whose kubelet lives. */
+  readonly living = new Set<string>();
+  #seed = 0;
+
+  private constructor(server: TestServer) {
+    this.server = server;
+    this.client = createRestClient(this.#transport(() => false), { encoding: "json", userAgent: "test" });
+  }
+
+  static async begin(): Promise<World> {
+    const world = new World(await start());
+    await world.startManager("cm-1");
+    return world;
+  }
+
+  #transport(isCut: () => boolean): Transport {
+    return (path, { method, headers, body, signal }) => {
+      if (isCut()) return Promise.reject(new Error("cut off"));
+      const request = new Request(`https://test${path}`, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+      });
+      const answer = this.server.server.handle(request, {
+        peer: admin,
+        remoteAddress: "127.0.0.1",
+        upgradeWebSocket: () => {
+          throw new Error("nothing upgrades");
+        },
+      });
+      return answer.then((response) => {
+        if (response.body === null || signal === undefined) return response;
+        // What fetch does with a signal: the body ends when it aborts.
+        const reader = response.body.getReader();
+        const aborted = Promise.withResolvers<never>();
+        aborted.promise.catch(() => {});
+        signal.addEventListener("abort", () => {
+          aborted.reject(signal.reason);
+          reader.cancel().catch(() => {});
+        }, { once: true });
+        const passed = new ReadableStream<Uint8Array>({
+          async pull(sink) {
+            const { done, value } = await Promise.race([reader.read(), aborted.promise]);
+            if (done) sink.close();
+            else sink.enqueue(value);
+          },
+          cancel: () => reader.cancel(),
+        });
+        return new Response(passed, { status: response.status, headers: response.headers });
+      });
+    };
+  }
+
+  async startManager(identity: string): Promise<void> {
+    const state = { role: "", cut: false };
+    const client = createRestClient(this.#transport(() => state.cut), { encoding: "json", userAgent: identity });
+    const { time } = this.server;
+    const component = startControllerManager({
+      identity,
+      timers,
+      clusterCaPem: "CA",
+      onRole: (role) => void (state.role = role),
+    }, {
+      client,
+      platform: { clock: time, timers: time, random: createTestRandom(++this.#seed), log: silentLog },
+    });
+    this.managers.set(identity, Object.assign(state, { component }));
+    await this.until(() => component.ready.then(() => true), "informers synced");
+  }
+
+  /** Lets `ms` of virtual time pass, beating the living nodes' hearts each second. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 100) {
+      if (Math.round(left / 100) % 10 === 0) { for (const name of this.living) await this.#renew(name); }
+      await this.#advance(Math.min(100, left));
+    }
+  }
+
+  async #advance(ms: number): Promise<void> {
+    await this.server.time.advance(ms);
+    // Some of the server's promises are settled by the runtime and not by other promises (streams, crypto).
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  async until(condition: () => boolean | Promise<boolean>, what: string, withinMs = 20_000): Promise<void> {
+    let held = false;
+    for (let passed = 0; passed < withinMs; passed += 100) {
+      const check = Promise.resolve(condition()).then((value) => held = value);
+      await this.pass(100);
+      // A condition that waits itself (for an answer) is looked at again in the next round.
+      await Promise.race([check, Promise.resolve()]);
+      if (held) return;
+    }
+    assert.fail(`not within ${withinMs} ms: ${what}`);
+  }
+
+  /** Calls the API while time stands still but work goes on. */
+  async list<T extends KubeObject>(info: ResourceInfo, namespace?: string): Promise<T[]> {
+    return (await this.client.list<T>(info, namespace === undefined ? {} : { namespace })).items;
+  }
+
+  async addNode(name: string): Promise<void> {
+    const now = this.server.time.now();
+    await this.client.create<Node>(nodes, { metadata: { name } });
+    this.living.add(name);
+    await this.#renew(name);
+    const node = await this.client.get<Node>(nodes, name);
+    const conditions = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].map((type) => ({
+      type,
+      status: type === "Ready" ? "True" : "False",
+      reason: "Kubelet",
+      message: "",
+      lastHeartbeatTime: formatTime(now),
+      lastTransitionTime: formatTime(now),
+    }));
+    await this.client.update<Node>(nodes, { ...node, status: { conditions } }, "status");
+  }
+
+  async #renew(name: string): Promise<void> {
+    const renewTime = formatMicroTime(this.server.time.now());
+    const spec = { holderIdentity: name, leaseDurationSeconds: 40, renewTime };
+    const metadata = { name, namespace: "kube-node-lease" };
+    try {
+      const lease = await this.client.get<Lease>(leases, name, metadata.namespace);
+      await this.client.update<Lease>(leases, { ...lease, spec });
+    } catch {
+      await this.client.create<Lease>(leases, { metadata, spec });
+    }
+  }
+
+  /** What scheduler and kubelets would do now: bind, run, end. @param run false leaves pods unready */
+  async workPods(run = true): Promise<void> {
+    const names = [...this.living];
+    let next = 0;
+    for (const pod of await this.list<Pod>(pods)) {
+      const { name = "", namespace = "", uid = "" } = pod.metadata ?? {};
+      const node = pod.spec?.nodeName;
+      if (pod.metadata?.deletionTimestamp !== undefined) {
+        if (node === undefined || this.living.has(node)) {
+          await this.client.delete(pods, name, namespace, { gracePeriodSeconds: 0 });
+        }
+      } else if (node === undefined) {
+        const target = names[next++ % Math.max(1, names.length)];
+        if (target !== undefined) await this.client.bind(namespace, name, uid, target);
+      } else if (run && this.living.has(node) && pod.status?.phase !== "Running") {
+        const at = formatTime(this.server.time.now());
+        const condition = { type: "Ready", status: "True", lastTransitionTime: at };
+        const status = { phase: "Running", podIP: `127.9.0.${++next}`, conditions: [condition] };
+        await this.client.patch(pods, { name, namespace, subresource: "status" }, "merge", { status });
+      }
+    }
+  }
+
+  /** Works pods until the Deployment says that it is complete. */
+  async rolledOut(name: string, withinMs = 20_000): Promise<Deployment> {
+    let last: Deployment = {} as Deployment;
+    for (let passed = 0; passed < withinMs; passed += 100) {
+      await this.workPods();
+      await this.pass(100);
+      last = await this.client.get<Deployment>(deployments, name, "default");
+      const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration } = last.status ?? {};
+      const wanted = last.spec?.replicas ?? 1;
+      const complete = replicas === wanted && updatedReplicas === wanted && availableReplicas === wanted;
+      if (complete && observedGeneration === last.metadata?.generation) return last;
+    }
+    assert.fail(`${name} not rolled out within ${withinMs} ms: ${JSON.stringify(last.status)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stopping = [...this.managers.values()].map(({ component }) => component.stop());
+    await this.pass(3_000);
+    await Promise.all(stopping);
+    await this.server[Symbol.asyncDispose]();
+  }
+}
+
+function web(replicas = 3): Deployment {
+  return {
+    metadata: { name: "web", namespace: "default" },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: "web" } },
+      template: {
+        metadata: { labels: { app: "web" } },
+        spec: {
+          containers: [{ name: "c", image: "v1", ports: [{ name: "http", containerPort: 8080 }] }],
+        },
+      },
+    },
+  };
+}
+
+const setImage = (image: string) => ({ spec: { template: { spec: { containers: [{ name: "c", image }] } } } });
+
+Deno.test("controllers make a Deployment's pods, roll a new template out, scale, undo and clean up on delete", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  await world.addNode("n2");
+  await client.create<Deployment>(deployments, web());
+  const first = await world.rolledOut("web");
+  assert.equal(first.status?.conditions?.find((each) => each.type === "Progressing")?.reason, "NewReplicaSetAvailable");
+  const [original] = await world.list<ReplicaSet>(replicaSets);
+
+  await client.patch(deployments, { name: "web", namespace: "default" }, "merge", setImage("v2"));
+  await world.rolledOut("web");
+  const sets = await world.list<ReplicaSet>(replicaSets);
+  assert.equal(sets.length, 2);
+  assert.equal(sets.find((each) => each.metadata?.uid === original?.metadata?.uid)?.spec?.replicas, 0);
+
+  await client.patch(deployments, { name: "web", namespace: "default" }, "merge", { spec: { replicas: 6 } });
+  await world.rolledOut("web");
+  assert.equal((await world.list<Pod>(pods)).length, 6);
+
+  await client.patch(deployments, { name: "web", namespace: "default" }, "merge", setImage("v1"));
+  const undone = await world.rolledOut("web");
+  assert.equal(undone.metadata?.annotations?.["deployment.kubernetes.io/revision"], "3");
+  const back = await client.get<ReplicaSet>(replicaSets, original?.metadata?.name ?? "", "default");
+  assert.equal(back.spec?.replicas, 6);
+  const messages = (await world.list<KubeObject & { reason?: string; message?: string }>(events)).map((each) =>
+    `${each.reason}: ${each.message}`
+  );
+  assert.ok(messages.some((each) => /^ScalingReplicaSet: Scaled up replica set web-\w+ from 0 to 3$/.test(each)));
+  assert.ok(messages.some((each) => /^SuccessfulCreate: Created pod: web-\w+-\w{5}$/.test(each)), messages.join("\n"));
+
+  await client.delete(deployments, "web", "default");
+  for (let i = 0; i < 50; i++) {
+    await world.workPods();
+    await world.pass(100);
+  }
+  assert.deepEqual((await world.list(replicaSets)).length, 0);
+  assert.deepEqual((await world.list(pods)).length, 0);
+});
+
+Deno.test("a Deployment deleted in the foreground goes after its dependents", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  await client.create<Deployment>(deployments, web(2));
+  await world.rolledOut("web");
+  await client.delete(deployments, "web", "default", { propagationPolicy: "Foreground" });
+  await world.pass(1_000);
+  assert.equal((await world.list(deployments)).length, 1, "waits for its pods");
+  assert.ok((await world.list<Pod>(pods)).every((pod) => pod.metadata?.deletionTimestamp !== undefined));
+  for (let i = 0; i < 30; i++) {
+    await world.workPods();
+    await world.pass(100);
+  }
+  assert.deepEqual([(await world.list(deployments)).length, (await world.list(replicaSets)).length], [0, 0]);
+});
+
+Deno.test("a Deployment deleted with orphaned dependents leaves its ReplicaSet and pods running, without an owner", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  await client.create<Deployment>(deployments, web(2));
+  await world.rolledOut("web");
+  await client.delete(deployments, "web", "default", { propagationPolicy: "Orphan" });
+  await world.pass(2_000);
+  assert.equal((await world.list(deployments)).length, 0);
+  const [left] = await world.list<ReplicaSet>(replicaSets);
+  assert.deepEqual(left?.metadata?.ownerReferences ?? [], []);
+  assert.equal((await world.list<Pod>(pods)).filter((pod) => pod.metadata?.deletionTimestamp === undefined).length, 2);
+  // The same Deployment adopts what it finds.
+  await client.create<Deployment>(deployments, web(2));
+  const adopted = await world.rolledOut("web");
+  const [only, ...more] = await world.list<ReplicaSet>(replicaSets);
+  assert.equal(more.length, 0);
+  assert.equal(only?.metadata?.ownerReferences?.[0]?.uid, adopted.metadata?.uid);
+});
+
+Deno.test("a node that stops posting becomes Unknown and tainted, and its pods are replaced on others", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  for (const name of ["n1", "n2", "n3"]) await world.addNode(name);
+  await client.create<Deployment>(deployments, web(3));
+  await world.rolledOut("web");
+  world.living.delete("n2");
+  const died = world.server.time.monotonic();
+  await world.pass(4_600);
+  const node = await client.get<Node>(nodes, "n2");
+  const ready = node.status?.conditions?.find((each) => each.type === "Ready");
+  assert.deepEqual([ready?.status, ready?.reason, ready?.message], [
+    "Unknown",
+    "NodeStatusUnknown",
+    "Kubelet stopped posting node status.",
+  ]);
+  assert.deepEqual(node.spec?.taints?.map((taint) => `${taint.key}:${taint.effect}`), [
+    "node.kubernetes.io/unreachable:NoSchedule",
+    "node.kubernetes.io/unreachable:NoExecute",
+  ]);
+  const lost = (await world.list<Pod>(pods)).find((pod) => pod.spec?.nodeName === "n2");
+  assert.equal(lost?.status?.conditions?.find((each) => each.type === "Ready")?.status, "False");
+  await world.pass(2_500);
+  await world.rolledOut("web");
+  const all = await world.list<Pod>(pods);
+  const active = all.filter((pod) => pod.metadata?.deletionTimestamp === undefined);
+  assert.equal(active.length, 3);
+  assert.ok(active.every((pod) => pod.spec?.nodeName !== "n2"));
+  assert.ok(world.server.time.monotonic() - died < 9_000);
+  assert.equal((await client.get<Node>(nodes, "n1")).spec?.taints, undefined);
+
+  // The kubelet comes back: no taint stays.
+  world.living.add("n2");
+  const conditions = (node.status?.conditions ?? []).map((each) => ({
+    ...each,
+    status: each.type === "Ready" ? "True" : "False",
+    lastHeartbeatTime: formatTime(world.server.time.now()),
+  }));
+  await client.patch(nodes, { name: "n2", subresource: "status" }, "merge", { status: { conditions } });
+  await world.pass(1_000);
+  assert.deepEqual((await client.get<Node>(nodes, "n2")).spec?.taints ?? [], []);
+});
+
+Deno.test("pods of a deleted node are removed", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  await world.addNode("n2");
+  await client.create<Deployment>(deployments, web(4));
+  await world.rolledOut("web");
+  world.living.delete("n2");
+  await client.delete(nodes, "n2");
+  await world.pass(7_000);
+  await world.rolledOut("web");
+  const all = await world.list<Pod>(pods);
+  assert.ok(all.every((pod) => pod.spec?.nodeName === "n1"), JSON.stringify(all.map((pod) => pod.spec?.nodeName)));
+  assert.equal(all.length, 4);
+});
+
+Deno.test("a Service's EndpointSlice follows readiness, deletion and named ports", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  await client.create<Service>(services, {
+    metadata: { name: "web", namespace: "default" },
+    spec: { selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: "http" }] },
+  });
+  const slice = async () => {
+    const all = await world.list<EndpointSlice>(endpointSlices, "default");
+    return all.filter((each) => each.metadata?.labels?.["kubernetes.io/service-name"] === "web");
+  };
+  await world.pass(500);
+  assert.deepEqual((await slice()).map((each) => each.endpoints ?? []), [[]], "a placeholder");
+  await client.create<Deployment>(deployments, web(2));
+  await world.rolledOut("web");
+  const [full] = await slice();
+  assert.deepEqual(full?.ports, [{ name: "http", port: 8080, protocol: "TCP" }]);
+  assert.equal(full?.endpoints?.length, 2);
+  const ready = { ready: true, serving: true, terminating: false };
+  assert.deepEqual(full?.endpoints?.map((each) => [each.nodeName, each.conditions]), [["n1", ready], ["n1", ready]]);
+  const gone = full?.endpoints?.[0]?.targetRef?.name ?? "";
+  await client.delete(pods, gone, "default");
+  await world.pass(300);
+  const terminating = (await slice())[0]?.endpoints?.find((each) => each.targetRef?.name === gone);
+  assert.deepEqual(terminating?.conditions, { ready: false, serving: true, terminating: true });
+  await client.delete(services, "web", "default");
+  await world.pass(1_000);
+  assert.deepEqual(await slice(), []);
+});
+
+Deno.test("every namespace gets its ServiceAccount and CA; a deleted one is emptied, then gone", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  await client.create<Namespace>(namespaces, { metadata: { name: "team" } });
+  await world.pass(500);
+  assert.equal((await client.get(serviceAccounts, "default", "team")).metadata?.name, "default");
+  const ca = await client.get<ConfigMap>(configMaps, "kube-root-ca.crt", "team");
+  assert.deepEqual(ca.data, { "ca.crt": "CA" });
+  await client.create<Deployment>(deployments, { ...web(2), metadata: { name: "web", namespace: "team" } });
+  await world.pass(500);
+  await world.workPods();
+  assert.equal((await world.list(pods, "team")).length, 2);
+  await client.delete(namespaces, "team");
+  await world.pass(1_000);
+  const terminating = await client.get<Namespace>(namespaces, "team");
+  assert.equal(terminating.status?.phase, "Terminating");
+  const remaining = terminating.status?.conditions?.find((each) => each.type === "NamespaceContentRemaining");
+  assert.equal(remaining?.message, "Some resources are remaining: pods. has 2 resource instances");
+  for (let i = 0; i < 30; i++) {
+    await world.workPods(false);
+    await world.pass(100);
+  }
+  const left = (await world.list<Namespace>(namespaces)).map((each) => each.metadata?.name);
+  assert.ok(!left.includes("team"), left.join());
+  assert.equal((await world.list(configMaps, "team")).length, 0);
+});
+
+Deno.test("another controller-manager takes over when the leader is cut off, and finishes the rollout", async () => {
+  await using world = await World.begin();
+  const { client, managers } = world;
+  await world.startManager("cm-2");
+  await world.addNode("n1");
+  await world.until(() => managers.get("cm-1")?.role === "leader", "cm-1 leads");
+  assert.equal(managers.get("cm-2")?.role, "standby");
+  const leader = managers.get("cm-1");
+  assert.ok(leader !== undefined);
+  leader.cut = true;
+  await client.create<Deployment>(deployments, web(3));
+  await world.until(() => managers.get("cm-2")?.role === "leader", "cm-2 leads", 4_000);
+  await world.rolledOut("web");
+  assert.equal(leader.role, "standby");
+});
