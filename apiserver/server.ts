@@ -87,7 +87,7 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
 function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly ResourceCache[]): Registry {
   const store = new StoreAccess(deps.store, deps);
   const strategies = new Map<ResourceInfo, Strategy>(
-    caches.map((cache) => [cache.resource.info, strategyFor(cache)]),
+    caches.map((cache) => [cache.resource.info, strategyFor(cache, { clock: deps.clock, config })]),
   );
   return {
     config,

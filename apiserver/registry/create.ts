@@ -32,22 +32,25 @@ export async function create(
   object: KubeObject,
 ): Promise<Written> {
   const { info } = strategy;
-  const meta = object.metadata ??= {};
   checkNamespace(strategy, object, namespace);
-  if ((meta.resourceVersion ?? "") !== "") throw versionOnCreate();
-  const generate = (meta.name ?? "") === "" && (meta.generateName ?? "") !== "";
-  stamp(registry, strategy, object);
+  const { name: given = "", generateName = "", resourceVersion = "" } = object.metadata ?? {};
+  if (resourceVersion !== "") throw versionOnCreate();
+  const generate = given === "" && generateName !== "";
+  stamp(registry, object);
   for (let attempt = 1;; attempt++) {
-    if (generate) meta.name = generatedName(meta.generateName ?? "", (bound) => registry.random.int(bound));
+    if (generate) {
+      const name = generatedName(generateName, (bound) => registry.random.int(bound));
+      object.metadata = { ...object.metadata, name };
+    }
     const result = await createNamed(registry, context, strategy, namespace, attempt === 1, object);
     if (result !== "taken") return result;
-    const name = meta.name ?? "";
+    const name = object.metadata?.name ?? "";
     if (!generate) throw existsError(strategy, namespace, name);
     if (attempt >= limits.generateNameAttempts) throw generateNameConflict(info, name, 1);
   }
 }
 
-/** @param first defaults and admission run once; a generated name is only validated again */
+/** @param first admission runs once; a newly generated name is only defaulted and validated again */
 async function createNamed(
   registry: Registry,
   context: WriteContext,
@@ -57,8 +60,8 @@ async function createNamed(
   object: KubeObject,
 ): Promise<Written | "taken"> {
   const { info, cache } = strategy;
+  strategy.setDefaults(object);
   if (first) {
-    strategy.setDefaults(object);
     strategy.prepareForCreate(object);
     await admitCreate(registry, context, strategy, namespace, object);
   }
@@ -109,7 +112,7 @@ export function checkNamespace(strategy: Strategy, object: KubeObject, namespace
 }
 
 /** Fields that only the server sets. */
-function stamp(registry: Registry, strategy: Strategy, object: KubeObject): void {
+function stamp(registry: Registry, object: KubeObject): void {
   const meta = object.metadata ??= {};
   meta.uid = registry.random.uuid();
   meta.creationTimestamp = formatTime(registry.clock.now());
@@ -117,8 +120,8 @@ function stamp(registry: Registry, strategy: Strategy, object: KubeObject): void
   delete meta.deletionGracePeriodSeconds;
   delete meta.resourceVersion;
   delete meta.managedFields;
-  if (strategy.hasGeneration) meta.generation = 1;
-  else delete meta.generation;
+  // Kinds that count generations begin at 1, by their own rules.
+  delete meta.generation;
 }
 
 function existsError(strategy: Strategy, namespace: string, name: string): ApiError {

@@ -72,7 +72,6 @@ export function allocate(service: KubeObject, old: KubeObject | null, deps: Allo
   const side: SideWrite[] = [];
   const refusals: (ApiError | null)[] = [];
   const held = new Set(addressesOf(old));
-  if (old !== null) keepAllocated(spec, record(dig(old, "spec")));
   const asked = addressesOf(service);
   if (wantsAddress(spec) && asked.length === 0) {
     const address = freeAddress(deps);
@@ -112,7 +111,9 @@ export function released(old: KubeObject | null, service: KubeObject | null): Si
 }
 
 /** An update that does not mention what was allocated keeps it, while the type still needs it. */
-function keepAllocated(spec: Json, old: Json): void {
+export function keepAllocated(service: KubeObject, before: KubeObject): void {
+  const spec = record(dig(service, "spec"));
+  const old = record(dig(before, "spec"));
   if (wantsAddress(spec) && wantsAddress(old)) {
     if (text(spec["clusterIP"]) === "" && texts(spec["clusterIPs"]).length === 0) {
       spec["clusterIP"] = old["clusterIP"];
@@ -120,11 +121,11 @@ function keepAllocated(spec: Json, old: Json): void {
     }
   }
   if (!wantsPorts(spec) || !wantsPorts(old)) return;
-  const before = new Map(items(old["ports"]).map(record).map((port) => [portIdentity(port), whole(port["nodePort"])]));
+  const known = new Map(items(old["ports"]).map(record).map((port) => [portIdentity(port), whole(port["nodePort"])]));
   const used = new Set(items(spec["ports"]).map((port) => whole(record(port)["nodePort"])));
   for (const port of items(spec["ports"]).map(record)) {
-    const known = before.get(portIdentity(port)) ?? 0;
-    if (whole(port["nodePort"]) === 0 && known > 0 && !used.has(known)) port["nodePort"] = known;
+    const number = known.get(portIdentity(port)) ?? 0;
+    if (whole(port["nodePort"]) === 0 && number > 0 && !used.has(number)) port["nodePort"] = number;
   }
 }
 

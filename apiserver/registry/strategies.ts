@@ -1,38 +1,37 @@
-import type { KubeObject } from "../../api/meta.ts";
-import {
-  deployments,
-  endpointSlices,
-  events,
-  leases,
-  pods,
-  replicaSets,
-  type ResourceInfo,
-  serviceAccounts,
-  services,
-} from "../../api/resources.ts";
+import { events, leases, pods, type ResourceInfo, serviceAccounts, services } from "../../api/resources.ts";
+import { type RuleContext, rulesFor } from "../../api/rules/mod.ts";
+import type { Clock } from "../../platform/mod.ts";
+import type { ServerConfig } from "../config.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
+import { keepAllocated } from "./service_allocation.ts";
 import type { Strategy } from "./strategy.ts";
 
+/** Where upstream's strategies say AllowCreateOnUpdate, resp. no AllowUnconditionalUpdate, resp. ReturnDeletedObject. */
 const createOnUpdate: ReadonlySet<ResourceInfo> = new Set([events, leases, services]);
 const conditionalUpdate: ReadonlySet<ResourceInfo> = new Set([leases]);
 const returnsDeleted: ReadonlySet<ResourceInfo> = new Set([pods, serviceAccounts, services]);
-const withGeneration: ReadonlySet<ResourceInfo> = new Set([pods, deployments, replicaSets, endpointSlices]);
 
-export function strategyFor(cache: ResourceCache): Strategy {
+/** The kind's rules from `api/rules`, with what only the server can know. */
+export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: ServerConfig }): Strategy {
   const { info } = cache.resource;
+  const rules = rulesFor(info);
+  const { allowLoopbackEndpoints } = deps.config;
+  const context = (): RuleContext => ({ now: deps.clock.now(), allowLoopbackEndpoints });
   return {
     info,
     cache,
     createsOnUpdate: createOnUpdate.has(info),
     updatesUnconditionally: !conditionalUpdate.has(info),
     returnsDeleted: returnsDeleted.has(info),
-    hasGeneration: withGeneration.has(info),
-    setDefaults: () => {},
-    prepareForCreate: () => {},
-    prepareForUpdate: () => {},
-    prepareForStatusUpdate: (_object: KubeObject, _old: KubeObject) => {},
-    validateCreate: () => [],
-    validateUpdate: () => [],
-    validateStatusUpdate: () => [],
+    setDefaults: (object) => rules.setDefaults(object),
+    prepareForCreate: (object) => rules.prepareForCreate(object, context()),
+    prepareForUpdate: (object, old) => {
+      if (info === services) keepAllocated(object, old);
+      rules.prepareForUpdate(object, old, context());
+    },
+    prepareForStatusUpdate: (object, old) => rules.prepareForStatusUpdate(object, old, context()),
+    validateCreate: (object) => rules.validate(object, context()),
+    validateUpdate: (object, old) => rules.validateUpdate(object, old, context()),
+    validateStatusUpdate: (object, old) => rules.validateStatusUpdate(object, old, context()),
   };
 }

@@ -16,8 +16,6 @@ export interface Strategy {
   readonly updatesUnconditionally: boolean;
   /** DELETE answers with the object rather than a Status. */
   readonly returnsDeleted: boolean;
-  /** metadata.generation counts changes of what is wanted. */
-  readonly hasGeneration: boolean;
   setDefaults(object: KubeObject): void;
   prepareForCreate(object: KubeObject): void;
   prepareForUpdate(object: KubeObject, old: KubeObject): void;

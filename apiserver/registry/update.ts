@@ -3,7 +3,6 @@ import type { KubeObject, ObjectMeta } from "../../api/meta.ts";
 import { badRequest, conflict, invalid, notFound } from "../../api/status.ts";
 import { admitUpdate } from "../admission/admit.ts";
 import { dig } from "../dig.ts";
-import { equalJson } from "../equal.ts";
 import { sideWritesFor, sideWritesForRemoval } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { checkNamespace, create } from "./create.ts";
@@ -79,11 +78,11 @@ export async function change(
       if (target.subresource === "" && isFinished(object)) {
         return { kind: "remove", object, side: sideWritesForRemoval(strategy, old) };
       }
+      validate(target, object, old);
       const allocation = target.subresource === ""
         ? sideWritesFor(registry, strategy, object, old)
         : { side: [], onTaken: () => {} };
       onTaken = allocation.onTaken;
-      validate(target, object, old);
       return { kind: "put", object, side: allocation.side };
     },
   });
@@ -124,7 +123,6 @@ async function prepare(
       break;
     default:
       strategy.prepareForUpdate(object, old);
-      if (strategy.hasGeneration) countGeneration(object, old);
   }
   await admitUpdate(registry, context, target, object, old);
 }
@@ -146,14 +144,6 @@ function copyField<K extends keyof ObjectMeta>(to: ObjectMeta, from: ObjectMeta,
   const value = from[key];
   if (value === undefined) delete to[key];
   else to[key] = value;
-}
-
-/** Everything but metadata and status says what is wanted; a change of it is a new generation. */
-function countGeneration(object: KubeObject, old: KubeObject): void {
-  const { metadata: _1, status: _2, ...wanted } = object as Record<string, unknown>;
-  const { metadata: _3, status: _4, ...before } = old as Record<string, unknown>;
-  if (object.metadata === undefined || equalJson(wanted, before)) return;
-  object.metadata.generation = (old.metadata?.generation ?? 0) + 1;
 }
 
 /** PUT namespaces/NAME/finalize changes spec.finalizers and nothing else. */

@@ -9,7 +9,7 @@ import { holdLongRunning } from "../long_running.ts";
 import { isTrue, type ResourceRequest } from "../request_info.ts";
 import { findContainer, kubeletClient } from "./kubelet.ts";
 
-/** What kubectl and others may choose from; 5 adds the frame that closes stdin. The frames are the same otherwise. */
+/** What clients may choose from; 5 adds the frame that closes stdin. The frames are the same otherwise. */
 const protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"] as const;
 
 /**
@@ -22,7 +22,10 @@ export async function handleStream(
   exchange: Exchange,
   request: ResourceRequest,
 ): Promise<Response> {
-  const protocol = agreeOnProtocol(exchange.request.headers);
+  const { headers } = exchange.request;
+  // kubectl falls back to SPDY when a WebSocket is refused, and shows what it hears then: the same checks come first.
+  const spdy = text(headers.get("upgrade")).toLowerCase().includes("spdy");
+  const protocol = spdy ? protocols[0] : agreeOnProtocol(headers);
   const query = streamQuery(request);
   const place = await findContainer(registry, request.namespace, request.name, request.query.get("container") ?? "");
   if (place.kubelet === null) throw badRequest(`pod ${request.name} does not have a host assigned`);
@@ -31,6 +34,10 @@ export async function handleStream(
   const hold = holdLongRunning(registry);
   try {
     const backend = await dial(registry, deps, url);
+    if (spdy) {
+      backend.close();
+      throw badRequest(`SPDY is not served: connect by WebSocket with sub-protocol ${protocols[0]}`);
+    }
     const { response, channel } = exchange.context.upgradeWebSocket(exchange.request, protocol);
     join(channel, backend, hold.release);
     return response;
@@ -43,9 +50,6 @@ export async function handleStream(
 /** @throws ApiError 400 for anything but a WebSocket upgrade with a protocol that is spoken */
 function agreeOnProtocol(headers: Headers): string {
   const upgrade = text(headers.get("upgrade")).toLowerCase();
-  if (upgrade.includes("spdy")) {
-    throw badRequest(`SPDY is not served: connect by WebSocket with sub-protocol ${protocols[0]}`);
-  }
   if (upgrade !== "websocket") throw badRequest("Upgrade request required");
   const offered = text(headers.get("sec-websocket-protocol")).split(",").map((it) => it.trim());
   const chosen = protocols.find((it) => offered.includes(it));
