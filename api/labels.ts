@@ -326,7 +326,7 @@ export function validateLabels(labels: Labels | undefined, path: string): FieldE
   const errors: FieldError[] = [];
   for (const [key, value] of Object.entries(labels ?? {})) {
     for (const problem of qualifiedName(key)) errors.push(invalid(path, key, problem));
-    for (const problem of labelValue(value)) errors.push(invalid(`${path}.${key}`, value, problem));
+    for (const problem of labelValue(value)) errors.push(invalid(path, value, problem));
   }
   return errors;
 }

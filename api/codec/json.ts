@@ -5,6 +5,7 @@
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { codecLimits } from "./limits.ts";
 import { quote } from "../go_text.ts";
+import { setOwn } from "../json_value.ts";
 
 /** Text that is no JSON; the message is encoding/json's. */
 export class JsonSyntaxError extends Error {
@@ -109,15 +110,6 @@ function countKeys(value: unknown): number {
   count = keys.length;
   for (const key of keys) count += countKeys(record[key]);
   return count;
-}
-
-/** Sets an own property whatever its name: plain assignment of `__proto__` would change the prototype instead. */
-export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === "__proto__") {
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    object[key] = value;
-  }
 }
 
 /** Only for texts that are wrong or repeat a key, so it is written for its messages. */

@@ -9,7 +9,7 @@ import { decodeMsgpack, encodeMsgpack, MsgpackError } from "./msgpack.ts";
 import { decodeTyped, type TypedObject, TypeMismatchError } from "./typed.ts";
 import { encodeYaml, parseYaml, YamlSyntaxError } from "./yaml.ts";
 
-export { encodeJson, parseJson, parseJsonBytes, setOwn } from "./json.ts";
+export { encodeJson, parseJson, parseJsonBytes } from "./json.ts";
 export { decodeMsgpack, encodeMsgpack } from "./msgpack.ts";
 export { decodeTyped, TypeMismatchError } from "./typed.ts";
 export { encodeYaml, parseYaml } from "./yaml.ts";

@@ -6,7 +6,7 @@ import { canonicalQuantity, QuantityError } from "../quantity.ts";
 import { type FieldType, findSchema, schemaOf, type TypeSchema } from "../schema.ts";
 import { formatMicroTime, formatTime, parseTimeExact } from "../time.ts";
 import { quote } from "../go_text.ts";
-import { setOwn } from "./json.ts";
+import { setOwn } from "../json_value.ts";
 import { codecLimits } from "./limits.ts";
 
 /** A value of the wrong kind; the message is encoding/json's. */

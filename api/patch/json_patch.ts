@@ -2,7 +2,7 @@
 import { quote } from "../go_text.ts";
 import { PatchError } from "./errors.ts";
 import { patchLimits } from "./limits.ts";
-import { clone, equalJson, isObject, setOwn } from "./values.ts";
+import { clone, equalJson, isObject, setOwn } from "../json_value.ts";
 
 type Operation =
   | { readonly op: "add" | "replace" | "test"; readonly path: string; readonly value: unknown }

@@ -1,6 +1,6 @@
 /** JSON merge patch, RFC 7386. */
 import { PatchError } from "./errors.ts";
-import { clone, equalJson, isObject, type JsonObject, setOwn } from "./values.ts";
+import { clone, equalJson, isObject, type JsonObject, setOwn } from "../json_value.ts";
 
 /** The document after the patch; neither argument is changed. @throws PatchError malformed when it is no object */
 export function applyMergePatch(document: unknown, patch: unknown): JsonObject {

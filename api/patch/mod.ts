@@ -4,4 +4,4 @@ export { applyJsonPatch, readJsonPatch } from "./json_patch.ts";
 export { patchLimits } from "./limits.ts";
 export { applyMergePatch, createMergePatch } from "./merge_patch.ts";
 export { applyStrategicMergePatch } from "./strategic.ts";
-export { clone, equalJson } from "./values.ts";
+export { clone, equalJson } from "../json_value.ts";

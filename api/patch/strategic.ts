@@ -5,7 +5,7 @@
  */
 import { type FieldSchema, findSchema, type TypeSchema } from "../schema.ts";
 import { PatchError } from "./errors.ts";
-import { clone, equalJson, isObject, type JsonObject, setOwn } from "./values.ts";
+import { clone, equalJson, isObject, type JsonObject, setOwn } from "../json_value.ts";
 
 const patchKey = "$patch";
 const retainKeysKey = "$retainKeys";

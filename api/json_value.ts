@@ -1,10 +1,18 @@
 /** Plain JSON values, handled without trusting their keys. */
-import { setOwn } from "../codec/json.ts";
 
 export type JsonObject = Record<string, unknown>;
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Sets an own property whatever its name: plain assignment of `__proto__` would change the prototype instead. */
+export function setOwn(object: JsonObject, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  } else {
+    object[key] = value;
+  }
 }
 
 export function clone<T>(value: T): T {
@@ -16,7 +24,7 @@ export function clone<T>(value: T): T {
   return copy as T;
 }
 
-/** Deep equality of JSON values; key order does not count. */
+/** Deep equality of JSON values; key order does not count, and an undefined field is an absent one. */
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
@@ -28,5 +36,3 @@ export function equalJson(a: unknown, b: unknown): boolean {
   const right = new Map(Object.entries(b).filter(([, value]) => value !== undefined));
   return left.length === right.size && left.every(([key, value]) => right.has(key) && equalJson(value, right.get(key)));
 }
-
-export { setOwn };

@@ -1,0 +1,55 @@
+/**
+ * Defaulting and validation of the served kinds, in upstream's words.
+ * @see kubernetes pkg/apis/core/v1/defaults.go and validation, pkg/registry strategies
+ */
+import { invariant } from "../../base/assert.ts";
+import {
+  configMaps,
+  deployments,
+  endpointSlices,
+  events,
+  leases,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  type ResourceInfo,
+  secrets,
+  serviceAccounts,
+  services,
+} from "../resources.ts";
+import { configMapRules, secretRules } from "./config.ts";
+import { endpointSliceRules } from "./endpoint_slice.ts";
+import { namespaceRules } from "./namespace.ts";
+import { nodeRules } from "./node.ts";
+import { podRules } from "./pod.ts";
+import { eventRules, leaseRules, serviceAccountRules } from "./records.ts";
+import { serviceRules } from "./service.ts";
+import type { Rules } from "./types.ts";
+import { deploymentRules, replicaSetRules } from "./workloads.ts";
+
+export type { RuleContext, Rules } from "./types.ts";
+export { imageTag } from "./pod_defaults.ts";
+export { namespaceFinalizer } from "./namespace.ts";
+
+const rulesByType: ReadonlyMap<string, Rules> = new Map([
+  [configMaps.type, configMapRules],
+  [deployments.type, deploymentRules],
+  [endpointSlices.type, endpointSliceRules],
+  [events.type, eventRules],
+  [leases.type, leaseRules],
+  [namespaces.type, namespaceRules],
+  [nodes.type, nodeRules],
+  [pods.type, podRules],
+  [replicaSets.type, replicaSetRules],
+  [secrets.type, secretRules],
+  [serviceAccounts.type, serviceAccountRules],
+  [services.type, serviceRules],
+]);
+
+/** The rules of a served resource. */
+export function rulesFor(resource: Pick<ResourceInfo, "type">): Rules {
+  const rules = rulesByType.get(resource.type);
+  invariant(rules !== undefined, `no rules for ${resource.type}`);
+  return rules;
+}
