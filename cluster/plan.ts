@@ -54,7 +54,8 @@ export function planOf(spec: ClusterSpec): ComponentPlan[] {
     plans.push({ name: `proxy-${node}`, kind: "proxy", node, address: "" });
   });
   if (spec.hollowNodes > 0) {
-    plans.push({ name: "hollow-nodes", kind: "hollow-nodes", node: null, address: "" });
+    const address = `https://${hollowNodesHost(spec)}:${kubeletPort}`;
+    plans.push({ name: "hollow-nodes", kind: "hollow-nodes", node: null, address });
   }
   return plans;
 }
@@ -86,6 +87,16 @@ export function nodeAddress(spec: ClusterSpec, index: number): string {
 
 export function podCidr(spec: ClusterSpec, index: number): string {
   return `127.${spec.slice}.${firstPodBlock + index}.0/24`;
+}
+
+/** The one server that all hollow nodes share. */
+export function hollowNodesHost(spec: ClusterSpec): string {
+  return `127.${spec.slice}.2.1`;
+}
+
+/** Simulated pods have addresses of 100.64.0.0/10 (RFC 6598), a /24 a node: nothing dials them. */
+export function hollowPodCidr(index: number): string {
+  return `100.${64 + (index >> 8)}.${index & 255}.0/24`;
 }
 
 /** Everything from 127.S.240.0: 4,096 addresses. */

@@ -1,6 +1,6 @@
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
-import { apiServerHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
+import { apiServerHost, hollowNodesHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
 import { claimSlice, pickPort } from "./slices.ts";
 import { checkName, type ClusterSpec, readSpec } from "./spec.ts";
 import type { TimerProfile } from "./timers.ts";
@@ -130,7 +130,14 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
     client("controller-manager", "system:kube-controller-manager"),
     client("scheduler", "system:kube-scheduler"),
     client("proxy", "system:kube-proxy"),
-    ...(spec.hollowNodes > 0 ? [client("hollow-nodes", "system:hollow-nodes", "sauropod:hollow-nodes")] : []),
+    ...(spec.hollowNodes > 0
+      ? [issue("hollow-nodes", {
+        commonName: "system:hollow-nodes",
+        organizations: ["sauropod:hollow-nodes"],
+        names: [hollowNodesHost(spec)],
+        usage: "both",
+      })]
+      : []),
     ...Array.from({ length: spec.workers }, (_, i) =>
       issue(`worker-${i + 1}`, {
         commonName: `system:node:worker-${i + 1}`,

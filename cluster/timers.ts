@@ -14,6 +14,7 @@ export interface ClusterTimers {
     readonly monitorGraceMs: number;
     readonly podEvictionMs: number;
   };
+  readonly apiServer: { readonly endpointReconcileMs: number };
   readonly balancer: { readonly healthPeriodMs: number; readonly healthTimeoutMs: number };
 }
 
@@ -24,6 +25,7 @@ const profiles: Readonly<Record<TimerProfile, ClusterTimers>> = {
     store: { tickMs: 25, heartbeatTicks: 2, electionTicks: 16 },
     leaderElection: { leaseDurationMs: 2_000, renewDeadlineMs: 1_500, retryPeriodMs: 250 },
     node: { heartbeatMs: 1_000, monitorPeriodMs: 250, monitorGraceMs: 4_000, podEvictionMs: 2_000 },
+    apiServer: { endpointReconcileMs: 2_000 },
     balancer: { healthPeriodMs: 100, healthTimeoutMs: 1_000 },
   },
   // etcd's and Kubernetes's own defaults.
@@ -31,6 +33,7 @@ const profiles: Readonly<Record<TimerProfile, ClusterTimers>> = {
     store: { tickMs: 100, heartbeatTicks: 1, electionTicks: 10 },
     leaderElection: { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 },
     node: { heartbeatMs: 10_000, monitorPeriodMs: 5_000, monitorGraceMs: 50_000, podEvictionMs: 300_000 },
+    apiServer: { endpointReconcileMs: 10_000 },
     balancer: { healthPeriodMs: 1_000, healthTimeoutMs: 3_000 },
   },
 };

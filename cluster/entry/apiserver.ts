@@ -3,7 +3,7 @@ import { connectStore } from "../../store/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr, storeClientAddress } from "../plan.ts";
 import { readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 
-await runEntry(async ({ spec, plan, index, platform }) => {
+await runEntry(async ({ spec, plan, index, timers, platform }) => {
   const store = connectStore({
     endpoints: Array.from(
       { length: spec.controlPlanes },
@@ -25,7 +25,10 @@ await runEntry(async ({ spec, plan, index, platform }) => {
       },
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
-      timers: {},
+      timers: {
+        endpointReconcileMs: timers.apiServer.endpointReconcileMs,
+        podTolerationSeconds: timers.node.podEvictionMs / 1000,
+      },
     },
     platform,
     store,

@@ -3,7 +3,7 @@ import { startControllerManager } from "../../controllers/mod.ts";
 import { apiServerUrls } from "../plan.ts";
 import { readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(({ spec, plan, timers, platform }) => {
+await runEntry(({ spec, plan, timers, platform, reportRole }) => {
   const tls = readIdentity("controller-manager");
   const transport = createTransport({ endpoints: apiServerUrls(spec), tls }, platform);
   const client = createRestClient(transport, { encoding: "json", userAgent: "sauropod-controller-manager" });
@@ -16,5 +16,6 @@ await runEntry(({ spec, plan, timers, platform }) => {
       podEvictionMs: timers.node.podEvictionMs,
     },
     clusterCaPem: tls.ca,
+    onRole: reportRole,
   }, { client, platform });
 });

@@ -1,16 +1,19 @@
 import { createRestClient, createTransport } from "../../client/mod.ts";
 import { startHollowNodes } from "../../kubelet/mod.ts";
-import { apiServerUrls } from "../plan.ts";
+import { apiServerUrls, hollowNodesHost, hollowPodCidr, kubeletPort } from "../plan.ts";
 import { readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(({ spec, timers, platform, dataDirectory }) => {
+await runEntry(({ spec, timers, platform }) => {
   const tls = readIdentity("hollow-nodes");
   const transport = createTransport({ endpoints: apiServerUrls(spec), tls, http2: true }, platform);
   const client = createRestClient(transport, { encoding: "msgpack", userAgent: "sauropod-hollow-nodes" });
   return startHollowNodes({
     count: spec.hollowNodes,
     prefix: "hollow",
-    dataDirectory: `${dataDirectory}/data/hollow-nodes`,
+    address: hollowNodesHost(spec),
+    port: kubeletPort,
+    tls,
+    podCidrOf: hollowPodCidr,
     timers: timers.node,
   }, { client, ...platform });
 });

@@ -17,6 +17,8 @@ await runEntry(({ spec, plan, index, timers, platform, dataDirectory }) => {
     podCidr: podCidr(spec, worker),
     tls,
     port: kubeletPort,
+    denoPath: Deno.execPath(),
+    owner: dataDirectory, // what `cluster stop` sweeps by
     timers: timers.node,
   }, { client, ...platform });
 });
