@@ -4,8 +4,10 @@ export const workersPerController = 8;
 export const ownWriteTimeoutMs = 30_000;
 /** How often a key that waits for its own write looks again, besides being woken by the informer's events. */
 export const ownWritePollMs = 100;
-/** Requests under way at once for one batch (upstream's burst of replicas per sync). */
-export const maxBatch = 500;
+/** Pods that a ReplicaSet makes or deletes in one round (upstream's burst of replicas). */
+export const burstReplicas = 500;
+/** Requests under way at once for one key: an apiserver takes 200 writes at a time from everybody, and answers 429 beyond. */
+export const maxBatch = 100;
 /** Slow start: the first batch of creations; each batch that succeeds doubles the next. */
 export const slowStartInitialBatch = 1;
 /** Endpoints in one EndpointSlice (upstream's default). */

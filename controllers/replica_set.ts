@@ -67,7 +67,7 @@ export function replicaSetController(informers: Informers): Controller {
           ? neighboursOf(controllerOf(replicaSet.metadata)?.uid, owned)
           : new Map(),
         failure: failures.get(key) ?? null,
-        burst: limits.maxBatch,
+        burst: limits.burstReplicas,
       };
       const decision = reconcileReplicaSet(view, turn.now);
       try {

@@ -46,6 +46,8 @@ class World implements AsyncDisposable {
   readonly server: TestServer;
   readonly client: RestClient;
   readonly managers = new Map<string, { component: Component; role: string; cut: boolean }>();
+  /** `METHOD path` of what the managers wrote. */
+  readonly writes: string[] = [];
   /** Nodes whose kubelet lives. */
   readonly living = new Set<string>();
   #seed = 0;
@@ -61,9 +63,10 @@ class World implements AsyncDisposable {
     return world;
   }
 
-  #transport(isCut: () => boolean): Transport {
+  #transport(isCut: () => boolean, writes: string[] = []): Transport {
     return (path, { method, headers, body, signal }) => {
       if (isCut()) return Promise.reject(new Error("cut off"));
+      if (method !== "GET") writes.push(`${method} ${path}`);
       const request = new Request(`https://test${path}`, {
         method,
         headers,
@@ -101,7 +104,8 @@ class World implements AsyncDisposable {
 
   async startManager(identity: string): Promise<void> {
     const state = { role: "", cut: false };
-    const client = createRestClient(this.#transport(() => state.cut), { encoding: "json", userAgent: identity });
+    const transport = this.#transport(() => state.cut, this.writes);
+    const client = createRestClient(transport, { encoding: "json", userAgent: identity });
     const { time } = this.server;
     const component = startControllerManager({
       identity,
@@ -238,7 +242,8 @@ function web(replicas = 3): Deployment {
   };
 }
 
-const setImage = (image: string) => ({ spec: { template: { spec: { containers: [{ name: "c", image }] } } } });
+const ports = [{ name: "http", containerPort: 8080 }];
+const setImage = (image: string) => ({ spec: { template: { spec: { containers: [{ name: "c", image, ports }] } } } });
 
 Deno.test("controllers make a Deployment's pods, roll a new template out, scale, undo and clean up on delete", async () => {
   await using world = await World.begin();
@@ -278,6 +283,33 @@ Deno.test("controllers make a Deployment's pods, roll a new template out, scale,
   }
   assert.deepEqual((await world.list(replicaSets)).length, 0);
   assert.deepEqual((await world.list(pods)).length, 0);
+});
+
+Deno.test("controllers write nothing while nothing changes, but for the leader's Lease", async () => {
+  await using world = await World.begin();
+  await world.addNode("n1");
+  await world.client.create<Service>(services, {
+    metadata: { name: "web", namespace: "default" },
+    spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
+  });
+  await world.client.create<Deployment>(deployments, web(3));
+  await world.rolledOut("web");
+  await world.pass(1_000);
+  world.writes.length = 0;
+  await world.pass(10_000);
+  const others = world.writes.filter((each) => !each.endsWith("/leases/kube-controller-manager"));
+  assert.deepEqual(others, []);
+  assert.ok(world.writes.length > 20, "the Lease is renewed");
+});
+
+Deno.test("a Deployment of 500 replicas is made with one create a pod, and few other writes", async () => {
+  await using world = await World.begin();
+  await world.addNode("n1");
+  await world.client.create<Deployment>(deployments, web(500));
+  await world.rolledOut("web", 10_000);
+  const of = (pattern: RegExp) => world.writes.filter((each) => pattern.test(each)).length;
+  assert.equal(of(/^POST .*\/pods$/), 500);
+  assert.ok(of(/replicasets|deployments/) < 100, `${of(/replicasets|deployments/)} writes to the owners`);
 });
 
 Deno.test("a Deployment deleted in the foreground goes after its dependents", async () => {
