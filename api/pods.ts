@@ -23,7 +23,8 @@ export function podRequests(pod: Pod): Map<string, Quantity> {
   const spec = pod.spec;
   const total: ResourceMap = new Map();
   if (spec === undefined) return total;
-  for (const container of spec.containers) addList(total, container.resources?.requests);
+  // Before validation a required list may still be missing.
+  for (const container of spec.containers ?? []) addList(total, container.resources?.requests);
   const sidecars: ResourceMap = new Map();
   const initPeak: ResourceMap = new Map();
   for (const container of spec.initContainers ?? []) {

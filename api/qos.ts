@@ -16,7 +16,7 @@ export function podQosClass(pod: Pod): QosClass {
   if (spec === undefined) return "BestEffort";
   const podLevel = spec.resources;
   if (podLevel !== undefined && (hasAny(podLevel.requests) || hasAny(podLevel.limits))) return classOf([podLevel]);
-  const containers: Container[] = [...spec.containers, ...spec.initContainers ?? []];
+  const containers: Container[] = [...spec.containers ?? [], ...spec.initContainers ?? []];
   return classOf(containers.map((container) => container.resources ?? {}));
 }
 

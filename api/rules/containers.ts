@@ -41,7 +41,7 @@ function validateContainers(containers: readonly Container[], around: Surroundin
   for (const [i, container] of containers.entries()) {
     const at = `${path}[${i}]`;
     errors.push(...validateCommon(container, around, at));
-    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name ?? ""));
     names.add(container.name);
     errors.push(...validateLifecycle(container.lifecycle, around.graceSeconds, `${at}.lifecycle`));
     for (const kind of probeKinds) {
@@ -65,7 +65,7 @@ function validateInitContainers(spec: PodSpec, around: Surroundings, path: strin
     if (restartPolicy !== undefined && restartPolicy !== "Always") {
       errors.push(notSupported(`${at}.restartPolicy`, restartPolicy, ["Always"]));
     }
-    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name ?? ""));
     else if (!unset(container.name)) names.add(container.name);
     // Init containers run one by one, so each is checked alone.
     errors.push(...hostPortConflicts([container], path));
@@ -91,7 +91,7 @@ function validateEphemeralContainers(spec: PodSpec, around: Surroundings, path: 
   for (const [i, container] of (spec.ephemeralContainers ?? []).entries()) {
     const at = `${path}[${i}]`;
     errors.push(...validateCommon(container, around, at));
-    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name ?? ""));
     names.add(container.name);
     const target = container.targetContainerName ?? "";
     if (target !== "" && !others.has(target)) errors.push(notFound(`${at}.targetContainerName`, target));
@@ -166,13 +166,13 @@ function validateResizePolicy(
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [i, policy] of policies.entries()) {
-    if (seen.has(policy.resourceName)) errors.push(duplicate(`${path}[${i}]`, policy.resourceName));
+    if (seen.has(policy.resourceName)) errors.push(duplicate(`${path}[${i}]`, policy.resourceName ?? ""));
     seen.add(policy.resourceName);
     errors.push(...oneOf(policy.resourceName, path, ["cpu", "memory"]));
     errors.push(...oneOf(policy.restartPolicy, path, ["NotRequired", "RestartContainer"]));
     if (podRestartPolicy === "Never" && policy.restartPolicy !== "NotRequired") {
       const text = "must be 'NotRequired' when `restartPolicy` is 'Never'";
-      errors.push(invalid(path, policy.restartPolicy, text));
+      errors.push(invalid(path, policy.restartPolicy ?? "", text));
     }
   }
   return errors;

@@ -22,7 +22,7 @@ export function validateVolumes(volumes: readonly Volume[], path: string): Field
     errors.push(...validateSource(volume, at));
     if (unset(volume.name)) errors.push(required(`${at}.name`));
     else errors.push(...labelAt(volume.name, `${at}.name`));
-    if (names.has(volume.name)) errors.push(duplicate(`${at}.name`, volume.name));
+    if (names.has(volume.name)) errors.push(duplicate(`${at}.name`, volume.name ?? ""));
     names.add(volume.name);
   }
   return errors;
@@ -165,9 +165,9 @@ export function validateMounts(
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
     const at = `${path}[${i}]`;
     if (unset(mount.name)) errors.push(required(`${at}.name`));
-    if (!volumes.has(mount.name)) errors.push(notFound(`${at}.name`, mount.name));
+    if (!volumes.has(mount.name)) errors.push(notFound(`${at}.name`, mount.name ?? ""));
     if (unset(mount.mountPath)) errors.push(required(`${at}.mountPath`));
-    if (paths.has(mount.mountPath)) errors.push(invalid(`${at}.mountPath`, mount.mountPath, "must be unique"));
+    if (paths.has(mount.mountPath)) errors.push(invalid(`${at}.mountPath`, mount.mountPath ?? "", "must be unique"));
     paths.add(mount.mountPath);
     if (devices.some((device) => device.name === mount.name)) {
       errors.push(invalid(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
