@@ -136,7 +136,7 @@ function mapText(map: Readonly<Record<string, string>> | undefined): string {
 
 /** `$(NAME)` becomes its value, `$$` becomes `$`, an unknown name stays as written. */
 export function expand(text: string, env: Readonly<Record<string, string>>): string {
-  return text.replace(/\$(?:\$|\(([^()]*)\))/g, (match, name: string | undefined) => {
+  return text.replace(/\$(?:\$|\(([^)]*)\))/g, (match, name: string | undefined) => {
     if (name === undefined) return "$";
     return Object.hasOwn(env, name) ? env[name] ?? "" : match;
   });
