@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { events, namespaces, nodes, pods } from "../../api/resources.ts";
+import { events, namespaces, nodes, pods, serviceAccounts } from "../../api/resources.ts";
 import type { CoreV1Event, Node, Pod } from "../../api/gen/types.ts";
 import { createApiServer } from "../../apiserver/mod.ts";
 import { createRestClient, isConflict, type RestClient, type Transport } from "../../client/mod.ts";
@@ -61,6 +61,8 @@ async function withWorld(body: (world: World) => Promise<void>): Promise<void> {
     for (const name of ["default", "kube-system"]) {
       await client.create(namespaces, { metadata: { name } }).catch(() => {}); // bootstrap may have been quicker
     }
+    // What a controller makes for every namespace.
+    await client.create(serviceAccounts, { metadata: { name: "default", namespace: "default" } });
     await body({
       platform,
       client,
