@@ -1,4 +1,4 @@
-import type { Disk } from "../../platform/mod.ts";
+import { type Disk, DiskError } from "../../platform/mod.ts";
 import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
 import { StoreError } from "../types.ts";
 import { type ChainPoint, chainStart, decodeSegment, encodeFrame, type SegmentContent } from "./codec.ts";
@@ -41,7 +41,6 @@ const noSnapshot: SnapshotPoint = { index: 0, term: 0 };
 export async function openStorage(options: WalOptions): Promise<Storage> {
   const { disk, directory } = options;
   await disk.mkdir(directory);
-  await disk.syncDirectory(directory.slice(0, Math.max(1, directory.lastIndexOf("/"))));
   const snapshots = new SnapshotFiles(disk, directory);
   const segments = await listSegments(disk, directory);
   await disk.remove(sparePath(directory));
@@ -49,6 +48,7 @@ export async function openStorage(options: WalOptions): Promise<Storage> {
   const replay = new LogReplay();
   if (segments.length === 0) {
     if ((await snapshots.list()).length > 0) throw corrupt(directory, "snapshots but no log");
+    await syncAncestors(disk, directory);
     const wal = await createWal(options);
     const restored = { hardState: replay.hardState, snapshot: noSnapshot, snapshotData: null, entries: [] };
     return { wal, snapshots, restored, tornBytes: 0 };
@@ -133,6 +133,22 @@ async function chooseSnapshot(
   const entries = replay.entriesAfter(noSnapshot);
   if (entries === null) throw corrupt(directory, "no readable snapshot that the log joins");
   return { hardState, snapshot: noSnapshot, snapshotData: null, entries };
+}
+
+/**
+ * A new directory is as durable as the name it has in its parent, and so on up. Before the first segment every one is
+ * synced: an earlier start may have made them and died. One that we may not open was not made by us.
+ */
+async function syncAncestors(disk: Disk, directory: string): Promise<void> {
+  for (let path = directory; path !== ""; path = path.slice(0, path.lastIndexOf("/"))) {
+    const parent = path.slice(0, Math.max(path.startsWith("/") ? 1 : 0, path.lastIndexOf("/"))) || ".";
+    try {
+      await disk.syncDirectory(parent);
+    } catch (error) {
+      if (!(error instanceof DiskError && error.kind === "permission")) throw error;
+    }
+    if (!path.includes("/")) return;
+  }
 }
 
 async function createWal(options: WalOptions): Promise<Wal> {
