@@ -1,8 +1,7 @@
-import { toLatin1 } from "../../base/bytes.ts";
 import { storeLimits } from "../limits.ts";
 import type { Operation, RangeRequest, TxnRequest } from "../types.ts";
 import { type Refusal, refuse } from "./command.ts";
-import { contains, type Interval, intervalOf } from "./interval.ts";
+import { contains, type Interval, intervalOf, keyText } from "./interval.ts";
 
 /** Refuses what can be refused without looking at the data: sizes, empty keys, a key put twice. Null: fine. */
 export function checkTxn(request: TxnRequest): Refusal | null {
@@ -15,10 +14,7 @@ export function checkTxn(request: TxnRequest): Refusal | null {
   }
   const shape = checkShape(request, storeLimits.txnOperationsMax);
   if (shape !== null) return shape;
-  const success = touchedKeys(request.success);
-  if ("ok" in success) return success;
-  const failure = touchedKeys(request.failure);
-  return "ok" in failure ? failure : null;
+  return checkKeys(request.success) ?? checkKeys(request.failure);
 }
 
 export function checkRange(request: RangeRequest): Refusal | null {
@@ -95,6 +91,13 @@ function checkOperation(operation: Operation, budget: number): Refusal | null {
   }
 }
 
+/** Most transactions have one operation a branch, which cannot clash with another. */
+function checkKeys(operations: readonly Operation[]): Refusal | null {
+  if (operations.length === 0 || (operations.length === 1 && operations[0]?.kind !== "txn")) return null;
+  const touched = touchedKeys(operations);
+  return "ok" in touched ? touched : null;
+}
+
 interface Touched {
   readonly puts: Map<string, number>;
   readonly deletes: Interval[];
@@ -134,7 +137,7 @@ function touchedKeys(operations: readonly Operation[]): Touched | Refusal {
   }
   for (const operation of operations) {
     if (operation.kind !== "put") continue;
-    const key = toLatin1(operation.key);
+    const key = keyText(operation.key);
     if (puts.has(key) || deletes.some((interval) => contains(interval, key))) return duplicateKey();
     puts.set(key, 0);
   }

@@ -1,4 +1,4 @@
-import { compareBytes, emptyBytes, toLatin1 } from "../../base/bytes.ts";
+import { compareBytes, emptyBytes } from "../../base/bytes.ts";
 import { LeaseTable } from "../lease/lease_table.ts";
 import { storeLimits } from "../limits.ts";
 import type {
@@ -16,7 +16,7 @@ import type {
 import { checkRange, checkTxn } from "./check.ts";
 import { type Command, type CommandResult, type Refusal, refuse } from "./command.ts";
 import { History, type HistoryEntry } from "./history.ts";
-import { intervalOf } from "./interval.ts";
+import { intervalOf, keyText } from "./interval.ts";
 import { isTombstone, KeyIndex, type KeyRecord, liveAt, tombstone } from "./key_index.ts";
 
 /** What one applied command did: its answer, and the writes in order, all of revision `revision`. */
@@ -115,7 +115,7 @@ export class Mvcc {
 
   /** Adds one version from a snapshot. Versions come in history order, those of no history entry first. */
   load(kv: KeyValue): void {
-    const text = toLatin1(kv.key);
+    const text = keyText(kv.key);
     const known = this.index.get(text);
     // One key object for all versions of a key.
     const shared = known === undefined ? kv : { ...kv, key: known.latest.key };
@@ -210,7 +210,7 @@ export class Mvcc {
         const lease = operation.lease ?? 0n;
         if (lease !== 0n && !this.leases.has(lease)) return leaseNotFound(lease);
         if (operation.ignoreValue !== true && operation.ignoreLease !== true) continue;
-        const record = this.index.get(toLatin1(operation.key));
+        const record = this.index.get(keyText(operation.key));
         if (record === undefined || isTombstone(record.latest)) {
           return refuse("KeyNotFound", "Cannot put with ignoreValue or ignoreLease: the key does not exist");
         }
@@ -265,7 +265,7 @@ export class Mvcc {
   }
 
   #put(operation: Operation & { kind: "put" }, changes: HistoryEntry[]): OperationResponse {
-    const text = toLatin1(operation.key);
+    const text = keyText(operation.key);
     const record = this.index.get(text);
     const before = record === undefined || isTombstone(record.latest) ? undefined : record.latest;
     const revision = (this.#revision + 1) as Revision;
