@@ -1,5 +1,5 @@
 import type { Evaluation } from "./evaluation.ts";
-import type { PodInfo } from "./node_info.ts";
+import type { NodeInfo, PodInfo } from "./node_info.ts";
 import { pluginScores } from "./reference.ts";
 import { reasonTexts } from "./reasons.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -41,15 +41,12 @@ export function bestNodes(
   count: number,
 ): NodeVerdict[] {
   const best: { index: number; total: number }[] = [];
-  for (let index = 0; index < snapshot.nodes.length; index++) {
+  const others = count - 1;
+  for (let index = 0; others > 0 && index < snapshot.nodes.length; index++) {
     const total = evaluation.score(index);
     if (total < 0 || index === chosen) continue;
-    const worst = best[best.length - 1];
-    if (best.length === count - 1 && worst !== undefined && worst.total >= total) continue;
-    let at = best.length;
-    while (at > 0 && (best[at - 1]?.total ?? 0) < total) at--;
-    best.splice(at, 0, { index, total });
-    if (best.length >= count) best.pop();
+    if (best.length === others && total <= (best[others - 1]?.total ?? -1)) continue;
+    insert(best, { index, total }, others, (a, b) => a.total > b.total);
   }
   best.unshift({ index: chosen, total: evaluation.score(chosen) });
   const verdicts: NodeVerdict[] = [];
@@ -67,11 +64,21 @@ export function rejectedNodes(
   evaluation: Evaluation,
   count: number,
 ): NodeVerdict[] {
-  return snapshot.nodes
-    .filter(({ index }) => evaluation.reason(index) !== 0)
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .slice(0, count)
-    .map((node) => ({ node: node.name, reasons: reasonTexts(evaluation.reason(node.index), pod, node) }));
+  const first: NodeInfo[] = [];
+  for (const node of snapshot.nodes) {
+    if (evaluation.reason(node.index) !== 0) insert(first, node, count, (a, b) => a.name < b.name);
+  }
+  return first.map((node) => ({ node: node.name, reasons: reasonTexts(evaluation.reason(node.index), pod, node) }));
+}
+
+/** Keeps `list` sorted and at most `limit` long: a whole sort of 5,000 nodes would cost more than the decision. */
+function insert<T>(list: T[], item: T, limit: number, before: (a: T, b: T) => boolean): void {
+  const last = list[list.length - 1];
+  if (list.length >= limit && (last === undefined || !before(item, last))) return;
+  let at = list.length;
+  for (let other = list[at - 1]; at > 0 && other !== undefined && before(item, other); other = list[at - 1]) at--;
+  list.splice(at, 0, item);
+  if (list.length > limit) list.pop();
 }
 
 /** The last decisions, in a ring. */
