@@ -124,8 +124,8 @@ function triggerOf(namespace: string, selection: Selection): string | null {
 }
 
 /**
- * Feeds `watcher` from the store's own history until the ring reaches back far enough, then subscribes it. Resolves when
- * the store has agreed to the watch: a compacted revision is refused before the response begins.
+ * Feeds `watcher` from the store's own history until the ring reaches back far enough, then subscribes it. Resolves with
+ * the first that the store delivers: a compacted revision is refused before the response begins.
  */
 function replay(deps: ReadDeps, cache: ResourceCache, watcher: Watcher, after: number): Promise<void> {
   const { resource } = cache;
@@ -149,20 +149,16 @@ function replay(deps: ReadDeps, cache: ResourceCache, watcher: Watcher, after: n
     source = deps.store.store.watch(
       { key, rangeEnd: prefixEnd(key), startRevision: after + 1, prevKv: true },
       {
-        onCreated: () => {
-          if (done) return;
-          resolve();
-          // Nothing may ever have happened since: then no event would come to end the replay.
-          source?.requestProgress();
-        },
         onEvents: (events, revision) => {
           if (done) return;
+          resolve();
           for (const event of events) watcher.offer(changeOf(cache, event));
           reached = revision;
           catchUp();
         },
         onProgress: (revision) => {
           if (done) return;
+          resolve();
           reached = Math.max(reached, revision);
           catchUp();
         },
@@ -179,6 +175,7 @@ function replay(deps: ReadDeps, cache: ResourceCache, watcher: Watcher, after: n
       },
     );
     if (done) source.cancel();
+    // Nothing may have happened since: then no event would come to end the replay.
     else source.requestProgress();
   });
 }
