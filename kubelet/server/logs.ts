@@ -81,11 +81,18 @@ function splitLines(bytes: Uint8Array): LogLine[] {
   return lines;
 }
 
-/** Where the log ends now. */
-export async function logEnd(runtime: ContainerRuntime, id: string): Promise<LogCursor> {
+/** Where the log ends now. @param visit gets all lines before that */
+export async function logEnd(
+  runtime: ContainerRuntime,
+  id: string,
+  visit: (lines: LogLine[]) => void = () => {},
+): Promise<LogCursor> {
   await runtime.flushLog(id);
   let chunk = await runtime.readLog(id, null);
-  while (chunk.bytes.length > 0) chunk = await runtime.readLog(id, chunk.cursor);
+  while (chunk.bytes.length > 0) {
+    visit(splitLines(chunk.bytes));
+    chunk = await runtime.readLog(id, chunk.cursor);
+  }
   return chunk.cursor;
 }
 
@@ -143,12 +150,11 @@ async function* chosen(
   let from: LogCursor | null = null;
   if (options.tailLines >= 0) {
     // What is there now is at most one log file, so the lines kept are bounded by it.
-    from = await logEnd(runtime, id);
     const last: LogLine[] = [];
-    for await (const lines of logLines(runtime, id, { follow: false, from: null, signal }, timers)) {
+    from = await logEnd(runtime, id, (lines) => {
       for (const line of lines) if (line.timeMs >= options.sinceMs) last.push(line);
       if (last.length > options.tailLines) last.splice(0, last.length - options.tailLines);
-    }
+    });
     const bytes = render(last);
     if (bytes.length > 0) yield bytes;
     if (!options.follow || left <= 0) return;

@@ -125,8 +125,7 @@ Deno.test("the kubelet's server lets everyone ask for its health and only the ap
   }));
 
 Deno.test("containerLogs chooses lines by tail, time, bytes, and dates them when asked", () =>
-  withPod(["sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done"], async ({ ask, runtime, id }) => {
-    await runtime.stopContainer(id, 5000);
+  withPod(["sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done"], async ({ ask }) => {
     const logs = async (query: string) => await (await ask(`/containerLogs/default/web/main?${query}`)).text();
     assert.equal(await logs("follow=true"), "line 1\nline 2\nline 3\nline 4\nline 5\n");
     assert.equal(await logs("tailLines=2"), "line 4\nline 5\n");
