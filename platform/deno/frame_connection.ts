@@ -98,7 +98,8 @@ export class WireFrameConnection implements FrameConnection {
     this.#bufferedBytes = 0;
     clearTimeout(this.#start);
     clearTimeout(this.#deadline);
-    this.#wire.destroy();
+    if (error === undefined && this.#queue.length === 0 && !this.#flushing) this.#wire.close();
+    else this.#wire.destroy();
     this.#onClosed();
     // Never inside close() or send(): callers would be re-entered in the middle of their own change.
     queueMicrotask(() => this.onClose(error));

@@ -43,6 +43,7 @@ async function dialTcp(host: string, port: number, tls: TlsIdentity | undefined)
 /** Deno.connectTls checks the certificate against the name it dials; another name needs node:tls, loaded only then. */
 async function dialTlsNamed(host: string, port: number, tls: TlsIdentity, serverName: string): Promise<Wire> {
   const { connect } = await import("node:tls");
+  const { takeFlowControl } = await import("./tls_server.ts");
   return await new Promise((resolve, reject) => {
     const socket = connect({ host, port, servername: serverName, ca: tls.ca, cert: tls.cert, key: tls.key });
     socket.once("error", reject);
@@ -50,7 +51,10 @@ async function dialTlsNamed(host: string, port: number, tls: TlsIdentity, server
       socket.off("error", reject);
       socket.on("error", () => socket.destroy());
       socket.setNoDelay(true);
-      if (socket.authorized === true) return resolve(nodeWire(socket));
+      if (socket.authorized === true) {
+        takeFlowControl(socket);
+        return resolve(nodeWire(socket));
+      }
       socket.destroy();
       reject(new NetworkError(`The certificate does not prove ${serverName}: ${String(socket.authorizationError)}`));
     });
@@ -184,7 +188,7 @@ async function listenWithTls(
 ): Promise<Listener> {
   const at = parseAddress(address);
   if (at.kind === "unix") throw new NetworkError("A unix socket takes no TLS: its mode is its guard");
-  const { listenTls, peerOf } = await import("./tls_server.ts");
+  const { listenTls, peerOf, takeFlowControl } = await import("./tls_server.ts");
   const accepted = new Accepted();
   let closed = false;
   const server = await listenTls({
@@ -194,6 +198,7 @@ async function listenWithTls(
     clientCertificates: "require",
     onConnection(socket) {
       if (closed) return void socket.destroy(); // its handshake was under way
+      takeFlowControl(socket);
       const remote = tcpAddress(socket.remoteAddress ?? "", socket.remotePort ?? 0);
       accepted.add(nodeWire(socket), remote, peerOf(socket), accept);
     },

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { lingerMs, maxBackDials, slowReaderMs, sourceQuarantineMs } from "../limits.ts";
 import type { PeerIdentity, TlsIdentity } from "../mod.ts";
-import { listenTls, peerOf } from "./tls_server.ts";
+import { type FlowControl, listenTls, peerOf, takeFlowControl } from "./tls_server.ts";
 
 /** Who stands behind one back connection. */
 export interface Caller {
@@ -75,7 +75,9 @@ class TlsFront {
   accept(socket: TLSSocket): void {
     if (this.#closed) return void socket.destroy(); // its handshake was under way
     this.#track(socket);
-    this.#dialBack(socket, maxBackDials);
+    const flow = takeFlowControl(socket);
+    flow.stop();
+    this.#dialBack(socket, flow, maxBackDials);
   }
 
   #track(socket: Socket): void {
@@ -92,13 +94,13 @@ class TlsFront {
     return this.#quarantine.has(source) || this.#callers.has(source);
   }
 
-  #dialBack(socket: TLSSocket, triesLeft: number): void {
+  #dialBack(socket: TLSSocket, flow: FlowControl, triesLeft: number): void {
     const localAddress = sourceHost();
     const back = connect({ port: this.#options.backPort, host: "127.0.0.1", localAddress, allowHalfOpen: true });
     this.#track(back);
     const onEarlyClose = (): void => void back.destroy();
     socket.once("close", onEarlyClose);
-    back.once("error", () => socket.destroy());
+    back.on("error", () => socket.destroy());
     back.once("connect", () => {
       const port = back.localPort;
       if (port === undefined || socket.destroyed) return void (back.destroy(), socket.destroy());
@@ -106,15 +108,15 @@ class TlsFront {
       if (this.#quarantined(source)) {
         socket.off("close", onEarlyClose);
         // Dialled before this one is dropped, or the kernel may well hand out the same source again.
-        if (triesLeft > 0) this.#dialBack(socket, triesLeft - 1);
+        if (triesLeft > 0) this.#dialBack(socket, flow, triesLeft - 1);
         else socket.destroy();
         return void back.destroy();
       }
-      this.#join(socket, back, source);
+      this.#join(socket, flow, back, source);
     });
   }
 
-  #join(socket: TLSSocket, back: Socket, source: string): void {
+  #join(socket: TLSSocket, flow: FlowControl, back: Socket, source: string): void {
     back.setNoDelay(true);
     const remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
     const peer = this.#options.clientCertificates ? peerOf(socket) : null;
@@ -131,9 +133,19 @@ class TlsFront {
         if (!socket.destroyed) deadline = setTimeout(() => socket.destroy(), lingerMs);
       });
     });
-    socket.pipe(back);
+    pump(socket, flow, back);
     back.pipe(socket);
   }
+}
+
+/** As `socket.pipe(back)`, which would neither hold the client back nor always see it go: {@linkcode takeFlowControl}. */
+function pump(socket: TLSSocket, flow: FlowControl, back: Socket): void {
+  socket.on("data", (chunk: Uint8Array) => {
+    if (!back.write(chunk)) flow.stop();
+  });
+  back.on("drain", () => flow.start());
+  socket.on("end", () => back.end());
+  flow.start();
 }
 
 export async function openFront(options: FrontOptions): Promise<Front> {

@@ -38,6 +38,48 @@ export function peerOf(socket: TLSSocket): PeerIdentity | null {
   return { commonName, organizations: "O" in subject ? texts(subject.O) : [] };
 }
 
+/** Stops and restarts the delivery of a socket's data. */
+export interface FlowControl {
+  stop(): void;
+  start(): void;
+}
+
+interface Handle {
+  readStart(): void;
+  readStop(): void;
+}
+
+/** The TCP socket's own handle below the TLS socket's; null where this Deno keeps it elsewhere. */
+function tcpHandle(socket: TLSSocket): Handle | null {
+  const parent: unknown = Reflect.get(socket, "_parent");
+  const handle: unknown = typeof parent === "object" && parent !== null ? Reflect.get(parent, "_handle") : null;
+  if (typeof handle !== "object" || handle === null) return null;
+  const [start, stop] = [Reflect.get(handle, "readStart"), Reflect.get(handle, "readStop")];
+  if (typeof start !== "function" || typeof stop !== "function") return null;
+  return { readStart: () => void start.call(handle), readStop: () => void stop.call(handle) };
+}
+
+/**
+ * Deno 2.9.6's TLS sockets do not hold a sender back: a paused one goes on reading and decrypting into memory without
+ * a bound, and if the stream ends meanwhile, `end` and `close` may never come. So the TLS stream is never let to pause
+ * by itself (no limit to its buffer), and whoever takes the data stops the TCP socket below it, which does hold back.
+ * Call it in the turn in which the socket came.
+ */
+export function takeFlowControl(socket: TLSSocket): FlowControl {
+  const state: unknown = Reflect.get(socket, "_readableState");
+  const handle = tcpHandle(socket);
+  if (handle === null || typeof state !== "object" || state === null) {
+    return { stop: () => void socket.pause(), start: () => void socket.resume() };
+  }
+  Reflect.set(state, "highWaterMark", Infinity);
+  return {
+    stop: () => handle.readStop(),
+    start() {
+      if (!socket.destroyed) handle.readStart();
+    },
+  };
+}
+
 export function listenTls(options: TlsServerOptions): Promise<TlsServer> {
   const server = createServer({
     key: options.tls.key,

@@ -1,6 +1,13 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
-import { type HttpHandler, type HttpListener, NetworkError, type PeerIdentity, type Platform } from "../mod.ts";
+import {
+  type FrameConnection,
+  type HttpHandler,
+  type HttpListener,
+  NetworkError,
+  type PeerIdentity,
+  type Platform,
+} from "../mod.ts";
 import { createDenoPlatform } from "./mod.ts";
 import { createTestAuthority, type TestAuthority } from "./test_certificates.ts";
 
@@ -185,6 +192,46 @@ Deno.test("Http.serve with TLS makes the source of a body wait for a reader that
   });
 });
 
+Deno.test("Http.serve with TLS shows a client that went away in the middle of an upload that had to wait", async () => {
+  let goOn = (): void => {};
+  const gone = new Promise<void>((resolve) => void (goOn = resolve));
+  let outcome = "";
+  let received = 0;
+  await withServer(async (request) => {
+    await gone; // meanwhile every buffer on the way is full
+    try {
+      for await (const chunk of request.body ?? []) received += chunk.length;
+      outcome = "whole";
+    } catch {
+      outcome = "broken";
+    }
+    return new Response(null);
+  }, async ({ authority, listener }) => {
+    const port = Number(new URL(listener.url).port);
+    const conn = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [authority.ca] });
+    const head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n";
+    await conn.write(utf8(head));
+    let sent = 0;
+    let sentAt = performance.now();
+    async function fill(): Promise<void> {
+      const chunk = new Uint8Array(65_536);
+      for (;;) {
+        sent += await conn.write(chunk);
+        sentAt = performance.now();
+      }
+    }
+    const filling = fill().catch(() => {});
+    await until(() => sent > 0 && performance.now() - sentAt > 200);
+    ok(sent < 50_000_000, `${sent} bytes were taken for a handler that does not read`);
+    conn.close();
+    await filling;
+    goOn();
+    await until(() => outcome !== "");
+    equal(outcome, "broken");
+    ok(received > 100_000);
+  });
+});
+
 Deno.test("A WebSocket over TLS knows the client certificate and echoes", async () => {
   await withServer((request, context) => {
     const { response, channel } = context.upgradeWebSocket(request, "v5.channel.k8s.io");
@@ -233,6 +280,34 @@ Deno.test("Frames with TLS give the client's subject, and check the server's nam
   }
   deepEqual(peers, Array(2).fill({ commonName: "store-1", organizations: ["peers"] }));
   await rejects(frames.dial(listener.address, { tls: client, serverName: "elsewhere.test" }), NetworkError);
+  await listener.close();
+});
+
+Deno.test("FrameConnection.close with TLS delivers what was sent before, from either end", async () => {
+  const { frames } = platform().network;
+  const authority = await createTestAuthority("store-ca");
+  const tls = await authority.issue("store-0");
+  const results: string[] = [];
+  function count(side: string, connection: FrameConnection): void {
+    let bytes = 0;
+    connection.onFrame = (frame) => void (bytes += frame.length);
+    connection.onClose = (error) => void results.push(`${side} ${bytes} ${error?.message ?? "clean"}`);
+  }
+  function sendAndClose(connection: FrameConnection): void {
+    for (let i = 0; i < 100; i++) connection.send(new Uint8Array(10_000));
+    connection.close();
+  }
+  let speakFirst = true;
+  const listener = await frames.listen("tcp:127.0.0.1:0", { tls }, (connection) => {
+    if (speakFirst) sendAndClose(connection);
+    else count("server", connection);
+  });
+  count("client", await frames.dial(listener.address, { tls }));
+  await until(() => results.length === 1);
+  speakFirst = false;
+  sendAndClose(await frames.dial(listener.address, { tls }));
+  await until(() => results.length === 2);
+  deepEqual(results, ["client 1000000 clean", "server 1000000 clean"]);
   await listener.close();
 });
 

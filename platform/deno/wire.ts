@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { readBufferBytes } from "../limits.ts";
 
 /** A connected byte pipe below a frame connection: Deno's own socket, or node's where client certificates are asked for. */
@@ -7,7 +7,9 @@ export interface Wire {
   start(onData: (chunk: Uint8Array) => void, onEnd: (error?: Error) => void): void;
   /** Resolves when the kernel has taken all of `bytes`. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Idempotent. */
+  /** Says goodbye and ends; what was written has been taken. Idempotent. */
+  close(): void;
+  /** Ends at once. Idempotent. */
   destroy(): void;
 }
 
@@ -30,34 +32,45 @@ export function denoWire(conn: Deno.Conn): Wire {
       return destroyed ? undefined : asError(error);
     }
   }
+  function destroy(): void {
+    if (destroyed) return;
+    destroyed = true;
+    conn.close();
+  }
   return {
     start: (onData, onEnd) => void readAll(onData).then(onEnd),
     async write(bytes) {
       for (let at = 0; at < bytes.length;) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
     },
-    destroy() {
-      if (destroyed) return;
-      destroyed = true;
-      conn.close();
-    },
+    close: destroy,
+    destroy,
   };
 }
 
-/** Only types of node:net are used here, so that a process with unix sockets alone does not load it. */
-export function nodeWire(socket: Socket): Wire {
+/**
+ * A node:tls socket. Data flow from the first turn on and wait here for `start`, because the socket's own waiting loses
+ * the end of the stream (see tls_server.ts). Only types of node:tls are used: a process without TLS does not load it.
+ */
+export function nodeWire(socket: TLSSocket): Wire {
+  let early: Uint8Array[] = [];
+  let deliver = (chunk: Uint8Array): void => void early.push(chunk);
+  let ended = false;
+  let failure: Error | undefined;
+  let onEnded = (): void => {};
+  function end(): void {
+    if (ended) return;
+    ended = true;
+    onEnded();
+  }
+  socket.on("error", (error: Error) => void (failure = error));
+  socket.on("end", end);
+  socket.on("close", end);
+  socket.on("data", (chunk: Uint8Array) => deliver(chunk));
   return {
     start(onData, onEnd) {
-      let failure: Error | undefined;
-      let ended = false;
-      function end(): void {
+      onEnded = () => onEnd(failure);
+      deliver = (chunk) => {
         if (ended) return;
-        ended = true;
-        onEnd(failure);
-      }
-      socket.on("error", (error: Error) => void (failure = error));
-      socket.on("end", end);
-      socket.on("close", end);
-      socket.on("data", (chunk: Uint8Array) => {
         try {
           onData(chunk);
         } catch (error) {
@@ -65,13 +78,20 @@ export function nodeWire(socket: Socket): Wire {
           socket.destroy();
           end();
         }
-      });
+      };
+      const chunks = early;
+      early = [];
+      const endedEarly = ended;
+      ended = false;
+      for (const chunk of chunks) deliver(chunk);
+      if (endedEarly) end();
     },
     write(bytes) {
       return new Promise((resolve, reject) => {
         socket.write(bytes, (error?: Error | null) => error ? reject(error) : resolve());
       });
     },
+    close: () => void socket.destroySoon(),
     destroy: () => void socket.destroy(),
   };
 }
