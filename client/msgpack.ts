@@ -5,7 +5,6 @@ export interface MsgpackCodec {
 }
 
 export async function loadMsgpack(): Promise<MsgpackCodec> {
-  const { decode, encode } = await import("@msgpack/msgpack");
-  // An absent field and a field set to undefined are the same to JSON; keep it so here.
-  return { encode: (value) => encode(value, { ignoreUndefined: true }), decode: (bytes) => decode(bytes) };
+  const { decodeMsgpack, encodeMsgpack } = await import("../api/codec/msgpack.ts");
+  return { encode: encodeMsgpack, decode: decodeMsgpack };
 }

@@ -5,6 +5,7 @@ import { reconcileDeployment } from "./core/deployment.ts";
 import { replicaSetName } from "./core/deployment_sets.ts";
 import { ActionError } from "./execute.ts";
 import { index, type Informers } from "./informers.ts";
+import * as limits from "./limits.ts";
 import type { Controller } from "./runner.ts";
 
 export function deploymentController(informers: Informers): Controller {
@@ -19,10 +20,10 @@ export function deploymentController(informers: Informers): Controller {
         const owner = controllerOf(replicaSet.metadata);
         const namespace = replicaSet.metadata?.namespace ?? "";
         if (owner !== undefined) {
-          if (owner.kind === "Deployment") enqueue(`${namespace}/${owner.name}`);
+          if (owner.kind === "Deployment") enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
           return;
         }
-        for (const each of deployments.byIndex(index.namespace, namespace)) enqueue(keyOf(each));
+        for (const each of deployments.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
       }
       deployments.subscribe({
         added: (object) => enqueue(keyOf(object)),

@@ -3,6 +3,7 @@ import { matchesSelector, selectorFromLabels } from "../api/labels.ts";
 import { keyOf } from "../client/mod.ts";
 import { managedByLabel, managedByUs, reconcileEndpointSlices, serviceNameLabel } from "./core/endpoint_slice.ts";
 import { index, type Informers } from "./informers.ts";
+import * as limits from "./limits.ts";
 import type { Controller } from "./runner.ts";
 
 const zoneLabel = "topology.kubernetes.io/zone";
@@ -21,7 +22,7 @@ export function endpointSliceController(informers: Informers): Controller {
     subscribe(enqueue) {
       function enqueueFor(pod: Readonly<Pod>): void {
         for (const service of services.byIndex(index.namespace, pod.metadata?.namespace ?? "")) {
-          if (selects(service, pod)) enqueue(keyOf(service));
+          if (selects(service, pod)) enqueue(keyOf(service), limits.gatherMs);
         }
       }
       services.subscribe({

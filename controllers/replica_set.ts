@@ -34,12 +34,12 @@ export function replicaSetController(informers: Informers): Controller {
         const owner = controllerOf(pod.metadata);
         const namespace = pod.metadata?.namespace ?? "";
         if (owner !== undefined) {
-          if (owner.kind === "ReplicaSet") enqueue(`${namespace}/${owner.name}`);
+          if (owner.kind === "ReplicaSet") enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
           return;
         }
         // An orphan may be anybody's: few exist, so all ReplicaSets of its namespace look at it.
         if ((pod.metadata?.labels ?? null) === null) return;
-        for (const each of replicaSets.byIndex(index.namespace, namespace)) enqueue(keyOf(each));
+        for (const each of replicaSets.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
       }
       replicaSets.subscribe({
         added: (object) => enqueue(keyOf(object)),
