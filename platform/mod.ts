@@ -112,6 +112,7 @@ export class NetworkError extends Error {
  * Set `onFrame` and `onClose` in the same turn in which the connection was handed over.
  */
 export interface FrameConnection {
+  /** Null on the dialling side: the server's certificate is checked against its name, not read. */
   readonly peer: PeerIdentity | null;
   readonly remote: Address;
   onFrame: (frame: Uint8Array) => void;
@@ -178,6 +179,7 @@ export interface HttpListener extends Listener {
   readonly url: string;
 }
 
+/** One client serves any number of requests and watches at once: it opens further HTTP/2 connections as they fill up. */
 export interface HttpClient {
   /** As the web's fetch, absolute URL. Rejects with {@linkcode NetworkError} when no response came. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
