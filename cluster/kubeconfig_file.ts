@@ -1,5 +1,5 @@
 import { parse, stringify } from "yaml";
-import { mergeContext, removeContext } from "../client/kubeconfig.ts";
+import { mergeContext, removeContext } from "../client/mod.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout, readTextIfPresent, withLock, writeTextAtomic } from "./home.ts";
 import { balancerUrl } from "./plan.ts";
