@@ -38,13 +38,8 @@ export function isExpired(error: unknown): boolean {
 /** Whether the failed request certainly never reached a server. */
 export function wasNotSent(error: unknown): boolean {
   if (error instanceof TransportError) return error.outcome === "notSent";
-  if (error instanceof NetworkError) return error.notSent || wasRefused(error);
+  if (error instanceof NetworkError) return error.notSent;
   return false;
-}
-
-/** fetch tells a refused connection from a lost one by its message alone. */
-function wasRefused(error: NetworkError): boolean {
-  return /client error \(Connect\)/.test(error.message);
 }
 
 function failureCode(error: unknown): number {
