@@ -22,5 +22,10 @@ await runEntry(async ({ spec, plan, timers, platform, reportRole }) => {
     platform.timers.schedule(rolePollMs, watchRole);
   };
   watchRole();
+  // A member whose disk failed has stopped itself: a new process reads what is durable and begins again.
+  member.failed.then((error) => {
+    platform.log.error("the member has stopped itself", { error: error.message });
+    Deno.exit(1);
+  });
   return member;
 });
