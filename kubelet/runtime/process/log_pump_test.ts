@@ -5,7 +5,9 @@ import { parseLogLine } from "../../core/cri_log.ts";
 import { maxLogFileBytes, maxRawOutputBytes } from "../../limits.ts";
 import { LogPump } from "./log_pump.ts";
 
-const platform = createDenoPlatform({ component: "test", logLevel: "error" });
+const { timers, ...rest } = createDenoPlatform({ component: "test", logLevel: "error" });
+/** The pump looks only when the test says so: the test writes files in pieces and is not paused meanwhile. */
+const platform = { ...rest, timers: { ...timers, schedule: () => ({ cancel() {} }) } };
 
 function pumpOf(directory: string, calls: string[] = [], interactive = false): LogPump {
   return new LogPump({ directory, interactive }, {

@@ -489,7 +489,16 @@ export class ProcessRuntime implements ContainerRuntime {
       await live.ended.promise;
     }
     if (own.length === 0) return;
-    await signal(processes, await processesWith(disk, "SAUROPOD_SANDBOX_ID", sandbox.id), "KILL");
+    // A killed process takes a moment to go, and its address must not be another pod's before that.
+    const { clock, timers, log } = this.#deps;
+    const deadline = clock.monotonic() + limits.killWaitMs;
+    for (;;) {
+      const left = await processesWith(disk, "SAUROPOD_SANDBOX_ID", sandbox.id);
+      if (left.length === 0) return;
+      if (clock.monotonic() > deadline) return log.warn("processes do not end", { pod: sandbox.name, pids: left });
+      await signal(processes, left, "KILL");
+      await timers.sleep(10);
+    }
   }
 
   /** The environment of a container that an earlier kubelet started. */
