@@ -238,7 +238,7 @@ export function testRandom(seed: number): Random {
   };
 }
 
-const quiet: Log = {
+export const quiet: Log = {
   debug() {},
   info() {},
   warn() {},
