@@ -15,6 +15,8 @@ export class LogReplay {
   #entries: Entry[] = [];
   /** Null until something says where the log begins. */
   #first: LogIndex | null = null;
+  /** The snapshot that last replaced the whole log: nothing up to it is ever replaced again. */
+  #floor: LogIndex = 0;
   /** What is wrong with the log, if something is. */
   problem: string | null = null;
 
@@ -45,6 +47,7 @@ export class LogReplay {
     if (this.#entries[point.index - this.#first]?.term === point.term) return;
     this.#entries = [];
     this.#first = point.index + 1;
+    this.#floor = point.index;
   }
 
   #takeEntries(entries: readonly Entry[]): void {
@@ -55,12 +58,13 @@ export class LogReplay {
       this.problem ??= `entries ${this.lastIndex + 1} to ${from - 1} are missing`;
       return;
     }
-    const keep = from - this.#first;
-    if (keep < 0) {
+    if (from <= this.#floor) {
       this.problem ??= `entry ${from} replaces what a snapshot covers`;
       return;
     }
-    this.#entries.length = keep;
+    // The oldest segment kept may begin with entries that were replaced from further back, in one that is gone.
+    this.#first = Math.min(this.#first, from);
+    this.#entries.length = from - this.#first;
     for (const entry of entries) this.#entries.push(entry);
   }
 

@@ -1,5 +1,6 @@
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { createWorld, installTripwires, type World } from "../../platform/sim/mod.ts";
+import { type RangeRequest, type RangeResponse, type Store, StoreError } from "../../store/mod.ts";
 import { checkRegister } from "./checkers/linearizable.ts";
 import { Observer } from "./checkers/observer.ts";
 import { checkWatch } from "./checkers/watch_order.ts";
@@ -139,6 +140,18 @@ async function finish<T>(world: World, work: Promise<T>, limitMs: number, late: 
   return await work;
 }
 
+/** A client may need longer than a request's timeout to notice that a machine lost power: ask again. */
+async function patiently(world: World, store: Store, request: RangeRequest): Promise<RangeResponse> {
+  for (;;) {
+    try {
+      return await store.range(request);
+    } catch (error) {
+      if (!(error instanceof StoreError && (error.code === "NoLeader" || error.code === "Unavailable"))) throw error;
+      await new Promise<void>((resolve) => world.schedule(50, resolve));
+    }
+  }
+}
+
 type Fail = (what: string) => never;
 
 /** Every key that a client was told is written is there. */
@@ -149,7 +162,7 @@ async function checkAcknowledged(
   limitMs: number,
   fail: Fail,
 ): Promise<void> {
-  const range = client.store.range({ key: utf8("own/"), rangeEnd: utf8("own0"), keysOnly: true });
+  const range = patiently(world, client.store, { key: utf8("own/"), rangeEnd: utf8("own0"), keysOnly: true });
   const { kvs } = await finish(world, range, limitMs, () => fail("no answer to the last range"));
   const there = new Set(kvs.map((kv) => fromUtf8(kv.key)));
   for (const key of history.acknowledged) if (!there.has(key)) fail(`the acknowledged write of ${key} is lost`);
@@ -165,7 +178,7 @@ async function checkWatcher(
 ): Promise<void> {
   const { revision } = await finish(
     world,
-    other.store.range({ key: utf8("k0"), countOnly: true }),
+    patiently(world, other.store, { key: utf8("k0"), countOnly: true }),
     limitMs,
     () => fail("no answer to a count"),
   );

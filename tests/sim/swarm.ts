@@ -87,5 +87,7 @@ export function describeSwarm(swarm: Swarm): string {
 }
 
 function short(value: unknown): string {
-  return typeof value === "number" && Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "never";
+  return typeof value === "number" && Number.isFinite(value)
+    ? String(Number.isInteger(value) ? value : Number(value.toPrecision(3)))
+    : "never";
 }

@@ -23,6 +23,8 @@ export class Observer {
   readonly #committed = new Map<number, string>();
   readonly #entries = new Map<string, string>();
   readonly #votes = new Map<string, MemberId>();
+  /** The newest vote of each member that has left it, for another or for itself. */
+  readonly #givenVotes = new Map<MemberId, { term: number; to: MemberId }>();
   readonly #durable = new Map<MemberId, Durable>();
   readonly #stateHashes = new Map<number, string>();
   /** The process that counts: what an older one does after its death is no event. */
@@ -142,6 +144,10 @@ export class Observer {
 
   #confirmed(id: MemberId, save: Save): void {
     this.#durable.set(id, { ...afterSave(this.#of(id), save), pending: null });
+    for (const message of save.messages) { // these leave now
+      const to = message.kind === "vote" ? id : message.kind === "voteAnswer" && message.granted ? message.to : null;
+      if (to !== null) this.#givenVotes.set(id, { term: message.term, to });
+    }
   }
 
   /** A restart finds what was confirmed, with or without the one save that was under way. */
@@ -150,6 +156,11 @@ export class Observer {
     const possible = durable.pending === null ? [durable] : [durable, afterSave(durable, durable.pending)];
     const problems = possible.map((state) => difference(state, restored));
     if (!problems.includes(null)) this.#violated(`${id} restarted with less than it had made durable: ${problems[0]}`);
+    const given = this.#givenVotes.get(id);
+    const { term, vote } = restored.hardState;
+    if (given !== undefined && (term < given.term || (term === given.term && vote !== given.to))) {
+      this.#violated(`${id} voted for ${given.to} in term ${given.term} and restarted without knowing (§5.2)`);
+    }
     const log = new Map(restored.entries.map((entry) => [entry.index, entry.term]));
     const { hardState, snapshot } = restored;
     this.#durable.set(id, { hardState, snapshotIndex: snapshot.index, log, pending: null });

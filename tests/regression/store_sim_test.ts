@@ -1,0 +1,13 @@
+import { runSeed } from "../sim/run.ts";
+
+/** Seeds that once failed, and what they showed. The swarm of a seed changes with tests/sim/swarm.ts: keep the story. */
+const seeds: readonly [seed: number, story: string][] = [
+  [4, "a power loss took the data directory: its parents had not been synced when it was made"],
+  [1189, "the oldest segment kept began with entries that had been replaced from further back: the log was refused"],
+];
+
+for (const [seed, story] of seeds) {
+  Deno.test(`store simulator seed ${seed}: ${story}`, async () => {
+    await runSeed(seed);
+  });
+}
