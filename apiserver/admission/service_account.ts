@@ -18,7 +18,7 @@ export async function setServiceAccount(registry: Registry, namespace: string, p
   const strategy = registry.strategy(serviceAccounts);
   const cached = strategy.cache.get(namespace, name);
   const account = cached === undefined
-    ? (await readCurrent(registry, strategy, keyOf(strategy, namespace, name))).object
+    ? (await readCurrent(registry, keyOf(strategy, namespace, name))).object
     : parseCached(cached);
   if (account === null) {
     const why = `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;

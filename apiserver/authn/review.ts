@@ -44,7 +44,7 @@ async function uidOf(
   const cached = strategy.cache.get(namespace, name);
   // The cache may not have seen an account as young as its token.
   const object = cached === undefined
-    ? (await readCurrent(registry, strategy, keyOf(strategy, namespace, name))).object
+    ? (await readCurrent(registry, keyOf(strategy, namespace, name))).object
     : parseCached(cached);
   return object?.metadata?.uid;
 }

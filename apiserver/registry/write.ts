@@ -48,7 +48,7 @@ export function namespaceKey(name: string): Uint8Array {
 }
 
 /** The object as the store has it. Linearizable. */
-export async function readCurrent(registry: Registry, strategy: Strategy, key: Uint8Array): Promise<Current> {
+export async function readCurrent(registry: Registry, key: Uint8Array): Promise<Current> {
   const kv = await registry.store.get(key);
   return kv === null ? absent : decodeCurrent(kv.value, kv.modRevision);
 }
@@ -71,7 +71,7 @@ export async function modify(registry: Registry, context: WriteContext, it: Modi
   const cached = strategy.cache.get(it.namespace, it.name);
   let certain = cached === undefined;
   let current: Current = cached === undefined
-    ? await readCurrent(registry, strategy, key)
+    ? await readCurrent(registry, key)
     : { object: parseCached(cached), revision: cached.revision };
   let conflicts = 0;
   for (let attempt = 0; attempt < limits.updateAttempts; attempt++) {
@@ -81,7 +81,7 @@ export async function modify(registry: Registry, context: WriteContext, it: Modi
       if (next.kind === "keep" && !certain) throw new StaleDoubt();
     } catch (error) {
       if (certain) throw error;
-      const fresh = await readCurrent(registry, strategy, key);
+      const fresh = await readCurrent(registry, key);
       certain = true;
       if (fresh.revision === current.revision && !(error instanceof StaleDoubt)) throw error;
       current = fresh;

@@ -29,7 +29,7 @@ export async function handleSubresource(
     case "token":
       return await handleToken(registry, exchange, request);
     case "log":
-      return await handleLog(registry, deps, exchange, request);
+      return await handleLog(registry, deps, request);
     case "exec":
     case "attach":
       return await handleStream(registry, deps, exchange, request);

@@ -32,7 +32,7 @@ export async function findContainer(
   asked: string,
 ): Promise<ContainerPlace> {
   const strategy = registry.strategy(pods);
-  const { object: pod } = await readCurrent(registry, strategy, keyOf(strategy, namespace, name));
+  const { object: pod } = await readCurrent(registry, keyOf(strategy, namespace, name));
   if (pod === null) throw notFound(pods, name);
   const container = chooseContainer(pod, name, asked);
   const node = text(dig(pod, "spec", "nodeName"));
@@ -59,7 +59,7 @@ function names(pod: KubeObject, list: string): string[] {
 
 async function kubeletAddress(registry: Registry, node: string): Promise<string> {
   const strategy = registry.strategy(nodes);
-  const { object } = await readCurrent(registry, strategy, keyOf(strategy, "", node));
+  const { object } = await readCurrent(registry, keyOf(strategy, "", node));
   if (object === null) throw notFound(nodes, node);
   const addresses = items(dig(object, "status", "addresses")).map(record);
   const address = text(addresses.find((it) => it["type"] === "InternalIP")?.["address"]);

@@ -1,7 +1,6 @@
 import { invalid as invalidField } from "../../api/field_errors.ts";
 import { ApiError, badRequest, failure, internal, invalid } from "../../api/status.ts";
 import type { ServerDeps } from "../config.ts";
-import type { Exchange } from "../exchange.ts";
 import { limits } from "../limits.ts";
 import type { Registry } from "../registry/context.ts";
 import { holdLongRunning } from "../long_running.ts";
@@ -13,7 +12,6 @@ import { findContainer, kubeletClient } from "./kubelet.ts";
 export async function handleLog(
   registry: Registry,
   deps: ServerDeps,
-  exchange: Exchange,
   request: ResourceRequest,
 ): Promise<Response> {
   const query = logQuery(request.query);

@@ -28,7 +28,7 @@ export async function handleScale(
   const strategy = registry.strategy(request.info);
   if (request.verb === "get") {
     const key = keyOf(strategy, request.namespace, request.name);
-    const { object } = await readCurrent(registry, strategy, key);
+    const { object } = await readCurrent(registry, key);
     if (object === null) throw notFound(strategy.info, request.name);
     return respondValue(200, scaleOf(object), negotiated);
   }

@@ -145,7 +145,7 @@ function checkNodeMayAsk(exchange: Exchange, account: string, bound: Bound | und
 
 async function find(registry: Registry, info: typeof nodes, namespace: string, name: string): Promise<KubeObject> {
   const strategy = registry.strategy(info);
-  const { object } = await readCurrent(registry, strategy, keyOf(strategy, namespace, name));
+  const { object } = await readCurrent(registry, keyOf(strategy, namespace, name));
   if (object === null) throw notFound(info, name);
   return object;
 }
