@@ -1,0 +1,152 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { utf8 } from "../../base/bytes.ts";
+import { prng } from "../../base/prng.ts";
+import { maxFrameBytes } from "../../platform/limits.ts";
+import { createWorld } from "../../platform/sim/mod.ts";
+import { raftLimits } from "../raft/limits.ts";
+import type { Message } from "../raft/messages.ts";
+import { maxCommandBytes } from "../replica_limits.ts";
+import { decodePeerFrame, encodePeerFrame, type PeerFrame } from "./codec.ts";
+import { maxPeerBufferedBytes, snapshotChunkBytes, snapshotStallTicks, snapshotWindowChunks } from "./limits.ts";
+import { SnapshotReceiver, SnapshotSender } from "./snapshot_transfer.ts";
+import { Transport, type TransportEvents } from "./transport.ts";
+
+const link = { from: "a", to: "b" };
+const head = { ...link, term: 9_007_199_254_740_991 };
+const messages: readonly Message[] = [
+  { kind: "preVote", ...head, lastIndex: 4, lastTerm: 2, transfer: false },
+  { kind: "vote", ...head, lastIndex: 4, lastTerm: 2, transfer: true },
+  { kind: "preVoteAnswer", ...head, granted: true },
+  { kind: "voteAnswer", ...head, granted: false },
+  {
+    kind: "append",
+    ...head,
+    prevIndex: 7,
+    prevTerm: 3,
+    commit: 6,
+    entries: [
+      { index: 8, term: 3, kind: "noop", data: utf8("") },
+      { index: 9, term: 4, kind: "command", data: utf8("hello") },
+    ],
+  },
+  { kind: "append", ...head, prevIndex: 7, prevTerm: 3, commit: 6, entries: [] },
+  { kind: "appendAccepted", ...head, match: 5 },
+  { kind: "appendRefused", ...head, prevIndex: 5, hintIndex: 4, hintTerm: 2 },
+  { kind: "heartbeat", ...head, commit: 5, readSequence: 77 },
+  { kind: "heartbeatAnswer", ...head, readSequence: 77 },
+  { kind: "readIndex", ...head, context: 3 },
+  { kind: "readIndexAnswer", ...head, context: 3, index: 12 },
+  { kind: "timeoutNow", ...head },
+];
+const frames: readonly PeerFrame[] = [
+  ...messages.map((message) => ({ kind: "message", message }) as const),
+  { kind: "hello", version: 1, clusterId: "c", from: "a", to: "b" },
+  { kind: "chunk", term: 3, point: { index: 9, term: 2 }, total: 10, offset: 5, data: utf8("hello") },
+  { kind: "chunkAck", point: { index: 9, term: 2 }, received: 10 },
+];
+
+Deno.test("decodePeerFrame() gives back every kind of frame that encodePeerFrame() writes", () => {
+  for (const frame of frames) {
+    const { entries = [] } = frame.kind === "message" && frame.message.kind === "append" ? frame.message : {};
+    const got = decodePeerFrame(encodePeerFrame(frame), link);
+    deepEqual(JSON.stringify(got), JSON.stringify(frame), `${frame.kind} with ${entries.length} entries`);
+  }
+});
+
+Deno.test("decodePeerFrame() answers null to what is cut short, longer, or random, and never throws", () => {
+  const random = prng(5);
+  for (const frame of frames) {
+    const bytes = encodePeerFrame(frame);
+    for (let cut = 0; cut < bytes.length; cut++) equal(decodePeerFrame(bytes.subarray(0, cut), link), null);
+    equal(decodePeerFrame(new Uint8Array([...bytes, 0]), link), null);
+    for (let i = 0; i < 200; i++) {
+      const damaged = bytes.slice();
+      damaged[random.int(damaged.length)] = random.int(256);
+      decodePeerFrame(damaged, link);
+    }
+  }
+});
+
+Deno.test("an append frame with the largest command fits a frame, and a peer's queue holds one", () => {
+  ok(raftLimits.maxAppendBytes + maxCommandBytes + 4096 < maxPeerBufferedBytes);
+  ok(maxPeerBufferedBytes < maxFrameBytes);
+  ok(snapshotChunkBytes * snapshotWindowChunks < maxPeerBufferedBytes, "a window of chunks leaves room for messages");
+});
+
+function chunks(sender: SnapshotSender): Extract<PeerFrame, { kind: "chunk" }>[] {
+  return sender.next().flatMap((frame) => frame.kind === "chunk" ? [frame] : []);
+}
+
+Deno.test("a snapshot of any size arrives whole through windows of chunks, and is delivered once", () => {
+  for (const size of [0, 1, snapshotChunkBytes, snapshotChunkBytes * 20 + 7]) {
+    const data = new Uint8Array(size).map((_, i) => i % 251);
+    const point = { index: 9, term: 2 };
+    const sender = new SnapshotSender(point, 3, data);
+    const receiver = new SnapshotReceiver();
+    let got: Uint8Array | null = null;
+    for (let round = 0; round < 100 && !sender.delivered; round++) {
+      const window = chunks(sender);
+      ok(window.length <= snapshotWindowChunks);
+      for (const chunk of window) {
+        const taken = receiver.take(chunk);
+        ok(taken !== null);
+        sender.acknowledge(point, taken.received);
+        got = taken.data ?? got;
+      }
+    }
+    equal(sender.delivered, true);
+    deepEqual(got?.length, size);
+    ok(got?.every((byte, i) => byte === i % 251));
+  }
+});
+
+Deno.test("SnapshotReceiver refuses a chunk out of order; SnapshotSender stalls when nothing is acknowledged", () => {
+  const sender = new SnapshotSender({ index: 9, term: 2 }, 3, new Uint8Array(snapshotChunkBytes * 3));
+  const receiver = new SnapshotReceiver();
+  const [first, second, third] = chunks(sender);
+  ok(first && second && third);
+  ok(receiver.take(first));
+  equal(receiver.take(third), null);
+  for (let i = 0; i < snapshotStallTicks; i++) sender.tick();
+  equal(sender.stalled, true);
+});
+
+Deno.test("Transport refuses strangers: another cluster, another addressee, no member, no hello at all", async () => {
+  const world = createWorld({ seed: 1 });
+  const seen: Message[] = [];
+  const events: TransportEvents = {
+    onMessage: (message) => void seen.push(message),
+    onConnectionLost: () => {},
+    onDropped: () => {},
+    onSnapshotSent: () => {},
+    loadSnapshot: () => Promise.resolve(null),
+  };
+  const { network, log } = world.host("a").platform;
+  const members = ["a", "b"].map((id) => ({ id, peerAddress: `tcp:${id}:2380` }));
+  const transport = new Transport(
+    { clusterId: "c", id: "a", members, tls: undefined },
+    { frames: network.frames, log },
+    events,
+  );
+  await world.complete(transport.start(network.frames));
+  const message: PeerFrame = { kind: "message", message: { kind: "timeoutNow", from: "b", to: "a", term: 1 } };
+  const hello = { kind: "hello", version: 1, clusterId: "c", from: "b", to: "a" } as const;
+  const attempts: [PeerFrame, boolean][] = [
+    [{ ...hello, clusterId: "other" }, false],
+    [{ ...hello, to: "b" }, false],
+    [{ ...hello, from: "mallory" }, false],
+    [{ ...hello, version: 2 }, false],
+    [message, false],
+    [hello, true],
+  ];
+  for (const [opening, welcome] of attempts) {
+    const connection = await world.complete(world.host("b").platform.network.frames.dial("tcp:a:2380", {}));
+    let closed = false;
+    connection.onClose = () => void (closed = true);
+    connection.send(encodePeerFrame(opening));
+    connection.send(encodePeerFrame(message));
+    await world.run(world.nowMs + 50);
+    deepEqual([closed, seen.length], [!welcome, welcome ? 1 : 0], JSON.stringify(opening));
+  }
+  await world.complete(transport.close());
+});
