@@ -211,13 +211,9 @@ class EndpointPool {
   ): Response {
     const reader = body.getReader();
     const clock = this.#deps.clock;
-    // The upstream reader does not always fail when the request is aborted late, so the abort is raced explicitly.
-    const aborted = Promise.withResolvers<never>();
-    aborted.promise.catch(() => {});
-    const onAbort = () => {
-      aborted.reject(controller.signal.reason);
-      reader.cancel(controller.signal.reason).catch(() => {});
-    };
+    // Cancelling settles the read under way. Racing each read against one promise for the abort would do as well, but
+    // that promise would keep a reaction for every chunk of a watch that may last for hours.
+    const onAbort = () => void reader.cancel(controller.signal.reason).catch(() => {});
     if (controller.signal.aborted) onAbort();
     else controller.signal.addEventListener("abort", onAbort, { once: true });
     let released = false;
@@ -230,8 +226,8 @@ class EndpointPool {
     const passed = new ReadableStream<Uint8Array>({
       async pull(sink) {
         try {
-          const { done, value } = await Promise.race([reader.read(), aborted.promise]);
-          // Cancelling the reader ends the read in order; the consumer must learn that it was cut short.
+          const { done, value } = await reader.read();
+          // A cancelled read ends in order; the consumer must learn that it was cut short.
           controller.signal.throwIfAborted();
           if (done) {
             end();
