@@ -23,4 +23,14 @@ export const componentRules: Readonly<Record<string, readonly Rule[]>> = {
     { verbs: read, resources: ["services", "endpointslices", "nodes", "namespaces"] },
     emitEvents,
   ],
+  // One process stands for many kubelets: what each may do, for all nodes. Exists only in clusters with hollow nodes.
+  "system:hollow-nodes": [
+    { verbs: read, resources: ["pods", "nodes", "services"] },
+    { verbs: ["get"], resources: ["configmaps", "secrets"] },
+    { verbs: ["create", "patch", "update"], resources: ["nodes", "leases"] },
+    { verbs: ["get"], resources: ["leases"] },
+    { verbs: ["patch", "update"], resources: ["nodes/status", "pods/status"] },
+    { verbs: ["delete"], resources: ["pods"] },
+    emitEvents,
+  ],
 };
