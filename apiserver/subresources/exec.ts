@@ -1,4 +1,5 @@
-import { badRequest, internal } from "../../api/status.ts";
+import { concatBytes, utf8 } from "../../base/bytes.ts";
+import { ApiError, badRequest, internal } from "../../api/status.ts";
 import type { WebSocketChannel } from "../../platform/mod.ts";
 import type { ServerDeps } from "../config.ts";
 import { text } from "../dig.ts";
@@ -26,6 +27,22 @@ export async function handleStream(
   // kubectl falls back to SPDY when a WebSocket is refused, and shows what it hears then: the same checks come first.
   const spdy = text(headers.get("upgrade")).toLowerCase().includes("spdy");
   const protocol = spdy ? protocols[0] : agreeOnProtocol(headers);
+  try {
+    return await openStream(registry, deps, exchange, request, protocol, spdy);
+  } catch (error) {
+    if (spdy || !fallsBack(headers) || !(error instanceof ApiError)) throw error;
+    return tellOverChannel(exchange, protocol, error);
+  }
+}
+
+async function openStream(
+  registry: Registry,
+  deps: ServerDeps,
+  exchange: Exchange,
+  request: ResourceRequest,
+  protocol: string,
+  spdy: boolean,
+): Promise<Response> {
   const query = streamQuery(request);
   const place = await findContainer(registry, request.namespace, request.name, request.query.get("container") ?? "");
   if (place.kubelet === null) throw badRequest(`pod ${request.name} does not have a host assigned`);
@@ -45,6 +62,24 @@ export async function handleStream(
     hold.release();
     throw error;
   }
+}
+
+/**
+ * Go's client offers the newest protocol alone, drops whatever a refused upgrade says, and asks again by SPDY with a
+ * request that Deno.serve answers by itself, with an empty 400. So it is told where it does listen.
+ */
+function fallsBack(headers: Headers): boolean {
+  return text(headers.get("sec-websocket-protocol")).trim() === protocols[0];
+}
+
+/** The channel that carries the Status at the end of a session. */
+const statusChannel = 3;
+
+function tellOverChannel(exchange: Exchange, protocol: string, error: ApiError): Response {
+  const { response, channel } = exchange.context.upgradeWebSocket(exchange.request, protocol);
+  channel.send(concatBytes([Uint8Array.of(statusChannel), utf8(JSON.stringify(error.status))]));
+  channel.close(1000);
+  return response;
 }
 
 /** @throws ApiError 400 for anything but a WebSocket upgrade with a protocol that is spoken */

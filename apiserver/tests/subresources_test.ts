@@ -265,7 +265,7 @@ Deno.test("what is wrong with an exec is a Status before any upgrade", async () 
   await makePod(server, "q");
   const exec = (path: string, headers: Record<string, string>, method = "GET") =>
     server.raw(method, path, { headers }).then(async (it) => [it.status, (await it.json()).message]);
-  const v5 = execHeaders("v5.channel.k8s.io");
+  const v5 = execHeaders("v5.channel.k8s.io, v4.channel.k8s.io");
   const good = `${pods}/p/exec?container=c&command=ls&stdout=1`;
   assert.deepEqual(await exec(good, {}), [400, "Upgrade request required"]);
   const [code, message] = await exec(good, execHeaders("v1.other"));
@@ -309,7 +309,7 @@ Deno.test("a kubelet that does not answer an exec is given up on, and hung up on
   await makeNode(server, "n1");
   await makePod(server, "p", { nodeName: "n1" });
   const pending = server.raw("GET", `${pods}/p/exec?container=c&command=ls&stdout=1`, {
-    headers: execHeaders("v5.channel.k8s.io"),
+    headers: execHeaders("v4.channel.k8s.io"),
   });
   await server.time.advance(30_000);
   const response = await pending;
@@ -318,4 +318,22 @@ Deno.test("a kubelet that does not answer an exec is given up on, and hung up on
   answer(kubelet);
   await settle();
   assert.equal(kubelet.closed, undefined);
+});
+
+Deno.test("Go's client, which forgets what a refused upgrade says, hears the Status on channel 3", async () => {
+  const client = new FakeChannel();
+  await using server = await start();
+  await makeNode(server, "n1");
+  await makePod(server, "p", { nodeName: "n1" });
+  await server.raw("GET", `${pods}/p/exec?container=x&command=ls&stdout=1`, {
+    headers: execHeaders("v5.channel.k8s.io"),
+    upgrade: () => ({ response: new Response(null, { status: 299 }), channel: client }),
+  });
+  const [frame] = client.sent;
+  assert.ok(frame instanceof Uint8Array);
+  assert.equal(frame[0], 3);
+  const status = JSON.parse(new TextDecoder().decode(frame.subarray(1)));
+  assert.equal(status.message, "container x is not valid for pod p");
+  assert.equal(status.code, 400);
+  assert.equal(client.closed, 1000);
 });
