@@ -43,6 +43,7 @@ const kinds = [
   "readIndex",
   "readIndexAnswer",
   "timeoutNow",
+  "commit",
 ] as const;
 const firstKind = 16;
 
@@ -98,6 +99,9 @@ function writeMessage(writer: ByteWriter, message: Message): void {
       writer.counter(message.prevTerm);
       writer.counter(message.commit);
       writeEntries(writer, message.entries);
+      return;
+    case "commit":
+      writer.counter(message.commit);
       return;
     case "appendAccepted":
       writer.counter(message.match);
@@ -191,6 +195,8 @@ function readMessage(
       const contiguous = entries.length === 0 || entries[0]?.index === prevIndex + 1;
       return contiguous ? { kind, ...head, prevIndex, prevTerm, commit, entries } : null;
     }
+    case "commit":
+      return { kind, ...head, commit: reader.counter() };
     case "appendAccepted":
       return { kind, ...head, match: reader.counter() };
     case "appendRefused": {

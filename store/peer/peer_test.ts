@@ -33,6 +33,7 @@ const messages: readonly Message[] = [
   { kind: "appendAccepted", ...head, match: 5 },
   { kind: "appendRefused", ...head, prevIndex: 5, hintIndex: 4, hintTerm: 2 },
   { kind: "heartbeat", ...head, commit: 5, readSequence: 77 },
+  { kind: "commit", ...head, commit: 5 },
   { kind: "heartbeatAnswer", ...head, readSequence: 77 },
   { kind: "readIndex", ...head, context: 3 },
   { kind: "readIndexAnswer", ...head, context: 3, index: 12 },

@@ -187,6 +187,8 @@ export function formatMessage(message: Message): string {
       return `${head} prev=${message.prevIndex} hint=${message.hintIndex}@${message.hintTerm}`;
     case "heartbeat":
       return `${head} commit=${message.commit} read=${message.readSequence}`;
+    case "commit":
+      return `${head} commit=${message.commit}`;
     case "heartbeatAnswer":
       return `${head} read=${message.readSequence}`;
     case "snapshot":

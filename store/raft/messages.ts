@@ -76,6 +76,12 @@ export interface HeartbeatMessage extends Envelope {
   readonly readSequence: number;
 }
 
+/** News for an idle follower, in place of an empty append: nobody answers it. `commit` <= what the follower has. */
+export interface CommitMessage extends Envelope {
+  readonly kind: "commit";
+  readonly commit: LogIndex;
+}
+
 export interface HeartbeatAnswer extends Envelope {
   readonly kind: "heartbeatAnswer";
   readonly readSequence: number;
@@ -112,6 +118,7 @@ export type Message =
   | AppendAccepted
   | AppendRefused
   | HeartbeatMessage
+  | CommitMessage
   | HeartbeatAnswer
   | SnapshotMessage
   | ReadIndexMessage

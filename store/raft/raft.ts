@@ -7,6 +7,7 @@ import type {
   AppendAccepted,
   AppendMessage,
   AppendRefused,
+  CommitMessage,
   Entry,
   HardState,
   HeartbeatAnswer,
@@ -421,6 +422,7 @@ export class Raft {
         return this.#stepVoteAnswer(message);
       case "append":
       case "heartbeat":
+      case "commit":
       case "snapshot":
         return this.#stepFromLeader(message);
       case "appendAccepted":
@@ -456,6 +458,7 @@ export class Raft {
         return message.granted; // a grant names the term we would campaign in
       case "append":
       case "heartbeat":
+      case "commit":
       case "snapshot":
         this.#becomeFollower(message.term, message.from);
         return true;
@@ -470,6 +473,7 @@ export class Raft {
     switch (message.kind) {
       case "append":
       case "heartbeat":
+      case "commit":
       case "snapshot":
         this.#promises.push({ kind: "heartbeatAnswer", ...this.#to(message.from), readSequence: 0 });
         return;
@@ -505,7 +509,7 @@ export class Raft {
     if (this.#role === wanted && message.term === term) this.#countVote(message.from, message.granted);
   }
 
-  #stepFromLeader(message: AppendMessage | HeartbeatMessage | SnapshotMessage): void {
+  #stepFromLeader(message: AppendMessage | HeartbeatMessage | CommitMessage | SnapshotMessage): void {
     if (this.#role === "leader") return invariant(false, `two leaders in term ${this.#term} (paper §5.2)`);
     if (this.#role !== "follower") this.#becomeFollower(this.#term, message.from);
     this.#leader = message.from;
@@ -521,6 +525,8 @@ export class Raft {
           readSequence: message.readSequence,
         });
         return;
+      case "commit":
+        return this.#log.commitTo(message.commit);
       case "snapshot":
         return this.#stepSnapshot(message);
       default:
@@ -629,13 +635,21 @@ export class Raft {
       if (prevTerm === null) return this.#sendSnapshot(peer, progress);
       const entries = this.#log.slice(progress.next, this.#config.limits.maxAppendBytes);
       const commit = this.#log.committed;
-      const news = entries.length > 0 || progress.nudge || progress.sentCommit < commit;
-      if (progress.state === "replicate" && !news) return;
+      if (progress.state === "replicate" && entries.length === 0 && !progress.nudge) {
+        return this.#sendCommit(peer, progress);
+      }
       this.#messages.push({ kind: "append", ...this.#to(peer), prevIndex, prevTerm, entries, commit });
       progress.sent(prevIndex + entries.length, entries.length);
-      progress.sentCommit = commit;
+      progress.sentCommit = Math.min(commit, prevIndex + entries.length);
       if (entries.length === 0) return;
     }
+  }
+
+  #sendCommit(peer: MemberId, progress: Progress): void {
+    const commit = Math.min(this.#log.committed, progress.match); // never beyond what the follower surely has
+    if (commit <= progress.sentCommit) return;
+    this.#messages.push({ kind: "commit", ...this.#to(peer), commit });
+    progress.sentCommit = commit;
   }
 
   /** Only to a member that answers: a transfer to a dead one would fail again and again. */
