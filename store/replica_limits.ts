@@ -4,9 +4,12 @@ export const maxCommandBytes = 8 * 1024 * 1024;
 export const maxWaitingReads = 65_536;
 /** A proposal or read without an outcome after this many election timeouts is given up. */
 export const requestTimeoutElections = 10;
-/** Applied entries after which a snapshot is due (if the log is also as big as the last snapshot). */
-export const defaultSnapshotEntries = 10_000;
+/**
+ * Applied entries after which a snapshot is due, if the log is also as big as the last snapshot. A snapshot writes the
+ * whole state, so more often than this costs more than the replay it saves.
+ */
+export const defaultSnapshotEntries = 20_000;
 /** Bytes of log after which a snapshot is due whatever its size: the log is in memory and is replayed at a start. */
-export const maxLogBytes = 128 * 1024 * 1024;
+export const maxLogBytes = 64 * 1024 * 1024;
 /** Share of `snapshotEntries` kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
 export const retainedShare = 0.5;

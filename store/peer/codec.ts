@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, readEntries, writeEntries } from "../raft/binary.ts";
+import { ByteReader, ByteWriter, entriesBytes, readEntries, writeEntries } from "../raft/binary.ts";
 import type { MemberId, Message, SnapshotPoint, Term } from "../raft/messages.ts";
 
 /** One frame between members. `from` and `to` of a message are the connection's own and do not travel. */
@@ -48,7 +48,7 @@ const kinds = [
 const firstKind = 16;
 
 export function encodePeerFrame(frame: PeerFrame): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(frame.kind === "chunk" ? frame.data.length + 64 : 128);
+  const writer = new ByteWriter(64 + payloadBytes(frame));
   switch (frame.kind) {
     case "hello":
       writer.u8(hello);
@@ -77,6 +77,11 @@ export function encodePeerFrame(frame: PeerFrame): Uint8Array<ArrayBuffer> {
       break;
   }
   return writer.finish();
+}
+
+function payloadBytes(frame: PeerFrame): number {
+  if (frame.kind === "chunk") return frame.data.length;
+  return frame.kind === "message" && frame.message.kind === "append" ? entriesBytes(frame.message.entries) : 0;
 }
 
 function writeMessage(writer: ByteWriter, message: Message): void {

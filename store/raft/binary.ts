@@ -111,6 +111,13 @@ export class ByteReader {
 
 const kindCodes = { noop: 0, command: 1 } as const;
 
+/** An upper bound of what {@linkcode writeEntries} writes: growing a writer copies what is in it. */
+export function entriesBytes(entries: readonly Entry[]): number {
+  let bytes = 12;
+  for (const entry of entries) bytes += 13 + entry.data.length;
+  return bytes;
+}
+
 /** Contiguous entries: the first index once, then term, kind and data of each. */
 export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
   writer.counter(entries[0]?.index ?? 0);

@@ -1,5 +1,5 @@
 import { crc32c } from "../../base/crc32c.ts";
-import { ByteReader, ByteWriter, readEntries, writeEntries } from "../raft/binary.ts";
+import { ByteReader, ByteWriter, entriesBytes, readEntries, writeEntries } from "../raft/binary.ts";
 import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
 
 /**
@@ -43,7 +43,9 @@ export function encodeFrame(
   records: readonly WalRecord[],
 ): { bytes: Uint8Array<ArrayBuffer>; chain: ChainPoint } {
   const sequence = chain.sequence + 1;
-  const writer = new ByteWriter(headerBytes + 512);
+  let payloadBytes = 256;
+  for (const record of records) if (record.kind === "entries") payloadBytes += entriesBytes(record.entries);
+  const writer = new ByteWriter(headerBytes + payloadBytes);
   writer.u32(magic);
   writer.u32(0);
   writer.counter(sequence);
