@@ -16,6 +16,7 @@ import { maxInFlight } from "./chain/in_flight.ts";
 import { measure } from "./chain/metrics.ts";
 import { recover } from "./chain/recover.ts";
 import { refuseIdentityHeaders } from "./chain/refuse_headers.ts";
+import { refuseCrossSite } from "./chain/same_origin.ts";
 import { addAuditId } from "./chain/request_id.ts";
 import type { ServerConfig, ServerDeps } from "./config.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
@@ -128,6 +129,7 @@ function filters(registry: Registry, deps: ServerDeps, caches: readonly Resource
     maxInFlight(),
     authenticate(serviceAccountReviewer(registry)),
     refuseIdentityHeaders,
+    refuseCrossSite,
     authorize(nodeView(pods)),
     readBody,
   ];

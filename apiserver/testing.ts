@@ -242,7 +242,7 @@ export const quiet: Log = {
   debug() {},
   info() {},
   warn() {},
-  error: (message, fields) => console.error(message, fields),
+  error: (message, fields) => void (message.startsWith("A request failed") && console.error(message, fields)),
   with: () => quiet,
 };
 

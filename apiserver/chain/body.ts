@@ -7,9 +7,10 @@ import { limits } from "../limits.ts";
 export async function readBody(exchange: Exchange, next: Handler): Promise<Response> {
   const { request } = exchange;
   if (request.body !== null && request.method !== "GET" && request.method !== "HEAD") {
-    const announced = Number(request.headers.get("content-length") ?? "0");
-    if (announced > limits.requestBodyBytes) throw tooLarge();
-    exchange.body = await readAll(request.body);
+    const announced = request.headers.get("content-length");
+    if (Number(announced ?? "0") > limits.requestBodyBytes) throw tooLarge();
+    // An announced length is held by the HTTP server; without one the stream itself is counted.
+    exchange.body = announced === null ? await readAll(request.body) : new Uint8Array(await request.arrayBuffer());
   }
   return await next(exchange);
 }

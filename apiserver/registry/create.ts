@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../api/meta.ts";
 import { generatedName } from "../../api/names.ts";
-import { namespaces } from "../../api/resources.ts";
+import { namespaces, services } from "../../api/resources.ts";
 import {
   alreadyExists,
   ApiError,
@@ -70,7 +70,8 @@ async function createNamed(
   const name = object.metadata?.name ?? "";
   const key = keyOf(strategy, namespace, name);
   for (let attempt = 0; attempt < limits.allocationAttempts; attempt++) {
-    const copy = structuredClone(object);
+    // An attempt that finds its address taken starts over from the object without it.
+    const copy = info === services ? structuredClone(object) : object;
     const allocation: Allocation = sideWritesFor(registry, strategy, copy, null);
     const stored = encodeAtRest(info, copy);
     if (context.dryRun) {

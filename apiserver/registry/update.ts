@@ -75,7 +75,7 @@ export async function change(
       const object = await desired(old);
       checkVersion(strategy, object, old, name);
       await prepare(registry, context, target, object, old);
-      if (target.subresource === "" && isFinished(object)) {
+      if (isFinished(object)) {
         return { kind: "remove", object, side: sideWritesForRemoval(strategy, old) };
       }
       validate(target, object, old);

@@ -5,6 +5,7 @@ import { StoreError, type StoreEvent, type Watch } from "../../store/types.ts";
 import { limits } from "../limits.ts";
 import { type CachedObject, cachedObject } from "../watchcache/cached.ts";
 import { Change, type FrameEncoder } from "../watchcache/change.ts";
+import type { StoreFeed } from "../watchcache/feed.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
 import { Watcher } from "../watchcache/watcher.ts";
 import { cacheAt, type ReadDeps, tooOld } from "./list.ts";
@@ -56,14 +57,14 @@ export async function startWatch(
     const initial = fromState ? selected(cache, request) : [];
     const marks = options.sendInitialEvents === true && options.allowWatchBookmarks;
     const last = marks ? request.format.bookmark(feed.revision, true) : null;
-    const watcher = makeWatcher(deps.timers, request, initial, last, feed.revision);
+    const watcher = makeWatcher(deps, request, initial, last, feed.revision);
     cache.subscribe(watcher);
     return watcher;
   }
   const after = Number(resourceVersion);
   if (after > deps.feed.revision) await cacheAt(deps.feed, after);
   const changes = cache.changesAfter(after);
-  const watcher = makeWatcher(deps.timers, request, [], null, after);
+  const watcher = makeWatcher(deps, request, [], null, after);
   if (changes !== null) {
     for (const change of changes) watcher.offer(change);
     cache.subscribe(watcher);
@@ -87,7 +88,7 @@ function selected(cache: ResourceCache, request: WatchRequest): CachedObject[] {
 }
 
 function makeWatcher(
-  timers: Timers,
+  deps: { timers: Timers; feed: StoreFeed },
   request: WatchRequest,
   initial: readonly CachedObject[],
   afterInitial: Uint8Array<ArrayBuffer> | null,
@@ -111,7 +112,11 @@ function makeWatcher(
       request.onEnd();
     },
   });
-  const timer = timers.schedule(options.timeoutSeconds * 1000, () => watcher.end());
+  const timer = deps.timers.schedule(options.timeoutSeconds * 1000, () => {
+    // A watch that is still being fed from history has not seen everything up to the feed's revision.
+    if (cache.isSubscribed(watcher)) watcher.bookmark(deps.feed.revision);
+    watcher.end();
+  });
   return watcher;
 }
 

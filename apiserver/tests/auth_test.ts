@@ -279,3 +279,18 @@ Deno.test("token requests are checked: duration, bound object, whose kubelet ask
   assert.equal((await server.post(token, bound("p2"), { as: node("n1") })).code, 403);
   assert.equal((await server.post(token, {}, { as: node("n1") })).code, 403);
 });
+
+Deno.test("a page of another site can neither write nor open a WebSocket with the browser's certificate", async () => {
+  await using server = await start();
+  const configMaps = "/api/v1/namespaces/default/configmaps";
+  const post = (headers: Record<string, string>) =>
+    server.post(configMaps, { metadata: { generateName: "a-" } }, { headers });
+  assert.equal((await post({ "sec-fetch-site": "cross-site", origin: "https://evil.test" })).code, 403);
+  assert.equal((await post({ origin: "https://evil.test" })).code, 403);
+  assert.equal((await post({ origin: "null" })).code, 403);
+  assert.equal((await post({ origin: "https://test", host: "test" })).code, 201);
+  assert.equal((await post({ "sec-fetch-site": "same-origin", origin: "http://localhost:8001" })).code, 201);
+  const socket = { upgrade: "websocket", origin: "https://evil.test" };
+  assert.equal((await server.get(`${pods}/p/exec?command=ls`, { headers: socket })).code, 403);
+  assert.equal((await server.get(configMaps, { headers: { origin: "https://evil.test" } })).code, 200);
+});

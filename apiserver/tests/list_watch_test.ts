@@ -306,6 +306,39 @@ Deno.test("a watch ends by itself at timeoutSeconds, with a clean end", async ()
   assert.equal(await end, null);
 });
 
+Deno.test("a watch with bookmarks says how far it came just before it ends", async () => {
+  await using server = await start();
+  const rv = (await server.get(configMaps)).body.metadata.resourceVersion;
+  const path = `${configMaps}?watch=1&allowWatchBookmarks=true&timeoutSeconds=5&resourceVersion=${rv}`;
+  const watch = await server.watch(path);
+  const first = watch.next();
+  const secret = await server.post("/api/v1/namespaces/default/secrets", { metadata: { name: "s" } });
+  await server.time.advance(5_000);
+  const mark = await first;
+  assert.equal(mark.type, "BOOKMARK");
+  assert.equal(mark.object.metadata.resourceVersion, secret.body.metadata.resourceVersion);
+  assert.equal(await watch.next(), null);
+});
+
+Deno.test("a stored value that is no object is left out and stops nothing", async () => {
+  await using server = await start();
+  await make(server, "a");
+  const put = (name: string, value: string) => {
+    const encoder = new TextEncoder();
+    const key = encoder.encode(`/registry/configmaps/default/${name}`);
+    return server.store.txn({
+      compare: [],
+      success: [{ kind: "put", key, value: encoder.encode(value) }],
+      failure: [],
+    });
+  };
+  await put("bad", "{not json");
+  await make(server, "z");
+  assert.deepEqual(names(await server.get(configMaps)), ["a", "z"]);
+  await using other = await start({ store: server.store, time: server.time });
+  assert.deepEqual(names(await other.get(configMaps)), ["a", "z"]);
+});
+
 Deno.test("without timeoutSeconds a watch lasts between half an hour and an hour", async () => {
   await using server = await start();
   const watch = await server.watch(`${configMaps}?watch=1`);

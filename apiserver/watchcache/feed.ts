@@ -144,7 +144,7 @@ export class StoreFeed {
       first = false;
       for (const kv of page.kvs) {
         const name = fromUtf8(kv.key);
-        this.#route(name)?.load(name, kv.value, kv.modRevision);
+        this.#tolerate(name, () => this.#route(name)?.load(name, kv.value, kv.modRevision));
       }
       const last = page.kvs.at(-1);
       if (!page.more || last === undefined) return revision;
@@ -203,9 +203,19 @@ export class StoreFeed {
       // A resumed watch may repeat nothing, but a broken peer could: a change is applied once.
       if (event.kv.modRevision <= this.#revision) continue;
       const key = fromUtf8(event.kv.key);
-      this.#route(key)?.apply(key, event);
+      this.#tolerate(key, () => this.#route(key)?.apply(key, event));
     }
     this.#advance(revision);
+  }
+
+  /** One value that is no object, put there past the API, must not cost everyone their watches: it is left out. */
+  #tolerate(key: string, fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+      this.#log.error("A stored value cannot be read as an object", { key, error: String(error) });
+    }
   }
 
   #advance(revision: number): void {

@@ -128,6 +128,11 @@ export class ResourceCache {
     if (set?.size === 0) this.#triggered.delete(subscriber.trigger);
   }
 
+  isSubscribed(subscriber: Subscriber): boolean {
+    const { trigger } = subscriber;
+    return trigger === null ? this.#everything.has(subscriber) : this.#triggered.get(trigger)?.has(subscriber) === true;
+  }
+
   bookmark(revision: number): void {
     for (const subscriber of this.#everything) subscriber.bookmark(revision);
     for (const set of this.#triggered.values()) for (const subscriber of set) subscriber.bookmark(revision);
