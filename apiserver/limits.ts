@@ -40,8 +40,6 @@ export const limits = {
   patchAttempts: 5,
   /** Names tried for one generateName; upstream's maxNameGenerationCreateAttempts. */
   generateNameAttempts: 8,
-  /** Upstream's maxGeneratedNameLength + random suffix = 63. */
-  generatedNamePrefix: 58,
   /** Addresses or ports tried for one Service before 500. */
   allocationAttempts: 16,
   /** How long one store call is tried again while there is no leader or no answer, and the pauses between. */
