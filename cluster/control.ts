@@ -12,6 +12,8 @@ export interface ComponentStatus {
   readonly address: string;
   /** `leader`, `follower`, `standby`, or "" for kinds that elect none. */
   readonly role: string;
+  /** What the component says of itself, for people: `term 2, commit 1042`. */
+  readonly detail: string;
   readonly ready: boolean;
   readonly state: ComponentState;
   readonly restarts: number;
@@ -29,6 +31,7 @@ export type ControlRequest =
     readonly pid: number;
     readonly ready: boolean;
     readonly role: string;
+    readonly detail: string;
   }
   /** Ends every component, then the supervisor. Answered when all have gone. */
   | { readonly op: "shutdown" };
@@ -49,8 +52,11 @@ export function decodeRequest(frame: Uint8Array): ControlRequest | null {
   if (value.op === "status" || value.op === "shutdown") return { op: value.op };
   if (
     value.op === "report" && typeof value.name === "string" && typeof value.pid === "number" &&
-    typeof value.ready === "boolean" && typeof value.role === "string"
-  ) return { op: "report", name: value.name, pid: value.pid, ready: value.ready, role: value.role };
+    typeof value.ready === "boolean" && typeof value.role === "string" && typeof value.detail === "string"
+  ) {
+    const { name, pid, ready, role, detail } = value;
+    return { op: "report", name, pid, ready, role, detail };
+  }
   return null;
 }
 

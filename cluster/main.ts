@@ -4,7 +4,7 @@ import { down, list, stop } from "./cli/down.ts";
 import { kubectl } from "./cli/kubectl.ts";
 import { logs } from "./cli/logs.ts";
 import { bad, note, print, progress } from "./cli/output.ts";
-import { statusJson, statusTable } from "./cli/status.ts";
+import { statusJson, statusTable, watchStatus } from "./cli/status.ts";
 import { start, up } from "./cli/up.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout } from "./home.ts";
@@ -83,9 +83,11 @@ function program(): Command {
     .action((options) => start(options.name, { waitMs: options.wait, output: options.output }));
 
   root.command("status").description("show what runs").addOption(nameOption()).addOption(outputOption())
+    .option("-w, --watch", "redraw until Ctrl-C", false)
     .action(async (options) => {
       const spec = await requireSpec(options.name);
       const platform = toolPlatform();
+      if (options.watch) await watchStatus(spec, platform);
       const status = await statusJson(spec, platform);
       if (options.output === "json") print(JSON.stringify(status, null, 2));
       else print((await statusTable(spec, platform)).text);

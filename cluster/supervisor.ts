@@ -27,6 +27,7 @@ interface Supervised {
   process: ProcessId | null;
   ready: boolean;
   role: string;
+  detail: string;
   stopping: boolean;
   restarts: number;
   consecutiveFailures: number;
@@ -69,6 +70,7 @@ export function startSupervisor(
     if (component.firstStartedAt === 0) component.firstStartedAt = component.startedAt;
     component.ready = false;
     component.role = "";
+    component.detail = "";
     saveState();
     child.status.then((status) => onExit(component, child.pid, status));
   }
@@ -78,6 +80,7 @@ export function startSupervisor(
     component.process = null;
     component.ready = false;
     component.role = "";
+    component.detail = "";
     saveState();
     if (component.stopping) return;
     const ranMs = performance.now() - component.startedAt;
@@ -118,6 +121,7 @@ export function startSupervisor(
       pid: process?.pid ?? null,
       address: plan.address,
       role: component.role,
+      detail: component.detail,
       ready: component.ready,
       state: component.stopping ? "stopped" : process === null ? "waiting" : component.ready ? "ready" : "starting",
       restarts: component.restarts,
@@ -133,6 +137,7 @@ export function startSupervisor(
     }
     component.ready = request.ready;
     component.role = request.role;
+    component.detail = request.detail;
   }
 
   function accept(connection: FrameConnection): void {
@@ -194,6 +199,7 @@ export function startSupervisor(
         process: null,
         ready: false,
         role: "",
+        detail: "",
         stopping: false,
         restarts: 0,
         consecutiveFailures: 0,

@@ -10,6 +10,7 @@ function component(name: string, kind: string, more: Partial<ComponentStatus> = 
     pid: 1,
     address: "",
     role: "",
+    detail: "",
     ready: true,
     state: "ready",
     restarts: 0,

@@ -1,5 +1,5 @@
-import type { Lease, Node } from "../../api/gen/types.ts";
-import { leases, nodes as nodeResource } from "../../api/resources.ts";
+import type { Lease, Node, Pod } from "../../api/gen/types.ts";
+import { leases, nodes as nodeResource, pods as podResource } from "../../api/resources.ts";
 import type { Platform } from "../../platform/mod.ts";
 import { adminClient } from "../api_access.ts";
 import type { ComponentStatus } from "../control.ts";
@@ -8,7 +8,7 @@ import { askStatus } from "../lifecycle.ts";
 import { balancerUrl, planOf } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
-import { megabytes, table } from "./output.ts";
+import { megabytes, print, table } from "./output.ts";
 
 export interface ComponentRow {
   readonly name: string;
@@ -32,6 +32,7 @@ export interface ClusterStatus {
 }
 
 const apiTimeoutMs = 2_000;
+const watchPeriodMs = 500;
 
 /** The supervisor's view, with the leaders of the lease-elected components filled in from the API when it answers. */
 export async function componentStatuses(spec: ClusterSpec, platform: Platform): Promise<readonly ComponentStatus[]> {
@@ -46,7 +47,7 @@ export async function componentStatuses(spec: ClusterSpec, platform: Platform): 
 }
 
 function stoppedStatus(plan: ReturnType<typeof planOf>[number]): ComponentStatus {
-  return { ...plan, pid: null, role: "", ready: false, state: "stopped", restarts: 0, readyAfterMs: null };
+  return { ...plan, pid: null, role: "", detail: "", ready: false, state: "stopped", restarts: 0, readyAfterMs: null };
 }
 
 /** Component kind -> identity of the leader. */
@@ -96,6 +97,7 @@ export async function statusTable(spec: ClusterSpec, platform: Platform): Promis
     megabytes(resident[i] ?? 0),
     String(each.restarts),
     each.address,
+    each.detail,
   ]);
   const supervisor = await askStatus(spec.name, platform);
   const supervisorBytes = supervisor === null ? 0 : residentBytes(supervisor.supervisorPid);
@@ -107,26 +109,41 @@ export async function statusTable(spec: ClusterSpec, platform: Platform): Promis
     megabytes(supervisorBytes),
     "0",
     "",
+    "",
   ]);
   const total = resident.reduce((sum, each) => sum + each, supervisorBytes);
   return {
-    text: table(["COMPONENT", "STATE", "ROLE", "PID", "MEMORY", "RESTARTS", "ADDRESS"], rows),
+    text: table(["COMPONENT", "STATE", "ROLE", "PID", "MEMORY", "RESTARTS", "ADDRESS", "DETAIL"], rows),
     memory: megabytes(total),
   };
 }
 
-/** `NAME  Ready/NotReady` of each Node, or null when the API does not answer. */
-export async function nodeSummary(
-  spec: ClusterSpec,
-  platform: Platform,
-): Promise<{ ready: number; all: number } | null> {
-  const list = await Promise.race([
-    adminClient(spec, platform).list<Node>(nodeResource).catch(() => null),
-    platform.timers.sleep(apiTimeoutMs).then(() => null),
-  ]);
-  if (list === null) return null;
-  const ready = list.items.filter((node) =>
-    node.status?.conditions?.some((each) => each.type === "Ready" && each.status === "True")
-  );
-  return { ready: ready.length, all: list.items.length };
+/** Redraws the table until Ctrl-C: members with term and commit index, leaders, nodes, pods. */
+export async function watchStatus(spec: ClusterSpec, platform: Platform): Promise<never> {
+  const client = adminClient(spec, platform);
+  for (;;) {
+    const [{ text, memory }, nodes, pods] = await Promise.all([
+      statusTable(spec, platform),
+      withinTimeout(platform, client.list<Node>(nodeResource)),
+      withinTimeout(platform, client.list<Pod>(podResource)),
+    ]);
+    const nodesReady = nodes?.items.filter(isReady).length;
+    const podsReady = pods?.items.filter(isReady).length;
+    const counts = nodes === null || pods === null
+      ? "the API does not answer"
+      : `nodes ${nodesReady}/${nodes.items.length} Ready   pods ${podsReady}/${pods.items.length} Ready`;
+    const lines = [`${spec.name}   ${counts}   ${memory}`, "", ...text.split("\n")];
+    // Home, draw over what is there, clear the rest: no flicker.
+    const redraw = () => `\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\n")}\x1b[J`;
+    print(Deno.stdout.isTerminal() ? redraw() : lines.join("\n"));
+    await platform.timers.sleep(watchPeriodMs);
+  }
+}
+
+async function withinTimeout<T>(platform: Platform, call: Promise<T>): Promise<T | null> {
+  return await Promise.race([call.catch(() => null), platform.timers.sleep(apiTimeoutMs).then(() => null)]);
+}
+
+function isReady(object: Readonly<Node | Pod>): boolean {
+  return object.status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ?? false;
 }

@@ -16,7 +16,7 @@ export interface Entry {
   readonly platform: Platform;
   readonly dataDirectory: string;
   /** Tells the supervisor a new role; a no-op when nobody supervises. */
-  readonly reportRole: (role: string) => void;
+  readonly reportRole: (role: string, detail?: string) => void;
 }
 
 /**
@@ -29,7 +29,7 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   const plan = planOf(spec).find((each) => each.name === name);
   if (plan === undefined) throw new Error(`No component "${name}" in ${layout.spec}`);
   const platform = createDenoPlatform({ component: name });
-  const report = { ready: false, role: "" };
+  const report = { ready: false, role: "", detail: "" };
   const send = () =>
     void callControl(platform.network, `unix:${layout.control}`, { op: "report", name, pid: Deno.pid, ...report });
 
@@ -40,9 +40,10 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
     timers: timersOf(spec.timers),
     platform,
     dataDirectory: Deno.cwd(),
-    reportRole(role) {
-      if (role === report.role) return;
+    reportRole(role, detail = "") {
+      if (role === report.role && detail === report.detail) return;
       report.role = role;
+      report.detail = detail;
       if (report.ready) send();
     },
   });

@@ -3,6 +3,8 @@ import { storeClientAddress, storePeerAddress } from "../plan.ts";
 import { runEntry } from "./_entry.ts";
 
 const rolePollMs = 100;
+/** The commit index moves all the time: telling it once a second is enough for people. */
+const detailEveryPolls = 10;
 
 await runEntry(async ({ spec, plan, timers, platform, reportRole }) => {
   const member = await startMember({
@@ -16,9 +18,12 @@ await runEntry(async ({ spec, plan, timers, platform, reportRole }) => {
     dataDirectory: `data/${plan.name}`,
     timers: timers.store,
   }, platform);
-  const watchRole = async () => {
-    const status = await member.store.status().catch(() => null);
-    if (status !== null) reportRole(status.leaderId === plan.name ? "leader" : "follower");
+  let polls = 0;
+  let detail = "";
+  const watchRole = () => {
+    const { leaderId, term, commitIndex, revision } = member.status();
+    if (polls++ % detailEveryPolls === 0) detail = `term ${term}, commit ${commitIndex}, revision ${revision}`;
+    reportRole(leaderId === plan.name ? "leader" : leaderId === "" ? "no leader" : "follower", detail);
     platform.timers.schedule(rolePollMs, watchRole);
   };
   watchRole();
