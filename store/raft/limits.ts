@@ -28,3 +28,9 @@ export const raftLimits: RaftLimits = {
  * pre-vote and vote have a round trip each before the next one starts.
  */
 export const lostLeaderStaggerTicks = 2;
+
+/**
+ * Campaigns that a member without any news of a leader begins early after its start. Few: on a network slower than the
+ * short timeouts, votes that keep meeting each other must fall back to the long ones.
+ */
+export const earlyCampaigns = 3;

@@ -161,6 +161,7 @@ Deno.test("tick() campaigns after a timeout drawn from [electionTicks, 2 x elect
   const counts = new Map<number, number>();
   for (let seed = 0; seed < 400; seed++) {
     const raft = single(prng(seed));
+    raft.step({ kind: "heartbeat", from: "2", to: "1", term: 3, commit: 0, readSequence: 0 });
     let ticks = 0;
     while (raft.status().role === "follower") {
       raft.tick();
@@ -169,6 +170,21 @@ Deno.test("tick() campaigns after a timeout drawn from [electionTicks, 2 x elect
     counts.set(ticks, (counts.get(ticks) ?? 0) + 1);
   }
   deepEqual([...counts.keys()].toSorted((a, b) => a - b), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+});
+
+Deno.test("a member that has heard no leader since its start asks for pre-votes early, three times", () => {
+  for (let seed = 0; seed < 100; seed++) {
+    const raft = single(prng(seed));
+    const campaigns: number[] = [];
+    for (let tick = 1; tick <= 60; tick++) {
+      raft.tick();
+      const asked = raft.ready().messages.some((message) => message.kind === "preVote");
+      if (asked) campaigns.push(tick);
+    }
+    const gaps = campaigns.map((tick, i) => tick - (campaigns[i - 1] ?? 0));
+    ok(gaps.slice(0, 3).every((gap) => gap >= 3 && gap < 8), `early: ${gaps}`);
+    ok(gaps.slice(3).every((gap) => gap >= 10 && gap < 20), `then as ever: ${gaps}`);
+  }
 });
 
 Deno.test("a vote that was given before a restart is not given to another member after it (§5.2)", () => {

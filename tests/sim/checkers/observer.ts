@@ -67,7 +67,6 @@ export class Observer {
         for (const entry of ready.committed) this.#sawCommitted(id, entry);
         if (ready.save !== null) {
           this.#sawSave(id, ready.save);
-          for (const message of ready.save.messages) this.#sawPromise(message);
         }
         return ready;
       },
@@ -144,7 +143,8 @@ export class Observer {
 
   #confirmed(id: MemberId, save: Save): void {
     this.#durable.set(id, { ...afterSave(this.#of(id), save), pending: null });
-    for (const message of save.messages) { // these leave now
+    for (const message of save.messages) { // these leave now, and not before
+      this.#sawPromise(message);
       const to = message.kind === "vote" ? id : message.kind === "voteAnswer" && message.granted ? message.to : null;
       if (to !== null) this.#givenVotes.set(id, { term: message.term, to });
     }
