@@ -6,10 +6,13 @@ const hostname = Deno.env.get("POD_IP") ?? "127.0.0.1";
 const port = Number(Deno.env.get("PORT") ?? "8080");
 const pod = Deno.env.get("POD_NAME") ?? Deno.env.get("HOSTNAME") ?? "";
 const greeting = Deno.env.get("GREETING");
-/** How long requests under way may take once the pod has to end. */
+/** After SIGTERM new connections are still served this long: the proxies need a moment to learn that we end. */
+const propagationMs = 1000;
+/** How long requests under way may then take. */
 const drainMs = 2000;
 /** A larger body is not echoed whole. */
 const maxBodyBytes = 64 * 1024;
+let ending = false;
 
 async function bodyOf(request: Request): Promise<string> {
   if (request.body === null) return "";
@@ -56,13 +59,22 @@ const server = Deno.serve({
   hostname,
   port,
   onListen: () => console.log(`${pod} listens on ${hostname}:${port}`),
-}, (request, info) => answer(request, info.remoteAddr.hostname));
+}, async (request, info) => {
+  const response = await answer(request, info.remoteAddr.hostname);
+  // Whoever keeps a connection opens another, which leads to another pod.
+  if (ending) response.headers.set("connection", "close");
+  return response;
+});
 
 function end(): void {
+  if (ending) return;
+  ending = true;
   console.log("SIGTERM: ending");
-  // Requests under way are answered; connections that only idle must not hold the pod up.
-  setTimeout(() => Deno.exit(0), drainMs);
-  void server.shutdown().then(() => Deno.exit(0));
+  setTimeout(() => {
+    // Requests under way are answered; connections that only idle must not hold the pod up.
+    setTimeout(() => Deno.exit(0), drainMs);
+    void server.shutdown().then(() => Deno.exit(0));
+  }, propagationMs);
 }
 
 Deno.addSignalListener("SIGTERM", end);

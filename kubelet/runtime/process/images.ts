@@ -41,6 +41,12 @@ export function builtInImage(image: string, host: ImageHost): BuiltInImage | nul
         entrypoint: [host.denoPath, ...denoFlags, "--allow-net", "--allow-env", module("echo.ts")],
         env,
       };
+    case "sauropod.dev/guestbook":
+      return {
+        id: "sauropod.dev/guestbook@builtin",
+        entrypoint: [host.denoPath, ...denoFlags, "--allow-net", "--allow-env", module("guestbook.ts")],
+        env,
+      };
     case "sauropod.dev/pause":
     case "registry.k8s.io/pause":
       return { id: "sauropod.dev/pause@builtin", entrypoint: [host.denoPath, ...denoFlags, module("pause.ts")], env };
@@ -53,6 +59,6 @@ export function builtInImage(image: string, host: ImageHost): BuiltInImage | nul
 
 export function unknownImageText(image: string): string {
   return `image "${image}" cannot run in the process runtime, which has no container images: use sauropod.dev/echo:1, ` +
-    `sauropod.dev/pause:1 or sauropod.dev/host:1 (runs "command" as a program of this machine), or make the cluster ` +
+    `sauropod.dev/guestbook:1, sauropod.dev/pause:1 or sauropod.dev/host:1 (runs "command" as a program of this machine), or make the cluster ` +
     `with --runtime hollow to simulate any image`;
 }
