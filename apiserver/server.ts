@@ -80,6 +80,7 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
       bookmarks.stop();
       await endpoints.stop();
       registry.feed.stop();
+      registry.store.stop();
       for (const cache of caches) cache.reset(registry.feed.revision);
     },
   };

@@ -53,12 +53,18 @@ export class StoreAccess {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #random: Random;
+  readonly #stopping = new AbortController();
 
   constructor(store: Store, deps: { clock: Clock; timers: Timers; random: Random }) {
     this.store = store;
     this.#clock = deps.clock;
     this.#timers = deps.timers;
     this.#random = deps.random;
+  }
+
+  /** Calls that wait for a leader fail now; no later one waits. */
+  stop(): void {
+    this.#stopping.abort();
   }
 
   async range(request: RangeRequest): Promise<RangeResponse> {
@@ -124,13 +130,14 @@ export class StoreAccess {
         if (!(error instanceof StoreError)) throw error;
         if (!isPassing(error)) throw statusOf(error);
         if (error.code === "Unavailable") uncertain = true;
-        if (this.#clock.monotonic() >= deadline) {
+        if (this.#clock.monotonic() >= deadline || this.#stopping.signal.aborted) {
           throw uncertain
             ? timeout("the store did not confirm in time: the request may have been carried out", 1)
             : statusOf(error);
         }
       }
-      await this.#timers.sleep(pauseMs * (0.5 + this.#random.next() / 2));
+      // An aborted pause ends early; the next attempt is the last one.
+      await this.#timers.sleep(pauseMs * (0.5 + this.#random.next() / 2), this.#stopping.signal).catch(() => {});
       pauseMs = Math.min(pauseMs * 2, limits.storeRetryMaxMs);
     }
   }
