@@ -306,6 +306,55 @@ const streamCases: ContractCase[] = [
   },
 ];
 
+const datagramCases: ContractCase[] = [
+  {
+    name: "Datagrams arrive whole with their sender's address, which can be answered",
+    async run({ a, b }) {
+      const host = "127.0.0.1";
+      const server = await b.network.datagrams.bind({ host, port: 0 }, (datagram, from) => {
+        server.send(datagram.slice().reverse(), from);
+      });
+      ok(server.address.port > 0);
+      const answers: Uint8Array[] = [];
+      const senders: number[] = [];
+      const client = await a.network.datagrams.bind({ host, port: 0 }, (datagram, from) => {
+        answers.push(datagram);
+        senders.push(from.port);
+      });
+      for (const length of [0, 1, 1400, 60_000]) {
+        const before = answers.length;
+        const sent = pattern(length);
+        client.send(sent, server.address);
+        const copy = sent.slice();
+        sent.fill(0);
+        await until(a, () => answers.length > before, `the answer of ${length} bytes`);
+        deepEqual(answers[before], copy.reverse());
+        equal(senders[before], server.address.port);
+      }
+      client.send(pattern(65_508), server.address);
+      client.send(pattern(2), { host, port: server.address.port });
+      await until(a, () => answers.length === 5, "the last answer");
+      equal(answers[4]?.length, 2, "what is too long is dropped");
+      await client.close();
+      await client.close();
+      await server.close();
+    },
+  },
+  {
+    name: "Datagrams.bind rejects with addressInUse while another has the address, and works once it is closed",
+    async run({ a, b }) {
+      const first = await a.network.datagrams.bind({ host: "127.0.0.1", port: 0 }, () => {});
+      const again = () => b.network.datagrams.bind(first.address, () => {});
+      await rejects(again(), { name: "NetworkError", addressInUse: true });
+      await first.close();
+      const second = await again();
+      deepEqual(second.address, first.address);
+      first.send(pattern(1), second.address);
+      await second.close();
+    },
+  },
+];
+
 type Handler = (request: Request, context: RequestContext) => Response | Promise<Response>;
 
 /** Serves `handler` on `b`, gives its URL and a client on `a`; closes both afterwards. */
@@ -552,6 +601,7 @@ export const contractCases: readonly ContractCase[] = [
   ...frameCases("unix"),
   ...frameCases("tcp"),
   ...streamCases,
+  ...datagramCases,
   ...httpCases,
   ...metricsCases,
 ];

@@ -32,3 +32,7 @@ export const maxBackDials = 64;
 export const maxPendingWebSocketBytes = 1024 * 1024;
 /** Distinct label sets that one metric keeps; later ones are counted together under `overflow="true"`. */
 export const maxSeriesPerMetric = 2000;
+/** Datagrams of one socket that the kernel has not taken yet; later ones are dropped. */
+export const maxQueuedDatagrams = 256;
+/** The longest payload of a datagram over IPv4, bytes. */
+export const maxDatagramBytes = 65_507;

@@ -101,9 +101,12 @@ export class NetworkError extends Error {
   override readonly name = "NetworkError";
   /** True when the connection could not be opened: nothing was sent, so even a write may be tried elsewhere. */
   readonly notSent: boolean;
-  constructor(message?: string, options?: ErrorOptions & { notSent?: boolean }) {
+  /** True when an address could not be bound because somebody else has it. */
+  readonly addressInUse: boolean;
+  constructor(message?: string, options?: ErrorOptions & { notSent?: boolean; addressInUse?: boolean }) {
     super(message, options);
     this.notSent = options?.notSent ?? false;
+    this.addressInUse = options?.addressInUse ?? false;
   }
 }
 
@@ -214,10 +217,39 @@ export interface Streams {
   ): Promise<Listener>;
 }
 
+/** One end of a datagram's way. */
+export interface DatagramAddress {
+  /** An IP address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A bound UDP socket. */
+export interface DatagramSocket {
+  readonly address: DatagramAddress;
+  /** Takes a copy. A datagram that is too long (65,507 bytes fit) or finds the queue full is dropped, as by a network. */
+  send(datagram: Uint8Array, to: DatagramAddress): void;
+  /** What was sent before may be lost. Nothing is received afterwards. */
+  close(): Promise<void>;
+}
+
+/** UDP: each datagram arrives whole, or not at all; in any order. */
+export interface Datagrams {
+  /**
+   * Port 0 asks for any. Nobody else can bind the address meanwhile: `NetworkError` with `addressInUse`.
+   * @param receive gets each datagram, which it may keep, and who sent it
+   */
+  bind(
+    address: DatagramAddress,
+    receive: (datagram: Uint8Array, from: DatagramAddress) => void,
+  ): Promise<DatagramSocket>;
+}
+
 export interface Network {
   readonly frames: Frames;
   readonly http: Http;
   readonly streams: Streams;
+  readonly datagrams: Datagrams;
 }
 
 export interface SpawnOptions {

@@ -2,6 +2,7 @@ import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Platform } from "../mod.ts";
 import { createClock, createTimers } from "./clock.ts";
+import { createDatagrams } from "./datagrams.ts";
 import { createDisk } from "./disk.ts";
 import { createFrames } from "./frames.ts";
 import { createHttpClient } from "./http_client.ts";
@@ -50,6 +51,7 @@ export function createDenoPlatform(options: DenoPlatformOptions): Platform {
       frames: createFrames(),
       http: { serve: async (serveOptions) => await serveHttp(serveOptions, log), client: createHttpClient },
       streams: createStreams(),
+      datagrams: createDatagrams(),
     },
     processes: createProcesses(),
     log,

@@ -74,6 +74,13 @@ export class Links {
     return link.delayMs + link.jitterMs * this.#random.next() + (lost ? resendMs : 0);
   }
 
+  /** How long the next datagram takes; null when it gets lost. */
+  datagramDelay(from: string, to: string): number | null {
+    const link = this.#of(from, to);
+    if (link.lossRate > 0 && this.#random.next() < link.lossRate) return null;
+    return link.delayMs + link.jitterMs * this.#random.next();
+  }
+
   /** Whether the next segment breaks its connection. */
   resets(from: string, to: string): boolean {
     const { resetRate } = this.#of(from, to);

@@ -3,6 +3,7 @@ import { type Prng, prng } from "../../base/prng.ts";
 import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Clock, Platform, Random, Timers } from "../mod.ts";
+import { createSimDatagrams, type SimDatagramSockets } from "./datagrams.ts";
 import { type DiskFaults, SimDisk } from "./disk.ts";
 import { createSimFrames } from "./frames.ts";
 import { createSimHttpClient } from "./http_client.ts";
@@ -146,6 +147,7 @@ class SimWorld implements World {
   readonly #scheduler = new Scheduler();
   readonly #links: Links;
   readonly #net: SimNetwork;
+  readonly #datagramSockets: SimDatagramSockets = { bound: new Map(), nextPort: 30_000 };
   readonly #hostSeeds: Prng;
   readonly #hosts = new Map<string, SimHost>();
 
@@ -306,6 +308,11 @@ class SimWorld implements World {
       network: {
         frames: createSimFrames(life, this.#net),
         streams: createSimStreams(life, this.#net),
+        datagrams: createSimDatagrams(life, {
+          sockets: this.#datagramSockets,
+          links: this.#links,
+          scheduler: this.#scheduler,
+        }),
         http: {
           serve: async (options) => serveSimHttp(life, this.#net, options, log),
           client: (options) => createSimHttpClient(life, this.#net, options),
