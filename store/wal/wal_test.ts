@@ -59,6 +59,18 @@ Deno.test("openStorage() gives back what append() made durable, across segments 
   ok(storage.wal.segmentCount > 3, `${storage.wal.segmentCount} segments`);
 });
 
+Deno.test("a new data directory survives a power loss after the first append: its parents were synced, in 60 crashes", async () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const world = createWorld({ seed });
+    const host = world.host("s1");
+    const { wal } = await world.complete(open(host));
+    await world.complete(wal.append([hardState(1, "s2", 0), entries(1, 1, 1)]));
+    restart(host);
+    const { restored } = await world.complete(open(host));
+    deepEqual([restored.hardState.vote, restored.entries.length], ["s2", 1], `seed ${seed}`);
+  }
+});
+
 Deno.test("append() in one call is one sync, however many records it holds", async () => {
   const world = createWorld({ seed: 2 });
   const { wal } = await world.complete(open(world.host("s1"), 1 << 20));
