@@ -18,3 +18,11 @@ export const coalesceMs = 5;
 export const lowPortOffset = 20_000;
 /** Between tries to bind an address that is in use by somebody else. */
 export const bindRetryMs = 5_000;
+/** UDP clients that one proxy serves at once, a socket each; beyond them the one idle for longest is forgotten. */
+export const maxFlows = 1_000;
+/** A UDP client that is silent, and gets no answer, for so long is forgotten. Linux's nf_conntrack_udp_timeout. */
+export const flowIdleMs = 30_000;
+/** Datagrams of a new client that wait for its socket; later ones are dropped. */
+export const maxEarlyDatagrams = 16;
+/** Between tries to bind a UDP address that another proxy has: how long a dead proxy's addresses stay unserved. */
+export const electionRetryMs = 500;

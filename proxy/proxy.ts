@@ -4,6 +4,7 @@ import { endpointSlices, services } from "../api/resources.ts";
 import { createInformer, type RestClient } from "../client/mod.ts";
 import type { Component, Platform, Timer } from "../platform/mod.ts";
 import { buildTable } from "./core/table.ts";
+import { createDatagramDataplane } from "./dataplane/datagrams.ts";
 import { createUserspaceDataplane } from "./dataplane/userspace.ts";
 import * as limits from "./limits.ts";
 
@@ -23,7 +24,11 @@ export function startProxy(config: ProxyConfig, deps: ProxyDeps): Component {
   const { client, timers, network, log, metrics } = deps;
   const serviceInformer = createInformer<Service & KubeObject>(client, services, {}, deps);
   const sliceInformer = createInformer<EndpointSlice & KubeObject>(client, endpointSlices, {}, deps);
-  const dataplane = createUserspaceDataplane(config.nodeAddress ?? null, { ...deps, streams: network.streams });
+  const nodeAddress = config.nodeAddress ?? null;
+  const dataplanes = [
+    createUserspaceDataplane(nodeAddress, { ...deps, streams: network.streams }),
+    createDatagramDataplane(nodeAddress, { ...deps, datagrams: network.datagrams }),
+  ];
   const syncs = metrics.counter("sauropod_proxy_syncs_total", "Tables that were built.");
   const size = metrics.gauge("sauropod_proxy_routes", "Service ports in the table.");
   let timer: Timer | null = null;
@@ -39,7 +44,7 @@ export function startProxy(config: ProxyConfig, deps: ProxyDeps): Component {
     const table = buildTable(all, sliceInformer.list(), config.nodeName);
     syncs.add();
     size.set(table.size);
-    await dataplane.apply(table);
+    await Promise.all(dataplanes.map((each) => each.apply(table)));
   }
 
   function changed(): void {
@@ -69,7 +74,7 @@ export function startProxy(config: ProxyConfig, deps: ProxyDeps): Component {
       timer?.cancel();
       serviceInformer.stop();
       sliceInformer.stop();
-      await dataplane.stop();
+      await Promise.all(dataplanes.map((each) => each.stop()));
     },
   };
 }

@@ -82,11 +82,12 @@ Deno.test("buildTable() leaves out headless and external services, and picks loc
   assert.equal(route.endpoints.length, 2);
 });
 
-Deno.test("bindingsOf() lists TCP addresses and node ports", () => {
+Deno.test("bindingsOf() lists one protocol's addresses and node ports", () => {
   const ports = [{ name: "http", port: 80, nodePort: 30_080 }, { name: "dns", port: 53, protocol: "UDP" }];
   const table = buildTable([service("web", { type: "NodePort", ports })], [], "n1");
-  assert.deepEqual([...bindingsOf(table, "127.9.1.1").keys()], ["127.9.240.5:80", "127.9.1.1:30080"]);
-  assert.deepEqual([...bindingsOf(table, null).keys()], ["127.9.240.5:80"]);
+  assert.deepEqual([...bindingsOf(table, "127.9.1.1", "TCP").keys()], ["127.9.240.5:80", "127.9.1.1:30080"]);
+  assert.deepEqual([...bindingsOf(table, null, "TCP").keys()], ["127.9.240.5:80"]);
+  assert.deepEqual([...bindingsOf(table, "127.9.1.1", "UDP").keys()], ["127.9.240.5:53"]);
 });
 
 Deno.test("choose() spreads over all endpoints, and never gives one that was tried", () => {

@@ -9,11 +9,15 @@ export interface Binding {
   readonly external: boolean;
 }
 
-/** TCP addresses of all routes by `ip:port`. A node port that two services claim is the first one's. */
-export function bindingsOf(table: RouteTable, nodeAddress: string | null): Map<string, Binding> {
+/** One protocol's addresses of all routes by `ip:port`. A node port that two services claim is the first one's. */
+export function bindingsOf(
+  table: RouteTable,
+  nodeAddress: string | null,
+  wanted: "TCP" | "UDP",
+): Map<string, Binding> {
   const bindings = new Map<string, Binding>();
   for (const [route, { protocol, clusterIP, port, nodePort }] of table) {
-    if (protocol !== "TCP") continue;
+    if (protocol !== wanted) continue;
     bindings.set(`${clusterIP}:${port}`, { ip: clusterIP, port, route, external: false });
     if (nodePort === 0 || nodeAddress === null) continue;
     const key = `${nodeAddress}:${nodePort}`;

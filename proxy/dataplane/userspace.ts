@@ -86,7 +86,7 @@ class Userspace implements Dataplane {
   /** Opens what is missing, closes what nobody wants any more. */
   async #listen(): Promise<void> {
     if (this.#stopped) return;
-    const wanted = bindingsOf(this.#table, this.#nodeAddress);
+    const wanted = bindingsOf(this.#table, this.#nodeAddress, "TCP");
     for (const [key, bound] of [...this.#bound]) {
       const binding = wanted.get(key);
       if (binding !== undefined) {
