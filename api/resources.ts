@@ -26,7 +26,6 @@ function define(
   resource: string,
   more: Partial<Pick<ResourceInfo, "namespaced" | "shortNames" | "categories" | "subresources">> = {},
 ): ResourceInfo {
-  const typeGroup = group === "" ? "core" : (group.split(".")[0] as string);
   return {
     group,
     version,
@@ -37,8 +36,20 @@ function define(
     shortNames: more.shortNames ?? [],
     categories: more.categories ?? [],
     subresources: more.subresources ?? [],
-    type: `io.k8s.api.${typeGroup}.${version}.${kind}`,
+    type: `${packageOf(group)}.${version}.${kind}`,
   };
+}
+
+/** Two groups are defined outside k8s.io/api. */
+function packageOf(group: string): string {
+  switch (group) {
+    case "apiextensions.k8s.io":
+      return "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions";
+    case "apiregistration.k8s.io":
+      return "io.k8s.kube-aggregator.pkg.apis.apiregistration";
+    default:
+      return `io.k8s.api.${group === "" ? "core" : group.split(".")[0]}`;
+  }
 }
 
 export const namespaces = define("", "v1", "Namespace", "namespaces", {
@@ -81,20 +92,252 @@ export const replicaSets = define("apps", "v1", "ReplicaSet", "replicasets", {
 });
 export const endpointSlices = define("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
 
+export const endpoints = define("", "v1", "Endpoints", "endpoints", { shortNames: ["ep"] });
+export const limitRanges = define("", "v1", "LimitRange", "limitranges", { shortNames: ["limits"] });
+export const persistentVolumes = define("", "v1", "PersistentVolume", "persistentvolumes", {
+  namespaced: false,
+  shortNames: ["pv"],
+  subresources: ["status"],
+});
+export const persistentVolumeClaims = define("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", {
+  shortNames: ["pvc"],
+  subresources: ["status"],
+});
+export const podTemplates = define("", "v1", "PodTemplate", "podtemplates");
+export const replicationControllers = define("", "v1", "ReplicationController", "replicationcontrollers", {
+  shortNames: ["rc"],
+  categories: ["all"],
+  subresources: ["scale", "status"],
+});
+export const resourceQuotas = define("", "v1", "ResourceQuota", "resourcequotas", {
+  shortNames: ["quota"],
+  subresources: ["status"],
+});
+export const controllerRevisions = define("apps", "v1", "ControllerRevision", "controllerrevisions");
+export const daemonSets = define("apps", "v1", "DaemonSet", "daemonsets", {
+  shortNames: ["ds"],
+  categories: ["all"],
+  subresources: ["status"],
+});
+export const statefulSets = define("apps", "v1", "StatefulSet", "statefulsets", {
+  shortNames: ["sts"],
+  categories: ["all"],
+  subresources: ["scale", "status"],
+});
+export const horizontalPodAutoscalers = define(
+  "autoscaling",
+  "v2",
+  "HorizontalPodAutoscaler",
+  "horizontalpodautoscalers",
+  { shortNames: ["hpa"], categories: ["all"], subresources: ["status"] },
+);
+export const cronJobs = define("batch", "v1", "CronJob", "cronjobs", {
+  shortNames: ["cj"],
+  categories: ["all"],
+  subresources: ["status"],
+});
+export const jobs = define("batch", "v1", "Job", "jobs", { categories: ["all"], subresources: ["status"] });
+export const certificateSigningRequests = define(
+  "certificates.k8s.io",
+  "v1",
+  "CertificateSigningRequest",
+  "certificatesigningrequests",
+  { namespaced: false, shortNames: ["csr"], subresources: ["approval", "status"] },
+);
+export const ingressClasses = define("networking.k8s.io", "v1", "IngressClass", "ingressclasses", {
+  namespaced: false,
+});
+export const ingresses = define("networking.k8s.io", "v1", "Ingress", "ingresses", {
+  shortNames: ["ing"],
+  subresources: ["status"],
+});
+export const ipAddresses = define("networking.k8s.io", "v1", "IPAddress", "ipaddresses", {
+  namespaced: false,
+  shortNames: ["ip"],
+});
+export const networkPolicies = define("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", {
+  shortNames: ["netpol"],
+});
+export const serviceCidrs = define("networking.k8s.io", "v1", "ServiceCIDR", "servicecidrs", {
+  namespaced: false,
+  subresources: ["status"],
+});
+export const podDisruptionBudgets = define("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", {
+  shortNames: ["pdb"],
+  subresources: ["status"],
+});
+export const clusterRoleBindings = define(
+  "rbac.authorization.k8s.io",
+  "v1",
+  "ClusterRoleBinding",
+  "clusterrolebindings",
+  { namespaced: false },
+);
+export const clusterRoles = define("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", {
+  namespaced: false,
+});
+export const roleBindings = define("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings");
+export const roles = define("rbac.authorization.k8s.io", "v1", "Role", "roles");
+export const csiDrivers = define("storage.k8s.io", "v1", "CSIDriver", "csidrivers", { namespaced: false });
+export const csiNodes = define("storage.k8s.io", "v1", "CSINode", "csinodes", { namespaced: false });
+export const csiStorageCapacities = define("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities");
+export const storageClasses = define("storage.k8s.io", "v1", "StorageClass", "storageclasses", {
+  namespaced: false,
+  shortNames: ["sc"],
+});
+export const volumeAttachments = define("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", {
+  namespaced: false,
+  subresources: ["status"],
+});
+export const volumeAttributesClasses = define(
+  "storage.k8s.io",
+  "v1",
+  "VolumeAttributesClass",
+  "volumeattributesclasses",
+  { namespaced: false, shortNames: ["vac"] },
+);
+export const mutatingAdmissionPolicies = define(
+  "admissionregistration.k8s.io",
+  "v1",
+  "MutatingAdmissionPolicy",
+  "mutatingadmissionpolicies",
+  { namespaced: false, categories: ["api-extensions"] },
+);
+export const mutatingAdmissionPolicyBindings = define(
+  "admissionregistration.k8s.io",
+  "v1",
+  "MutatingAdmissionPolicyBinding",
+  "mutatingadmissionpolicybindings",
+  { namespaced: false, categories: ["api-extensions"] },
+);
+export const mutatingWebhookConfigurations = define(
+  "admissionregistration.k8s.io",
+  "v1",
+  "MutatingWebhookConfiguration",
+  "mutatingwebhookconfigurations",
+  { namespaced: false, categories: ["api-extensions"] },
+);
+export const validatingAdmissionPolicies = define(
+  "admissionregistration.k8s.io",
+  "v1",
+  "ValidatingAdmissionPolicy",
+  "validatingadmissionpolicies",
+  { namespaced: false, categories: ["api-extensions"], subresources: ["status"] },
+);
+export const validatingAdmissionPolicyBindings = define(
+  "admissionregistration.k8s.io",
+  "v1",
+  "ValidatingAdmissionPolicyBinding",
+  "validatingadmissionpolicybindings",
+  { namespaced: false, categories: ["api-extensions"] },
+);
+export const validatingWebhookConfigurations = define(
+  "admissionregistration.k8s.io",
+  "v1",
+  "ValidatingWebhookConfiguration",
+  "validatingwebhookconfigurations",
+  { namespaced: false, categories: ["api-extensions"] },
+);
+export const customResourceDefinitions = define(
+  "apiextensions.k8s.io",
+  "v1",
+  "CustomResourceDefinition",
+  "customresourcedefinitions",
+  { namespaced: false, shortNames: ["crd", "crds"], categories: ["api-extensions"], subresources: ["status"] },
+);
+export const apiServices = define("apiregistration.k8s.io", "v1", "APIService", "apiservices", {
+  namespaced: false,
+  categories: ["api-extensions"],
+  subresources: ["status"],
+});
+export const priorityClasses = define("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", {
+  namespaced: false,
+  shortNames: ["pc"],
+});
+export const runtimeClasses = define("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", { namespaced: false });
+export const flowSchemas = define("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", "flowschemas", {
+  namespaced: false,
+  subresources: ["status"],
+});
+export const priorityLevelConfigurations = define(
+  "flowcontrol.apiserver.k8s.io",
+  "v1",
+  "PriorityLevelConfiguration",
+  "prioritylevelconfigurations",
+  { namespaced: false, subresources: ["status"] },
+);
+export const deviceClasses = define("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", { namespaced: false });
+export const resourceClaims = define("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims", {
+  subresources: ["status"],
+});
+export const resourceClaimTemplates = define(
+  "resource.k8s.io",
+  "v1",
+  "ResourceClaimTemplate",
+  "resourceclaimtemplates",
+);
+export const resourceSlices = define("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", { namespaced: false });
+
 /** Every served resource, in discovery order. */
 export const resources: readonly ResourceInfo[] = [
   configMaps,
+  endpoints,
   events,
+  limitRanges,
   namespaces,
   nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
   pods,
+  podTemplates,
+  replicationControllers,
+  resourceQuotas,
   secrets,
   serviceAccounts,
   services,
+  apiServices,
+  controllerRevisions,
+  daemonSets,
   deployments,
   replicaSets,
+  statefulSets,
+  horizontalPodAutoscalers,
+  cronJobs,
+  jobs,
+  certificateSigningRequests,
+  ingressClasses,
+  ingresses,
+  ipAddresses,
+  networkPolicies,
+  serviceCidrs,
+  podDisruptionBudgets,
+  clusterRoleBindings,
+  clusterRoles,
+  roleBindings,
+  roles,
+  csiDrivers,
+  csiNodes,
+  csiStorageCapacities,
+  storageClasses,
+  volumeAttachments,
+  volumeAttributesClasses,
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+  mutatingWebhookConfigurations,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+  validatingWebhookConfigurations,
+  customResourceDefinitions,
+  priorityClasses,
   leases,
+  runtimeClasses,
   endpointSlices,
+  flowSchemas,
+  priorityLevelConfigurations,
+  deviceClasses,
+  resourceClaims,
+  resourceClaimTemplates,
+  resourceSlices,
 ];
 
 /** `v1` or `apps/v1`. */

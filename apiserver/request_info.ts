@@ -110,6 +110,7 @@ function isNamespaceSubresource(rest: readonly string[]): boolean {
 /** Methods that each sub-resource takes, besides those of the plain object. */
 const subresourceMethods: Readonly<Record<string, readonly string[]>> = {
   status: ["GET", "PUT", "PATCH"],
+  approval: ["GET", "PUT", "PATCH"],
   scale: ["GET", "PUT", "PATCH"],
   finalize: ["PUT"],
   binding: ["POST"],

@@ -18,6 +18,7 @@ import {
   serviceAccounts,
   services,
 } from "../resources.ts";
+import { builtinRules } from "./builtin.ts";
 import { configMapRules, secretRules } from "./config.ts";
 import { endpointSliceRules } from "./endpoint_slice.ts";
 import { namespaceRules } from "./namespace.ts";
@@ -49,7 +50,7 @@ const rulesByType: ReadonlyMap<string, Rules> = new Map([
 
 /** The rules of a served resource. */
 export function rulesFor(resource: Pick<ResourceInfo, "type">): Rules {
-  const rules = rulesByType.get(resource.type);
+  const rules = rulesByType.get(resource.type) ?? builtinRules.get(resource.type);
   invariant(rules !== undefined, `no rules for ${resource.type}`);
   return rules;
 }

@@ -7,6 +7,7 @@ import type { KubeObject } from "../meta.ts";
 import * as resources from "../resources.ts";
 import { invalid } from "../status.ts";
 import { imageTag, rulesFor } from "./mod.ts";
+import { minimalObjects } from "./testing.ts";
 import type { RuleContext } from "./types.ts";
 
 const context: RuleContext = { now: 1_700_000_000_000, allowLoopbackEndpoints: false };
@@ -44,18 +45,8 @@ const pod = (spec: Json, metadata: Json = { name: "p" }): Json => ({ metadata, s
 const box = (more: Json = {}): Json => ({ name: "c", image: "nginx", ...more });
 
 Deno.test("rulesFor() has rules for every served resource, and they accept a minimal object", () => {
-  const selector = { matchLabels: { a: "b" } };
-  const template = { metadata: { labels: { a: "b" } }, spec: { containers: [box()] } };
-  const minimal: Record<string, Json> = {
-    pods: { spec: { containers: [box()] } },
-    services: { spec: { ports: [{ port: 80 }] } },
-    deployments: { spec: { selector, template } },
-    replicasets: { spec: { selector, template } },
-    endpointslices: { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80 }] },
-    events: { involvedObject: { namespace: "default" }, metadata: { name: "n", namespace: "default" } },
-  };
   for (const info of resources.resources) {
-    deepEqual(refusals(info, { metadata: { name: "n" }, ...minimal[info.resource] }), [], info.resource);
+    deepEqual(refusals(info, { metadata: { name: "n" }, ...minimalObjects[info.resource] }), [], info.resource);
   }
 });
 

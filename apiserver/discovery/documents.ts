@@ -13,19 +13,25 @@ export function apiVersions(address: string): Json {
 
 /** GET /apis */
 export function apiGroupList(): Json {
-  const groups = groupVersions().filter((it) => it.group !== "").map(groupOf);
+  const names = new Set(groupVersions().map((it) => it.group).filter((group) => group !== ""));
+  const groups = [...names].map(groupOf);
   return { kind: "APIGroupList", apiVersion: "v1", groups };
 }
 
 /** GET /apis/GROUP; null when there is no such group. */
 export function apiGroup(group: string): Json | null {
-  const found = groupVersions().find((it) => it.group === group && group !== "");
-  return found === undefined ? null : { kind: "APIGroup", apiVersion: "v1", ...groupOf(found) };
+  const served = groupVersions().some((it) => it.group === group && group !== "");
+  return served ? { kind: "APIGroup", apiVersion: "v1", ...groupOf(group) } : null;
 }
 
-function groupOf(it: GroupVersion): Json {
-  const version = { groupVersion: groupVersionName(it), version: it.version };
-  return { name: it.group, versions: [version], preferredVersion: version };
+/** The versions of a group that is served, the preferred one first. */
+function groupOf(group: string): Json {
+  const versions = versionsOf(group).map((it) => ({ groupVersion: groupVersionName(it), version: it.version }));
+  return { name: group, versions, preferredVersion: versions[0] };
+}
+
+function versionsOf(group: string): GroupVersion[] {
+  return groupVersions().filter((it) => it.group === group);
 }
 
 /** GET /api/v1 and /apis/GROUP/VERSION; null when not served. */
@@ -79,9 +85,15 @@ export function aggregated(core: boolean, version: "v2" | "v2beta1"): Json {
     kind: "APIGroupDiscoveryList",
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
-    items: groupVersions().filter((it) => (it.group === "") === core).map((it) => ({
-      metadata: { ...(it.group === "" ? {} : { name: it.group }), creationTimestamp: null },
-      versions: [{ version: it.version, resources: it.resources.map(discoveryEntry), freshness: "Current" }],
+    items: [...new Set(groupVersions().map((it) => it.group))].filter((group) => (group === "") === core).map((
+      group,
+    ) => ({
+      metadata: { ...(group === "" ? {} : { name: group }), creationTimestamp: null },
+      versions: versionsOf(group).map((it) => ({
+        version: it.version,
+        resources: it.resources.map(discoveryEntry),
+        freshness: "Current",
+      })),
     })),
   };
 }

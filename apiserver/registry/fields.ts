@@ -1,18 +1,21 @@
 import type { KubeObject } from "../../api/meta.ts";
 import {
-  configMaps,
-  deployments,
-  endpointSlices,
+  apiServices,
+  certificateSigningRequests,
+  customResourceDefinitions,
+  endpoints,
   events,
-  leases,
+  ingresses,
+  jobs,
   namespaces,
   nodes,
   pods,
   replicaSets,
+  replicationControllers,
   type ResourceInfo,
   resources,
+  resourceSlices,
   secrets,
-  serviceAccounts,
   services,
 } from "../../api/resources.ts";
 import { dig, items, record, text } from "../dig.ts";
@@ -31,11 +34,19 @@ const selectable = new Map<ResourceInfo, (object: KubeObject) => Fields>([
     "spec.type": text(dig(it, "spec", "type")),
   })],
   [events, eventFields],
-  [replicaSets, (it) => ({ "status.replicas": String(dig(it, "status", "replicas") ?? 0) })],
-  ...[configMaps, deployments, endpointSlices, leases, serviceAccounts].map((info) =>
-    [info, () => noFields] as [ResourceInfo, () => Fields]
-  ),
+  [replicaSets, replicasField],
+  [replicationControllers, replicasField],
+  [jobs, (it) => ({ "status.successful": String(dig(it, "status", "succeeded") ?? 0) })],
+  [certificateSigningRequests, (it) => ({ "spec.signerName": text(dig(it, "spec", "signerName")) })],
+  [resourceSlices, (it) => ({
+    "spec.nodeName": text(dig(it, "spec", "nodeName")),
+    "spec.driver": text(dig(it, "spec", "driver")),
+  })],
 ]);
+
+function replicasField(object: KubeObject): Fields {
+  return { "status.replicas": String(dig(object, "status", "replicas") ?? 0) };
+}
 
 const noFields: Fields = Object.freeze({});
 
@@ -80,11 +91,20 @@ export function selectableNames(info: ResourceInfo): ReadonlySet<string> {
 
 /** Where kube-apiserver keeps each resource in etcd. */
 function prefixOf(info: ResourceInfo): string {
-  switch (info.resource) {
-    case "nodes":
+  switch (info) {
+    case nodes:
       return "/registry/minions/";
-    case "services":
+    case services:
       return "/registry/services/specs/";
+    case endpoints:
+      return "/registry/services/endpoints/";
+    case replicationControllers:
+      return "/registry/controllers/";
+    case ingresses:
+      return "/registry/ingress/";
+    case customResourceDefinitions:
+    case apiServices:
+      return `/registry/${info.group}/${info.resource}/`;
     default:
       return `/registry/${info.resource}/`;
   }

@@ -11,7 +11,7 @@ import { handleToken } from "./token.ts";
 
 /** Sub-resources that show and change the object itself. */
 export function isViewOfObject(subresource: string): boolean {
-  return subresource === "status" || subresource === "finalize";
+  return subresource === "status" || subresource === "finalize" || subresource === "approval";
 }
 
 /** Sub-resources with a kind of their own, or none. */

@@ -21,7 +21,7 @@ export class StoreFeed {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #log: Log;
-  readonly #bySegment = new Map<string, ResourceCache>();
+  readonly #bySegment = new Map<string, ResourceCache[]>();
   readonly #caches: readonly ResourceCache[];
   #revision = 0;
   #loaded = false;
@@ -41,7 +41,12 @@ export class StoreFeed {
     deps: { store: Store; timers: Timers; random: Random; log: Log },
   ) {
     this.#caches = caches;
-    for (const cache of caches) this.#bySegment.set(segmentOf(cache.resource.prefix), cache);
+    for (const cache of caches) {
+      const segment = segmentOf(cache.resource.prefix);
+      const sharing = this.#bySegment.get(segment);
+      if (sharing === undefined) this.#bySegment.set(segment, [cache]);
+      else sharing.push(cache);
+    }
     this.#store = deps.store;
     this.#timers = deps.timers;
     this.#random = deps.random;
@@ -248,9 +253,9 @@ export class StoreFeed {
     });
   }
 
+  /** Services and Endpoints share a first segment; all other resources have one of their own. */
   #route(key: string): ResourceCache | undefined {
-    const cache = this.#bySegment.get(segmentOf(key));
-    return cache !== undefined && key.startsWith(cache.resource.prefix) ? cache : undefined;
+    return this.#bySegment.get(segmentOf(key))?.find((cache) => key.startsWith(cache.resource.prefix));
   }
 }
 

@@ -1,0 +1,117 @@
+/** Rules that follow from a kind's schema alone, for the kinds without more of their own. */
+import { type FieldError, required } from "../field_errors.ts";
+import { isIpAddress } from "../names.ts";
+import type { KubeObject } from "../meta.ts";
+import type { ResourceInfo } from "../resources.ts";
+import { type FieldSchema, type FieldType, schemaOf, type TypeSchema } from "../schema.ts";
+import { countGeneration, distinct, fieldsOf, firstGeneration, keepField, metadataRules } from "./generic.ts";
+import { type NameRule, nameRules, validateMeta, validateMetaUpdate } from "./meta.ts";
+import type { Rules } from "./types.ts";
+
+export interface SchemaRuleOptions {
+  /** By default a DNS subdomain. */
+  readonly name?: NameRule;
+  /** The kind counts generations of these fields; none: metadata.generation is not used. */
+  readonly generationOf?: readonly string[];
+}
+
+/**
+ * ObjectMeta, required fields, status apart from the rest, generations. A required field that is absent is Go's zero
+ * value upstream: an empty string is refused, a zero number is not, an empty structure is refused for what it lacks.
+ */
+export function schemaRules(info: ResourceInfo, options: SchemaRuleOptions = {}): Rules {
+  const metaRule = { namespaced: info.namespaced, name: options.name ?? nameRules.subdomain } as const;
+  const base = metadataRules(metaRule);
+  const hasStatus = info.subresources.includes("status");
+  const counted = options.generationOf ?? [];
+  return {
+    ...base,
+    hasGeneration: counted.length > 0,
+    prepareForCreate(object) {
+      if (hasStatus) delete fieldsOf(object)["status"];
+      if (counted.length > 0) firstGeneration(object);
+    },
+    prepareForUpdate(next, old) {
+      if (hasStatus) keepField(next, old, "status");
+      if (counted.length > 0) countGeneration(next, old, ...counted);
+    },
+    validate: (object) => [...validateMeta(object.metadata, metaRule), ...missingFields(info, object)],
+    validateUpdate: (next, old) =>
+      [
+        ...validateMetaUpdate(next.metadata, old.metadata),
+        ...validateMeta(next.metadata, metaRule),
+        ...missingFields(info, next),
+      ].filter(distinct),
+  };
+}
+
+/** Required fields that are not there, outside metadata and status. */
+export function missingFields(info: Pick<ResourceInfo, "type">, object: KubeObject): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const field of schemaOf(info.type).fields.values()) {
+    if (["apiVersion", "kind", "metadata", "status"].includes(field.name)) continue;
+    checkField(field, fieldsOf(object)[field.name], field.name, errors);
+  }
+  return errors;
+}
+
+function checkField(field: FieldSchema, value: unknown, path: string, errors: FieldError[]): void {
+  if (value === undefined || value === null) {
+    if (field.required) checkAbsent(field.type, path, errors);
+    return;
+  }
+  if (field.required && value === "") errors.push(required(path));
+  checkValue(field.type, value, path, errors);
+}
+
+function checkAbsent(type: FieldType, path: string, errors: FieldError[]): void {
+  if (type.kind === "string") {
+    errors.push(required(path));
+    return;
+  }
+  if (type.kind !== "ref") return;
+  const before = errors.length;
+  checkStructure(schemaOf(type.type), {}, path, errors);
+  // What lacks everything is itself missing: one sentence instead of one for each of its fields.
+  if (errors.length > before) errors.splice(before, errors.length - before, required(path));
+}
+
+function checkValue(type: FieldType, value: unknown, path: string, errors: FieldError[]): void {
+  switch (type.kind) {
+    case "list":
+      if (!Array.isArray(value)) return;
+      value.forEach((item, index) => checkValue(type.of, item, `${path}[${index}]`, errors));
+      return;
+    case "map":
+      for (const [key, item] of Object.entries(recordOf(value))) checkValue(type.of, item, `${path}[${key}]`, errors);
+      return;
+    case "ref":
+      checkStructure(schemaOf(type.type), recordOf(value), path, errors);
+  }
+}
+
+/** Pod templates have rules of their own, ObjectMeta needs no name where it is embedded, an audience may be empty. */
+const checkedElsewhere: ReadonlySet<string> = new Set([
+  "io.k8s.api.core.v1.PodSpec",
+  "io.k8s.api.storage.v1.TokenRequest",
+  "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+]);
+
+function checkStructure(schema: TypeSchema, value: Record<string, unknown>, path: string, errors: FieldError[]): void {
+  if (schema.opaque || checkedElsewhere.has(schema.name)) return;
+  for (const field of schema.fields.values()) checkField(field, value[field.name], `${path}.${field.name}`, errors);
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : {};
+}
+
+/** Any name that can be one segment of a path: what RBAC's objects and APIServices may be called. */
+export function pathSegmentName(name: string): string[] {
+  if (name === "." || name === "..") return [`may not be '${name}'`];
+  return ["/", "%"].filter((mark) => name.includes(mark)).map((mark) => `may not contain '${mark}'`);
+}
+
+export function ipAddressName(name: string): string[] {
+  return isIpAddress(name) ? [] : ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
+}

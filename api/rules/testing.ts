@@ -1,0 +1,114 @@
+/** For tests: the least that each served kind takes, without apiVersion, kind and metadata other than a special name. */
+export const selector = { matchLabels: { a: "b" } } as const;
+export const template = {
+  metadata: { labels: { a: "b" } },
+  spec: { containers: [{ name: "c", image: "nginx" }] },
+} as const;
+const jobTemplate = { ...template, spec: { ...template.spec, restartPolicy: "Never" } } as const;
+const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "r" } as const;
+const webhook = {
+  name: "hook.example.com",
+  clientConfig: { url: "https://hook.example.com/" },
+  sideEffects: "None",
+  admissionReviewVersions: ["v1"],
+} as const;
+const claimSpec = {
+  accessModes: ["ReadWriteOnce"],
+  resources: { requests: { storage: "1Gi" } },
+} as const;
+const rule = { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] } as const;
+const crd = {
+  group: "example.com",
+  scope: "Namespaced",
+  names: { plural: "widgets", kind: "Widget" },
+  versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+} as const;
+/** A self-made text in place of a PEM block: base64 of `PEM`. */
+const pem = "UEVN";
+
+/** By plural name. */
+export const minimalObjects: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  apiservices: {
+    metadata: { name: "v1.example.com" },
+    spec: {
+      group: "example.com",
+      version: "v1",
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+      service: { namespace: "default", name: "s" },
+    },
+  },
+  certificatesigningrequests: {
+    spec: { request: pem, signerName: "example.com/signer", usages: ["client auth"] },
+  },
+  clusterrolebindings: { roleRef },
+  controllerrevisions: { revision: 1, data: { a: 1 } },
+  cronjobs: { spec: { schedule: "*/5 * * * *", jobTemplate: { spec: { template: jobTemplate } } } },
+  csidrivers: { spec: {} },
+  csinodes: { spec: { drivers: [{ name: "d.example.com", nodeID: "n" }] } },
+  csistoragecapacities: { storageClassName: "standard" },
+  customresourcedefinitions: { metadata: { name: "widgets.example.com" }, spec: crd },
+  daemonsets: { spec: { selector, template } },
+  deployments: { spec: { selector, template } },
+  deviceclasses: { spec: {} },
+  endpoints: { subsets: [{ addresses: [{ ip: "10.0.0.1" }], ports: [{ port: 80 }] }] },
+  endpointslices: { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80 }] },
+  events: { involvedObject: { namespace: "default" } },
+  flowschemas: { spec: { priorityLevelConfiguration: { name: "p" } } },
+  horizontalpodautoscalers: {
+    spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "d" }, maxReplicas: 3 },
+  },
+  ingressclasses: { spec: { controller: "example.com/ingress" } },
+  ingresses: { spec: { defaultBackend: { service: { name: "s", port: { number: 80 } } } } },
+  ipaddresses: {
+    metadata: { name: "10.0.0.9" },
+    spec: { parentRef: { resource: "services", namespace: "default", name: "s" } },
+  },
+  jobs: { spec: { template: jobTemplate } },
+  limitranges: { spec: { limits: [{ type: "Container", default: { cpu: "1" } }] } },
+  mutatingadmissionpolicies: {
+    spec: {
+      matchConstraints: { resourceRules: [rule] },
+      mutations: [{ patchType: "JSONPatch", jsonPatch: { expression: "[]" } }],
+      reinvocationPolicy: "Never",
+    },
+  },
+  mutatingadmissionpolicybindings: { spec: { policyName: "p" } },
+  mutatingwebhookconfigurations: { webhooks: [webhook] },
+  networkpolicies: { spec: { podSelector: {} } },
+  persistentvolumeclaims: { spec: claimSpec },
+  persistentvolumes: {
+    spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path: "/tmp/v" } },
+  },
+  poddisruptionbudgets: { spec: { minAvailable: 1, selector } },
+  pods: { spec: template.spec },
+  podtemplates: { template },
+  priorityclasses: { value: 1000 },
+  prioritylevelconfigurations: { spec: { type: "Limited", limited: { limitResponse: { type: "Reject" } } } },
+  replicasets: { spec: { selector, template } },
+  replicationcontrollers: { spec: { selector: selector.matchLabels, template } },
+  resourceclaims: { spec: { devices: { requests: [{ name: "r", exactly: { deviceClassName: "c" } }] } } },
+  resourceclaimtemplates: {
+    spec: { spec: { devices: { requests: [{ name: "r", exactly: { deviceClassName: "c" } }] } } },
+  },
+  resourcequotas: { spec: { hard: { pods: "10" } } },
+  resourceslices: {
+    spec: { driver: "d.example.com", nodeName: "n", pool: { name: "n", generation: 1, resourceSliceCount: 1 } },
+  },
+  rolebindings: { roleRef },
+  roles: { rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] },
+  runtimeclasses: { handler: "runc" },
+  servicecidrs: { spec: { cidrs: ["10.0.0.0/24"] } },
+  services: { spec: { ports: [{ port: 80 }] } },
+  statefulsets: { spec: { serviceName: "s", selector, template } },
+  storageclasses: { provisioner: "example.com/disk" },
+  validatingadmissionpolicies: {
+    spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: "true" }] },
+  },
+  validatingadmissionpolicybindings: { spec: { policyName: "p", validationActions: ["Deny"] } },
+  validatingwebhookconfigurations: { webhooks: [webhook] },
+  volumeattachments: {
+    spec: { attacher: "d.example.com", nodeName: "n", source: { persistentVolumeName: "v" } },
+  },
+  volumeattributesclasses: { driverName: "d.example.com", parameters: { iops: "100" } },
+};
