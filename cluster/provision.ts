@@ -14,6 +14,8 @@ export interface UpRequest {
   readonly hollowNodes: number;
   readonly timers: TimerProfile;
   readonly port: number | undefined;
+  /** For benchmarks: the caller posts Node objects that no kubelet stands behind, and nobody judges them. */
+  readonly bareNodes?: boolean;
 }
 
 const maxControlPlanes = 7;
@@ -36,7 +38,7 @@ function checkRequest(request: UpRequest): void {
   }
   between("--workers", request.workers, 0, maxWorkers);
   between("--hollow-nodes", request.hollowNodes, 0, maxHollowNodes);
-  if (request.workers + request.hollowNodes === 0) {
+  if (request.workers + request.hollowNodes === 0 && request.bareNodes !== true) {
     throw new CliError(exitCode.usage, "A cluster needs a node: --workers and --hollow-nodes are both 0");
   }
   if (request.port !== undefined) between("--port", request.port, 1, 65_535);
@@ -67,6 +69,7 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     runtime: request.runtime === "hollow" ? "hollow" : "process",
     hollowNodes: request.hollowNodes,
     timers: request.timers,
+    ...(request.bareNodes === true ? { nodeLifecycle: false } : {}),
     slice,
     port: pickPort(request.port),
   };

@@ -18,6 +18,8 @@ export interface ClusterSpec {
   readonly timers: TimerProfile;
   /** Second octet of the cluster's own 127.x.0.0/16. */
   readonly slice: number;
+  /** False: nobody judges nodes by their heartbeats, so Node objects without a kubelet stay as they were posted. */
+  readonly nodeLifecycle?: boolean;
   /** The balancer's port on 127.0.0.1: the one address in the kubeconfig. */
   readonly port: number;
 }

@@ -27,6 +27,8 @@ export interface ControllerManagerConfig {
   /** Unique among the candidates. */
   readonly identity: string;
   readonly timers: ControllerManagerTimers;
+  /** False leaves nodes and their pods alone whatever their heartbeats (upstream: `--controllers=*,-node-lifecycle-controller`). */
+  readonly nodeLifecycle?: boolean;
   /** Given to every namespace as `kube-root-ca.crt`. */
   readonly clusterCaPem: string;
   /** Told "leader" and "standby". */
@@ -68,7 +70,9 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(namespaceController(informers, client), { ...base, recorder: other }),
     createRunner(serviceAccountController(informers, config.clusterCaPem), { ...base, recorder: other }),
     createRunner(garbageCollector(informers, client, other), { ...base, recorder: other }),
-    createRunner(nodeLifecycleController(informers, nodeTimers, clock), { ...base, recorder: node }),
+    ...(config.nodeLifecycle === false
+      ? []
+      : [createRunner(nodeLifecycleController(informers, nodeTimers, clock), { ...base, recorder: node })]),
     createRunner(podGarbageCollector(informers, client, gcTimers, clock), { ...base, recorder: node }),
     createRunner(endpointSliceController(informers), { ...base, recorder: other }),
   ];

@@ -37,6 +37,17 @@ export interface SchedulerConfig {
     readonly renewDeadlineMs: number;
     readonly retryPeriodMs: number;
   };
+  /** Told of every pod that got its node. */
+  readonly onScheduled?: (timing: SchedulingTiming) => void;
+}
+
+/** Where the time of one successful attempt went, milliseconds. */
+export interface SchedulingTiming {
+  /** From entering the active queue to being taken out of it. */
+  readonly queuedMs: number;
+  readonly decisionMs: number;
+  /** From the decision to the API server's answer to the Binding. */
+  readonly bindMs: number;
 }
 
 export interface SchedulerDeps {
@@ -214,11 +225,12 @@ class Shell implements Scheduler {
     const decision = decide(snapshot, info, { evaluator: this.#evaluator, random: this.#random }, {
       explain: limits.maxDecisionNodes,
     });
-    this.#metrics.algorithm((this.#now() - startedAt) / 1000);
+    const decidedAt = this.#now();
+    this.#metrics.algorithm((decidedAt - startedAt) / 1000);
     this.#record(queued, decision, version);
     if (decision.ok) {
       snapshot.assume(info, decision.node);
-      this.#bind(queued, decision.node, startedAt);
+      this.#bind(queued, decision.node, { startedAt, decidedAt });
       return;
     }
     this.#queue.unschedulable(info.uid, decision.plugins, this.#now());
@@ -247,9 +259,10 @@ class Shell implements Scheduler {
   }
 
   /** Binds beside the loop; the assumption stands meanwhile. */
-  #bind(queued: QueuedPod, nodeName: string, startedAt: number): void {
+  #bind(queued: QueuedPod, nodeName: string, { startedAt, decidedAt }: { startedAt: number; decidedAt: number }): void {
     // The entry may change or go while the bind runs.
     const { info, attempts, firstTriedAt } = queued;
+    const timing = { queuedMs: startedAt - queued.timestamp, decisionMs: decidedAt - startedAt };
     this.#binder.start(info, nodeName, (error) => {
       const now = this.#now();
       const seconds = (now - startedAt) / 1000;
@@ -258,6 +271,7 @@ class Shell implements Scheduler {
         this.#metrics.attempt("scheduled", seconds);
         this.#metrics.scheduled(attempts, (now - (firstTriedAt ?? startedAt)) / 1000);
         this.#reporter.scheduled(info, nodeName);
+        this.#config.onScheduled?.({ ...timing, bindMs: now - decidedAt });
       } else {
         this.#bindFailed(info, nodeName, error, seconds);
       }

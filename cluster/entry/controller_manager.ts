@@ -15,6 +15,7 @@ await runEntry(({ spec, plan, timers, platform, reportRole }) => {
       nodeMonitorGraceMs: timers.node.monitorGraceMs,
       podEvictionMs: timers.node.podEvictionMs,
     },
+    nodeLifecycle: spec.nodeLifecycle ?? true,
     clusterCaPem: tls.ca,
     onRole: reportRole,
   }, { client, platform });

@@ -1,15 +1,52 @@
 import { createRestClient, createTransport } from "../../client/mod.ts";
-import { startScheduler } from "../../scheduler/mod.ts";
+import { type SchedulingTiming, startScheduler } from "../../scheduler/mod.ts";
+import { layout } from "../home.ts";
 import { apiServerUrls } from "../plan.ts";
 import { readIdentity, runEntry } from "./_entry.ts";
+
+/** Timings kept for `/timings`: who wants all of them asks before so many more pods are scheduled. */
+const maxTimings = 16_384;
 
 await runEntry(({ spec, plan, timers, platform }) => {
   const transport = createTransport({ endpoints: apiServerUrls(spec), tls: readIdentity("scheduler") }, platform);
   const client = createRestClient(transport, { encoding: "json", userAgent: "sauropod-scheduler" });
-  return startScheduler({
+  const timings = timingLog();
+  const scheduler = startScheduler({
     identity: plan.name,
     schedulerName: "default-scheduler",
     seed: platform.random.int(2 ** 31),
     timers: timers.leaderElection,
+    onScheduled: timings.add,
   }, { client, ...platform });
+  // In the cluster's own directory (mode 0700), so no more than that directory's owner can ask.
+  const server = Deno.serve({ path: `${layout.run}/${plan.name}.sock`, onListen: () => {} }, (request) => {
+    const url = new URL(request.url);
+    if (url.pathname === "/metrics") return new Response(platform.metrics.text());
+    if (url.pathname === "/timings") return Response.json(timings.after(Number(url.searchParams.get("after") ?? 0)));
+    return new Response("not found", { status: 404 });
+  });
+  return {
+    ready: scheduler.ready,
+    async stop() {
+      await scheduler.stop();
+      await server.shutdown();
+    },
+  };
 });
+
+/** The last timings, numbered from 1. */
+function timingLog() {
+  const ring: SchedulingTiming[] = [];
+  let count = 0;
+  return {
+    add(timing: SchedulingTiming): void {
+      ring[count++ % maxTimings] = timing;
+    },
+    /** Those numbered above `after`, oldest first; `next` is the `after` of the next question. */
+    after(after: number): { next: number; timings: SchedulingTiming[] } {
+      const from = Math.max(after, count - maxTimings, 0);
+      const timings = Array.from({ length: Math.max(0, count - from) }, (_, i) => ring[(from + i) % maxTimings]);
+      return { next: count, timings: timings.filter((each) => each !== undefined) };
+    },
+  };
+}
