@@ -19,7 +19,9 @@ export class ProposalWaiters<R> {
   }
 
   add(index: number, proposal: Proposal<R>): void {
-    this.#byIndex.get(index)?.reject(replaced()); // the log was cut below it since
+    // Our log was cut below it since; but of five members another two may still hold the entry, and one of them may yet
+    // lead and commit it (paper figure 8). Only an *applied* entry of another term says that it never will be.
+    this.#byIndex.get(index)?.reject(unknown("a newer leader cut the log"));
     this.#byIndex.set(index, proposal);
   }
 
