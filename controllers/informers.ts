@@ -1,6 +1,7 @@
 import type {
   ConfigMap,
   Deployment,
+  Endpoints,
   EndpointSlice,
   Lease,
   Namespace,
@@ -49,6 +50,7 @@ export interface Watched {
 export interface Informers {
   readonly configMaps: Informer<ConfigMap>;
   readonly deployments: Informer<Deployment>;
+  readonly endpoints: Informer<Endpoints>;
   readonly endpointSlices: Informer<EndpointSlice>;
   readonly leases: Informer<Lease>;
   readonly namespaces: Informer<Namespace>;
@@ -94,6 +96,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
   const informers = {
     configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
     deployments: inform<Deployment>(resources.deployments),
+    endpoints: inform<Endpoints>(resources.endpoints),
     endpointSlices: inform<EndpointSlice>(resources.endpointSlices, {
       indexers: {
         [index.service]: ({ metadata }) => {

@@ -17,6 +17,8 @@ export const maxBatch = 100;
 export const slowStartInitialBatch = 1;
 /** Endpoints in one EndpointSlice (upstream's default). */
 export const endpointsPerSlice = 100;
+/** Addresses in one Endpoints object (upstream's bound); more are left out. */
+export const endpointAddresses = 1_000;
 /** Revisions remembered in a ReplicaSet's history annotation, characters (upstream's bound). */
 export const maxRevisionHistoryChars = 2_000;
 /** Finished pods kept in the cluster before the oldest are removed (--terminated-pod-gc-threshold). */

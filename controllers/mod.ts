@@ -1,6 +1,7 @@
 import type { Component, Platform } from "../platform/mod.ts";
 import { createEventRecorder, type RestClient, runLeaderElection } from "../client/mod.ts";
 import { deploymentController } from "./deployment.ts";
+import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpoint_slice.ts";
 import { garbageCollector } from "./garbage_collector.ts";
 import { createInformers } from "./informers.ts";
@@ -75,6 +76,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
       : [createRunner(nodeLifecycleController(informers, nodeTimers, clock), { ...base, recorder: node })]),
     createRunner(podGarbageCollector(informers, client, gcTimers, clock), { ...base, recorder: node }),
     createRunner(endpointSliceController(informers), { ...base, recorder: other }),
+    createRunner(endpointsController(informers), { ...base, recorder: other }),
   ];
   informers.start();
 

@@ -1,6 +1,6 @@
 import { fromUtf8, prefixEnd, utf8 } from "../../base/bytes.ts";
 import type { KubeObject } from "../../api/meta.ts";
-import { endpointSlices } from "../../api/resources.ts";
+import { endpoints, endpointSlices, type ResourceInfo } from "../../api/resources.ts";
 import { ApiError } from "../../api/status.ts";
 import type { Timer } from "../../platform/mod.ts";
 import { type LeaseId, StoreError } from "../../store/types.ts";
@@ -14,8 +14,8 @@ import { loopbackUser } from "./objects.ts";
 const prefix = "/registry/masterleases/";
 
 /**
- * Keeps the EndpointSlice of the `kubernetes` Service equal to the apiservers that live (upstream's lease endpoint
- * reconciler): each holds a key under a store lease, and each writes the slice from the keys that it finds.
+ * Keeps the EndpointSlice and the Endpoints of the `kubernetes` Service equal to the apiservers that live (upstream's lease endpoint
+ * reconciler): each holds a key under a store lease, and each writes both from the keys that it finds.
  */
 export class EndpointReconciler {
   readonly #registry: Registry;
@@ -94,10 +94,16 @@ export class EndpointReconciler {
   }
 
   async #publish(addresses: readonly string[]): Promise<void> {
+    const { port } = this.#registry.config.advertise;
+    await this.#write(endpointSlices, sliceOf(addresses, port), ["endpoints", "ports"]);
+    await this.#write(endpoints, endpointsOf(addresses, port), ["subsets"]);
+  }
+
+  /** Creates the object, or gives the one that is there its `content`. */
+  async #write(info: ResourceInfo, wanted: KubeObject, content: readonly string[]): Promise<void> {
     const registry = this.#registry;
-    const strategy = registry.strategy(endpointSlices);
+    const strategy = registry.strategy(info);
     const context = { user: loopbackUser, dryRun: false };
-    const wanted = sliceOf(addresses, registry.config.advertise.port);
     const target = { strategy, namespace: "default", name: "kubernetes" };
     if (strategy.cache.get("default", "kubernetes") === undefined) {
       try {
@@ -111,12 +117,12 @@ export class EndpointReconciler {
       ...target,
       next: ({ object }): Next => {
         if (object === null) return { kind: "put", object: wanted };
-        const next = Object.assign(structuredClone(object), {
-          endpoints: fields(wanted)["endpoints"],
-          ports: fields(wanted)["ports"],
-        });
+        const changed = Object.fromEntries(content.map((field) => [field, fields(wanted)[field]]));
+        const next = Object.assign(structuredClone(object), changed);
         if (equalJson(next, object)) return { kind: "keep" };
-        next.metadata = { ...next.metadata, generation: (object.metadata?.generation ?? 0) + 1 };
+        if (info === endpointSlices) {
+          next.metadata = { ...next.metadata, generation: (object.metadata?.generation ?? 0) + 1 };
+        }
         return { kind: "put", object: next };
       },
     });
@@ -141,4 +147,19 @@ function sliceOf(addresses: readonly string[], port: number): KubeObject {
     ports: [{ name: "https", port, protocol: "TCP" }],
   };
   return slice;
+}
+
+function endpointsOf(addresses: readonly string[], port: number): KubeObject {
+  const object = {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    // The slice is written beside it: nobody has to mirror this one.
+    metadata: {
+      name: "kubernetes",
+      namespace: "default",
+      labels: { "endpointslice.kubernetes.io/skip-mirror": "true" },
+    },
+    subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports: [{ name: "https", port, protocol: "TCP" }] }],
+  };
+  return object;
 }

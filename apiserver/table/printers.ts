@@ -146,6 +146,22 @@ function servicePorts(ports: readonly unknown[]): string {
   }).join(",");
 }
 
+const endpointsPrinter: Printer = {
+  columns: columns("Name", "Endpoints", "Age"),
+  cells: (it, now) => [nameOf(it), endpointList(items(it["subsets"]).map(record)), age(it, now)],
+};
+
+/** Ready addresses, each with each port of its subset. */
+function endpointList(subsets: readonly Json[]): string {
+  if (subsets.length === 0) return "<none>";
+  const all = subsets.flatMap((subset) => {
+    const ips = items(subset["addresses"]).map((address) => text(record(address)["ip"]));
+    const ports = items(subset["ports"]).map((port) => whole(record(port)["port"]));
+    return ports.length === 0 ? ips : ports.flatMap((port) => ips.map((ip) => `${ip}:${port}`));
+  });
+  return all.length === 0 ? "" : firstFew(all, 3);
+}
+
 const endpointSlicePrinter: Printer = {
   columns: columns("Name", "AddressType", "Ports", "Endpoints", "Age"),
   cells: (it, now) => [
@@ -256,6 +272,7 @@ const plainPrinter: Printer = {
 const printers: Readonly<Record<string, Printer>> = {
   configmaps: configMapPrinter,
   deployments: deploymentPrinter,
+  endpoints: endpointsPrinter,
   endpointslices: endpointSlicePrinter,
   events: eventPrinter,
   leases: leasePrinter,

@@ -189,6 +189,23 @@ Deno.test("rows of the other kinds", () => {
     ],
     ["endpointslices", { metadata, addressType: "IPv4" }, ["x", "IPv4", "<unset>", "<unset>", "60m"]],
     [
+      "endpoints",
+      {
+        metadata,
+        subsets: [
+          {
+            addresses: [{ ip: "a" }, { ip: "b" }],
+            notReadyAddresses: [{ ip: "c" }],
+            ports: [{ port: 80 }, { port: 81 }],
+          },
+        ],
+      },
+      ["x", "a:80,b:80,a:81 + 1 more...", "60m"],
+    ],
+    ["endpoints", { metadata, subsets: [{ addresses: [{ ip: "a" }] }] }, ["x", "a", "60m"]],
+    ["endpoints", { metadata, subsets: [{ notReadyAddresses: [{ ip: "a" }] }] }, ["x", "", "60m"]],
+    ["endpoints", { metadata }, ["x", "<none>", "60m"]],
+    [
       "nodes",
       {
         metadata: {

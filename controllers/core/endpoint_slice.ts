@@ -8,7 +8,7 @@ import { controllerReference } from "./claim.ts";
 export const serviceNameLabel = "kubernetes.io/service-name";
 export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const managedByUs = "endpointslice-controller.k8s.io";
-const headlessLabel = "service.kubernetes.io/headless";
+export const headlessLabel = "service.kubernetes.io/headless";
 
 export interface EndpointSliceView {
   readonly service: Readonly<Service>;
@@ -156,7 +156,7 @@ function addressTypeOf(service: Readonly<Service>): string {
   return service.spec?.ipFamilies?.[0] ?? "IPv4";
 }
 
-function addressOf(pod: Readonly<Pod>): string | undefined {
+export function addressOf(pod: Readonly<Pod>): string | undefined {
   const address = pod.status?.podIP ?? pod.status?.podIPs?.[0]?.ip;
   return address === "" ? undefined : address;
 }
@@ -188,7 +188,7 @@ function endpointOf(service: Readonly<Service>, pod: Readonly<Pod>, zones: Reado
 }
 
 /** The Service's ports as this pod has them; a named port that it lacks is left out. */
-function portsOf(service: Readonly<Service>, pod: Readonly<Pod>): DiscoveryV1EndpointPort[] {
+export function portsOf(service: Readonly<Service>, pod: Readonly<Pod>): DiscoveryV1EndpointPort[] {
   const ports: DiscoveryV1EndpointPort[] = [];
   for (const each of service.spec?.ports ?? []) {
     const protocol = each.protocol ?? "TCP";

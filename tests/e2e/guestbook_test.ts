@@ -116,6 +116,22 @@ Deno.test("the guestbook runs, its frontends share the requests, and losing one 
     assert.match((await request(nodeUrl)).body, /<title>Guestbook<\/title>/);
   });
 
+  await t.step("kubectl get endpoints shows the ready pods of every Service, and the apiservers", async () => {
+    const ips = '{range .items[?(@.status.podIP)]}{.status.podIP}{"\\n"}{end}';
+    for (
+      const [name, selector, count] of [["guestbook", "tier=frontend", 3], ["guestbook-follower", "role=follower", 2]]
+    ) {
+      const pods = (await test.ok("get", "pods", "-l", `${selector}`, "-o", `jsonpath=${ips}`)).trim().split("\n")
+        .sort();
+      assert.equal(pods.length, count);
+      await test.until(`the endpoints of ${name}`, async () => {
+        const shown = await test.ok("get", "endpoints", `${name}`, "--no-headers");
+        return pods.every((ip) => shown.includes(`${ip}:8080`));
+      }, 10_000);
+    }
+    assert.match(await test.ok("get", "endpoints", "kubernetes", "--no-headers"), /^kubernetes +127\.[\d.]+:\d+/);
+  });
+
   await t.step("requests are spread over all ready frontends", async () => {
     const counts = new Map<string, number>();
     for (let i = 0; i < requests; i++) {
