@@ -1,10 +1,18 @@
 /**
- * Sauropod for programs: a highly available Kubernetes-compatible cluster of live processes on this machine.
+ * Sauropod for programs: a highly available Kubernetes-compatible cluster, of live processes on this machine
+ * (`Cluster.up`), or all of it in this isolate on virtual time (`Cluster.sim`).
  *
  * ```ts
  * import { Cluster } from "./mod.ts";
  * await using cluster = await Cluster.up({ workers: 2 });
  * console.log((await cluster.client.list(nodes)).items.length);
+ *
+ * await using sim = await Cluster.sim({ seed: 7 });
+ * await sim.apply("examples/hello.yaml");
+ * await sim.ready("deploy/hello", { within: "30s" });
+ * await sim.chaos.kill({ kind: "store", leader: true });
+ * await sim.clock.advance("1m");
+ * console.log(sim.traceHash());
  * ```
  */
 import type { RestClient } from "./client/types.ts";
@@ -14,6 +22,9 @@ import {
   type ClusterSpec,
   createCluster,
   removeCluster,
+  type SimCluster,
+  type SimOptions,
+  startSimCluster,
   toolPlatform,
 } from "./cluster/mod.ts";
 import type { Progress, UpRequest } from "./cluster/mod.ts";
@@ -21,6 +32,17 @@ import type { Progress, UpRequest } from "./cluster/mod.ts";
 export type { ListOptions, ObjectList, RestClient, WatchChange, WatchOptions } from "./client/types.ts";
 export type * from "./api/gen/types.ts";
 export * as resources from "./api/resources.ts";
+export type {
+  ChaosTarget,
+  Duration,
+  Manifest,
+  SimChaos,
+  SimClock,
+  SimCluster,
+  SimMachine,
+  SimOptions,
+  Within,
+} from "./cluster/mod.ts";
 
 export interface ClusterOptions extends Partial<Omit<UpRequest, "name" | "port">> {
   /** Default: a name that no other cluster has. */
@@ -64,4 +86,9 @@ async function up(options: ClusterOptions = {}): Promise<LiveCluster> {
   };
 }
 
-export const Cluster = { up };
+/** The whole cluster, Raft to kubelet, in this isolate on virtual time: the same seed does the same, anywhere. */
+function sim(options: SimOptions): Promise<SimCluster> {
+  return startSimCluster(options);
+}
+
+export const Cluster = { up, sim };

@@ -6,3 +6,4 @@ export { askStatus, stopProcesses, toolPlatform } from "./lifecycle.ts";
 export { balancerUrl } from "./plan.ts";
 export type { UpRequest } from "./provision.ts";
 export type { ClusterSpec } from "./spec.ts";
+export * from "./sim/mod.ts";

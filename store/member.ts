@@ -19,6 +19,8 @@ export interface MemberConfig {
   readonly compactionRetentionRevisions?: number;
   /** Applied entries between two snapshots. */
   readonly snapshotEntries?: number;
+  /** A segment of the log is laid out whole, in zeros, before it is written. Default 16 MiB. */
+  readonly segmentBytes?: number;
 }
 
 export interface Member extends Component {
