@@ -1,8 +1,10 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { chaosKill } from "./cli/chaos.ts";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { chaosKill, chaosPause, chaosResume } from "./cli/chaos.ts";
 import { down, list, stop } from "./cli/down.ts";
 import { kubectl } from "./cli/kubectl.ts";
 import { logs } from "./cli/logs.ts";
+import { type Scenario, scenarios } from "./chaos/faults.ts";
+import { rateMax, repeatMax } from "./chaos/limits.ts";
 import { bad, note, print, progress } from "./cli/output.ts";
 import { statusJson, statusTable, watchStatus } from "./cli/status.ts";
 import { start, up } from "./cli/up.ts";
@@ -22,6 +24,19 @@ function duration(text: string): number {
   const match = /^(\d+)(ms|s|m)?$/.exec(text);
   if (match === null) throw new InvalidArgumentError("Not a duration such as 60s, 2m or 500ms.");
   return Number(match[1]) * ({ ms: 1, s: 1_000, m: 60_000 }[match[2] ?? "s"] ?? 1_000);
+}
+
+function atMost(limit: number): (text: string) => number {
+  return (text) => {
+    const value = wholeNumber(text);
+    if (value < 1 || value > limit) throw new InvalidArgumentError(`Between 1 and ${limit}.`);
+    return value;
+  };
+}
+
+/** `200`, `200rps` -> operations a second. */
+function rate(text: string): number {
+  return atMost(rateMax)(text.replace(/rps$/, ""));
 }
 
 const nameOption = () => new Option("--name <name>", "which cluster").default("default");
@@ -131,6 +146,49 @@ function program(): Command {
     .action(async (target: string, options) =>
       chaosKill(await requireSpec(options.name), { target, leader: options.leader }, toolPlatform())
     );
+  chaos.command("pause").description("SIGSTOP one component: its connections stay open and say nothing")
+    .addOption(nameOption()).argument("<component>", "a name (store-1) or a kind (store)")
+    .option("--leader", "the one that leads", false)
+    .action(async (target: string, options) =>
+      chaosPause(await requireSpec(options.name), { target, leader: options.leader }, toolPlatform())
+    );
+  chaos.command("resume").description("SIGCONT one component, or every one that is paused")
+    .addOption(nameOption()).argument("[component]", "a name (store-1) or a kind (store); default: all")
+    .action(async (target: string | undefined, options) =>
+      chaosResume(await requireSpec(options.name), target ?? null, toolPlatform())
+    );
+  chaos.command("run").description("break a cluster under load, again and again, and judge what its clients saw")
+    .addArgument(new Argument("<scenario>", "what to break").choices(scenarios))
+    .addOption(
+      new Option("--name <name>", "which cluster; a temporary one is made when there is none").default("default"),
+    )
+    .addOption(new Option("--repeat <n>", "how often").default(5).argParser(atMost(repeatMax)))
+    .addOption(new Option("--load <rate>", "operations a second, e.g. 200rps").default(100, "100rps").argParser(rate))
+    .addOption(
+      new Option("--seed <n>", "of keys, actions and pauses (default: random, printed)").argParser(wholeNumber),
+    )
+    .addOption(new Option("--timers <profile>", "of a temporary cluster").choices(["fast", "upstream"]).default("fast"))
+    .addOption(new Option("--report <file.html>", "also write a report with plots, one file, no network"))
+    .addOption(outputOption())
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task cluster chaos run leader-kill --repeat 20 --load 200rps --report failover.html\nExit code 4: an acknowledged write was lost, a watch skipped, repeated or disordered an event, or no order explains the history.",
+    )
+    .action(async (scenario: Scenario, options) => {
+      // Loaded here: every other verb starts without the experiment's code.
+      const { chaosRun } = await import("./cli/chaos_run.ts");
+      const code = await chaosRun({
+        scenario,
+        name: options.name,
+        repeat: options.repeat,
+        rate: options.load,
+        seed: options.seed,
+        timers: options.timers,
+        output: options.output,
+        report: options.report,
+      });
+      if (code !== exitCode.ok) throw new SilentExit(code);
+    });
   return root;
 }
 

@@ -45,3 +45,38 @@ export async function chaosKill(
   const role = component.role === "" ? "" : ` (${component.role})`;
   ok(`killed ${component.name}${role}, pid ${component.pid}`);
 }
+
+/** SIGSTOPs one component: its connections stay open and say nothing. The supervisor goes on counting it. */
+export async function chaosPause(
+  spec: ClusterSpec,
+  options: { target: string; leader: boolean },
+  platform: Platform,
+): Promise<void> {
+  const component = selectComponent(await componentStatuses(spec, platform), options.target, options.leader);
+  if (component.pid === null || !signalProcess(component.pid, "SIGSTOP")) {
+    throw new CliError(exitCode.notReady, `${component.name} is not running`);
+  }
+  ok(`paused ${component.name}, pid ${component.pid}; cluster chaos resume ${component.name} lets it go on`);
+}
+
+/** SIGCONTs one component, or all of them. @param target null: every component of the cluster */
+export async function chaosResume(spec: ClusterSpec, target: string | null, platform: Platform): Promise<void> {
+  const all = await componentStatuses(spec, platform);
+  const chosen = target === null ? all : [selectComponent(all, target, false)];
+  for (const { name, pid } of chosen) {
+    if (pid === null || (target === null && !isStopped(pid))) continue;
+    // Harmless to one that runs.
+    signalProcess(pid, "SIGCONT");
+    ok(`resumed ${name}, pid ${pid}`);
+  }
+}
+
+/** Whether the process is stopped by a signal (state T of /proc/PID/stat). Where there is no /proc: assume so. */
+function isStopped(pid: number): boolean {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+  } catch {
+    return true;
+  }
+}

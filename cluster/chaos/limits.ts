@@ -1,0 +1,31 @@
+/** Objects that writers and readers share: few, so that they contend; enough that each is rarely in conflict. */
+export const keys = 8;
+/** Operations under way at once; beyond it they are counted as shed, never silently skipped. */
+export const underWayMax = 2_000;
+/** How often due operations are sent; each is timed from the moment it was due. */
+export const pacePeriodMs = 5;
+/** Operations of one experiment, so that the history fits in memory. */
+export const operationsMax = 200_000;
+export const rateMax = 2_000;
+export const repeatMax = 200;
+/** One request may take this long; a write that takes longer has an unknown outcome. */
+export const requestTimeoutMs = 5_000;
+/** Undisturbed load before the first fault and between recovery and the next fault. */
+export const settleMs = 1_500;
+/** Operations due within this time after a fault are "during". */
+export const duringMs = 1_000;
+/** How long a paused component stays paused. */
+export const pauseMs = 2_000;
+/** A component that is not back by then fails the experiment. */
+export const recoveryMaxMs = 30_000;
+/** How often the supervisor or a Lease is asked who leads: the resolution of "new leader". */
+export const leaderPollMs = 10;
+/** How long watchers may take, after the load ended, to see the last write. */
+export const drainMs = 5_000;
+export const watchRetryMs = 20;
+/** Pods (or ReplicaSets) made while waiting for a scheduler (or controller manager): one every so often. */
+export const probePeriodMs = 50;
+/** The namespace must be gone by then. */
+export const cleanUpMs = 20_000;
+/** A write later than this, or than three times the undisturbed p99, counts as late. */
+export const lateMs = 50;

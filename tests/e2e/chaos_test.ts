@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import type { Report } from "../../cluster/chaos/analysis.ts";
+import { TestHome } from "./harness.ts";
+
+Deno.test("chaos run leader-kill --repeat 2 makes a cluster, kills its leader twice, is green and leaves nothing", async () => {
+  await using test = await TestHome.make();
+  const file = `${test.home}/report.html`;
+  const ran = await test.cluster(
+    ["chaos", "run", "leader-kill", "--repeat", "2", "--load", "60rps", "-o", "json", "--report", file],
+    { timeoutMs: 90_000 },
+  );
+  assert.ok(ran.stdout.startsWith("{"), `exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
+  const report = JSON.parse(ran.stdout) as Report; // our own program's output
+  assert.equal(ran.code, 0, JSON.stringify({ ...report, runs: report.runs }, null, 1));
+  assert.equal(report.kills, 2);
+  assert.equal(report.linearizable.verdict, "linearizable");
+  assert.equal(report.lostAcknowledgedWrites, 0);
+  assert.ok(report.acknowledgedWrites > 20 && report.watches.events >= 3 * report.acknowledgedWrites);
+  assert.ok(report.runs.every((run) => run.firstAckMs !== null && run.newLeader !== null));
+  assert.match(await Deno.readTextFile(file), /<svg/);
+  assert.equal((await test.cluster(["list", "-o", "json"])).stdout.trim(), "[]", "the temporary cluster is gone");
+});
