@@ -67,6 +67,8 @@ interface Live {
   readonly ended: PromiseWithResolvers<void>;
   /** Execs under way: they end with the container. */
   readonly sessions: Set<ExecSession>;
+  /** The last write of container.json. */
+  saving: Promise<void>;
   launch: Launch | null;
 }
 
@@ -373,13 +375,18 @@ export class ProcessRuntime implements ContainerRuntime {
       ended: Promise.withResolvers(),
       sessions: new Set(),
       launch: null,
+      saving: Promise.resolve(),
     };
     this.#containers.set(container.id, live);
     return live;
   }
 
-  async #save(live: Live): Promise<void> {
-    await saveContainer(this.#deps.disk, live.directory, { container: live.container, config: live.config });
+  /** One at a time: a start that is still being written down must not meet the end of a short program half-way. */
+  #save(live: Live): Promise<void> {
+    const { disk } = this.#deps;
+    const save = () => saveContainer(disk, live.directory, { container: live.container, config: live.config });
+    live.saving = live.saving.then(save, save);
+    return live.saving;
   }
 
   /** A container of an earlier kubelet: alive, ended meanwhile, or never begun. */

@@ -71,6 +71,15 @@ Deno.test("ProcessRuntime keeps a program's exit code, output and last words", (
     assert.match(log, /^\S+Z stdout P tail$/m);
   }));
 
+Deno.test("ProcessRuntime.startContainer() bears programs that end before their start is written down", () =>
+  withRuntime(async (runtime) => {
+    for (let i = 0; i < 40; i++) {
+      const id = await started(runtime, ["true"]);
+      assert.equal((await exited(runtime, id))?.exitCode, 0);
+      await runtime.removeContainer(id);
+    }
+  }));
+
 Deno.test("ProcessRuntime reports 137 for a program that was killed", () =>
   withRuntime(async (runtime) => {
     const id = await started(runtime, ["sh", "-c", "kill -9 $$"]);
