@@ -1,7 +1,12 @@
 import type { KubeObject } from "../../api/meta.ts";
 import { ApiError, isAlreadyExists, isNotFound, type RestClient, TransportError } from "../../client/mod.ts";
-import type { LogLevel } from "../../platform/log.ts";
-import { createSimAuthority, createWorld, type SimHost, type World } from "../../platform/sim/mod.ts";
+import {
+  createSimAuthority,
+  createWorld,
+  type SimHost,
+  type World,
+  type WorldOptions,
+} from "../../platform/sim/mod.ts";
 import type { Member } from "../../store/mod.ts";
 import { type TimerProfile, timersOf } from "../timers.ts";
 import { driveClient } from "./drive_client.ts";
@@ -27,7 +32,7 @@ export interface SimOptions {
   /** The components' log lines, with virtual time. */
   readonly onLog?: (line: string) => void;
   /** Default "info". */
-  readonly logLevel?: LogLevel;
+  readonly logLevel?: NonNullable<WorldOptions["logLevel"]>;
 }
 
 /** A machine by name (`apiserver-0`, `worker-2`), or whichever leads now. */
