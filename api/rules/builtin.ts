@@ -1,12 +1,18 @@
 /** What differs between the kinds whose rules follow from their schemas. @see kubernetes pkg/registry strategies */
+import type { PodTemplate } from "../gen/types.ts";
 import {
   apiServices,
+  certificateSigningRequests,
   clusterRoleBindings,
   clusterRoles,
+  controllerRevisions,
   csiDrivers,
-  customResourceDefinitions,
+  csiStorageCapacities,
+  daemonSets,
   deviceClasses,
+  endpoints,
   flowSchemas,
+  horizontalPodAutoscalers,
   ingressClasses,
   ingresses,
   ipAddresses,
@@ -18,46 +24,95 @@ import {
   podTemplates,
   priorityClasses,
   priorityLevelConfigurations,
+  replicationControllers,
+  resourceClaims,
+  resourceClaimTemplates,
   type ResourceInfo,
   resources,
   resourceSlices,
   roleBindings,
   roles,
+  runtimeClasses,
+  serviceCidrs,
+  statefulSets,
+  storageClasses,
   validatingAdmissionPolicies,
   validatingAdmissionPolicyBindings,
   validatingWebhookConfigurations,
+  volumeAttachments,
+  volumeAttributesClasses,
 } from "../resources.ts";
-import { ipAddressName, pathSegmentName, type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
+import { bindingOptions, clusterRoleOptions, priorityClassOptions, roleOptions } from "./access.ts";
+import {
+  admissionPolicyOptions,
+  apiServiceOptions,
+  flowSchemaOptions,
+  policyBindingOptions,
+  priorityLevelOptions,
+  webhookOptions,
+} from "./extension.ts";
+import { defaultPodTemplate } from "./pod_defaults.ts";
+import { ipAddressName, type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
+import { daemonSetOptions, replicationControllerOptions, statefulSetOptions } from "./sets.ts";
+import { csiDriverOptions, storageClassOptions } from "./storage.ts";
+import {
+  autoscalerOptions,
+  budgetOptions,
+  endpointsOptions,
+  ingressClassOptions,
+  ingressOptions,
+  networkPolicyOptions,
+} from "./traffic.ts";
 import type { Rules } from "./types.ts";
 
 const spec = { generationOf: ["spec"] } as const;
-const segment = { name: pathSegmentName } as const;
+const fixedSpec = { fixed: ["spec"] } as const;
 
 const options = new Map<ResourceInfo, SchemaRuleOptions>([
-  [apiServices, segment],
-  [clusterRoleBindings, segment],
-  [clusterRoles, segment],
-  [roleBindings, segment],
-  [roles, segment],
-  [ipAddresses, { name: ipAddressName }],
-  [csiDrivers, spec],
-  [customResourceDefinitions, spec],
+  [apiServices, apiServiceOptions],
+  [certificateSigningRequests, { fixed: ["spec"], needs: ["spec.request", "spec.usages"] }],
+  [clusterRoleBindings, bindingOptions(["ClusterRole"])],
+  [clusterRoles, clusterRoleOptions],
+  [roleBindings, bindingOptions(["ClusterRole", "Role"])],
+  [roles, roleOptions],
+  [controllerRevisions, { fixed: ["data"] }],
+  [csiDrivers, csiDriverOptions],
+  [csiStorageCapacities, { fixed: ["storageClassName", "nodeTopology"] }],
+  [daemonSets, daemonSetOptions],
   [deviceClasses, spec],
-  [flowSchemas, spec],
-  [ingressClasses, spec],
-  [ingresses, spec],
-  [mutatingAdmissionPolicies, spec],
-  [mutatingAdmissionPolicyBindings, spec],
-  [networkPolicies, spec],
-  [podDisruptionBudgets, spec],
-  [priorityLevelConfigurations, spec],
+  [endpoints, endpointsOptions],
+  [flowSchemas, flowSchemaOptions],
+  [horizontalPodAutoscalers, autoscalerOptions],
+  [ingressClasses, ingressClassOptions],
+  [ingresses, ingressOptions],
+  [ipAddresses, { name: ipAddressName, needs: ["spec.parentRef"] }],
+  [mutatingAdmissionPolicies, { ...admissionPolicyOptions, needs: ["spec.matchConstraints", "spec.mutations"] }],
+  [mutatingAdmissionPolicyBindings, policyBindingOptions],
+  [mutatingWebhookConfigurations, webhookOptions(true)],
+  [networkPolicies, networkPolicyOptions],
+  [podDisruptionBudgets, budgetOptions],
+  [podTemplates, {
+    generationOf: ["template"],
+    setDefaults: (object) => defaultPodTemplate((object as PodTemplate).template),
+  }],
+  [priorityClasses, priorityClassOptions],
+  [priorityLevelConfigurations, priorityLevelOptions],
+  [replicationControllers, replicationControllerOptions],
+  [resourceClaims, fixedSpec],
+  [resourceClaimTemplates, fixedSpec],
   [resourceSlices, spec],
-  [validatingAdmissionPolicies, spec],
-  [validatingAdmissionPolicyBindings, spec],
-  [mutatingWebhookConfigurations, { generationOf: ["webhooks"] }],
-  [validatingWebhookConfigurations, { generationOf: ["webhooks"] }],
-  [podTemplates, { generationOf: ["template"] }],
-  [priorityClasses, { generationOf: ["value", "globalDefault", "description", "preemptionPolicy"] }],
+  [runtimeClasses, { fixed: ["handler"] }],
+  [serviceCidrs, { needs: ["spec.cidrs"], fixed: ["spec"] }],
+  [statefulSets, statefulSetOptions],
+  [storageClasses, storageClassOptions],
+  [validatingAdmissionPolicies, admissionPolicyOptions],
+  [validatingAdmissionPolicyBindings, {
+    ...policyBindingOptions,
+    needs: ["spec.policyName", "spec.validationActions"],
+  }],
+  [validatingWebhookConfigurations, webhookOptions(false)],
+  [volumeAttachments, fixedSpec],
+  [volumeAttributesClasses, { fixed: ["driverName", "parameters"] }],
 ]);
 
 /** The schema's rules of every served kind, by type: what kinds with own rules build on or replace. */

@@ -5,12 +5,17 @@
 import { invariant } from "../../base/assert.ts";
 import {
   configMaps,
+  cronJobs,
+  customResourceDefinitions,
   deployments,
   endpointSlices,
   events,
+  jobs,
   leases,
   namespaces,
   nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
   pods,
   replicaSets,
   type ResourceInfo,
@@ -21,11 +26,14 @@ import {
 import { builtinRules } from "./builtin.ts";
 import { configMapRules, secretRules } from "./config.ts";
 import { endpointSliceRules } from "./endpoint_slice.ts";
+import { definitionRules } from "./extension.ts";
+import { cronJobRules, jobRules } from "./jobs.ts";
 import { namespaceRules } from "./namespace.ts";
 import { nodeRules } from "./node.ts";
 import { podRules } from "./pod.ts";
 import { eventRules, leaseRules, serviceAccountRules } from "./records.ts";
 import { serviceRules } from "./service.ts";
+import { claimRules, volumeRules } from "./storage.ts";
 import type { Rules } from "./types.ts";
 import { deploymentRules, replicaSetRules } from "./workloads.ts";
 
@@ -35,10 +43,15 @@ export { namespaceFinalizer } from "./namespace.ts";
 
 const rulesByType: ReadonlyMap<string, Rules> = new Map([
   [configMaps.type, configMapRules],
+  [cronJobs.type, cronJobRules],
+  [customResourceDefinitions.type, definitionRules],
   [deployments.type, deploymentRules],
   [endpointSlices.type, endpointSliceRules],
   [events.type, eventRules],
+  [jobs.type, jobRules],
   [leases.type, leaseRules],
+  [persistentVolumeClaims.type, claimRules],
+  [persistentVolumes.type, volumeRules],
   [namespaces.type, namespaceRules],
   [nodes.type, nodeRules],
   [pods.type, podRules],

@@ -3,9 +3,9 @@ import { type FieldError, required } from "../field_errors.ts";
 import { isIpAddress } from "../names.ts";
 import type { KubeObject } from "../meta.ts";
 import type { ResourceInfo } from "../resources.ts";
-import { type FieldSchema, type FieldType, schemaOf, type TypeSchema } from "../schema.ts";
+import { type FieldSchema, type FieldType, schemaOf, typeAt, type TypeSchema } from "../schema.ts";
 import { countGeneration, distinct, fieldsOf, firstGeneration, keepField, metadataRules } from "./generic.ts";
-import { type NameRule, nameRules, validateMeta, validateMetaUpdate } from "./meta.ts";
+import { immutable, type NameRule, nameRules, validateMeta, validateMetaUpdate } from "./meta.ts";
 import type { Rules } from "./types.ts";
 
 export interface SchemaRuleOptions {
@@ -13,6 +13,14 @@ export interface SchemaRuleOptions {
   readonly name?: NameRule;
   /** The kind counts generations of these fields; none: metadata.generation is not used. */
   readonly generationOf?: readonly string[];
+  /** Paths that must hold something, where the schema does not say so: `spec.controller`. */
+  readonly needs?: readonly string[];
+  /** Top-level fields that stay as they were created. */
+  readonly fixed?: readonly string[];
+  readonly setDefaults?: (object: KubeObject) => void;
+  /** What the schema cannot say. */
+  readonly check?: (object: KubeObject) => FieldError[];
+  readonly checkUpdate?: (next: KubeObject, old: KubeObject) => FieldError[];
 }
 
 /**
@@ -24,25 +32,53 @@ export function schemaRules(info: ResourceInfo, options: SchemaRuleOptions = {})
   const base = metadataRules(metaRule);
   const hasStatus = info.subresources.includes("status");
   const counted = options.generationOf ?? [];
+  const validate = (object: KubeObject) =>
+    [
+      ...validateMeta(object.metadata, metaRule),
+      ...missingFields(info, object),
+      ...(options.needs ?? []).flatMap((path) => isEmpty(dig(object, path)) ? [required(path)] : []),
+      ...options.check?.(object) ?? [],
+    ].filter(distinct);
   return {
     ...base,
+    setDefaults: options.setDefaults ?? base.setDefaults,
     hasGeneration: counted.length > 0,
     prepareForCreate(object) {
-      if (hasStatus) delete fieldsOf(object)["status"];
+      if (hasStatus) fieldsOf(object)["status"] = zeroStatus(info);
       if (counted.length > 0) firstGeneration(object);
     },
     prepareForUpdate(next, old) {
       if (hasStatus) keepField(next, old, "status");
       if (counted.length > 0) countGeneration(next, old, ...counted);
     },
-    validate: (object) => [...validateMeta(object.metadata, metaRule), ...missingFields(info, object)],
+    validate,
     validateUpdate: (next, old) =>
       [
         ...validateMetaUpdate(next.metadata, old.metadata),
-        ...validateMeta(next.metadata, metaRule),
-        ...missingFields(info, next),
+        ...validate(next),
+        ...(options.fixed ?? []).flatMap((name) => immutable(fieldsOf(next)[name], fieldsOf(old)[name], name)),
+        ...options.checkUpdate?.(next, old) ?? [],
       ].filter(distinct),
   };
+}
+
+/** The status of a new object: Go writes the counts that are required as 0, and nothing else. */
+function zeroStatus(info: Pick<ResourceInfo, "type">): Record<string, unknown> {
+  const status: Record<string, unknown> = {};
+  for (const field of typeAt(info.type, "status")?.fields.values() ?? []) {
+    if (field.required && (field.type.kind === "int32" || field.type.kind === "int64")) status[field.name] = 0;
+  }
+  return status;
+}
+
+function dig(object: KubeObject, path: string): unknown {
+  let at: unknown = object;
+  for (const name of path.split(".")) at = Object.hasOwn(recordOf(at), name) ? recordOf(at)[name] : undefined;
+  return at;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 }
 
 /** Required fields that are not there, outside metadata and status. */

@@ -102,7 +102,7 @@ export const replicaSetRules: Rules = {
 };
 
 /** An absent spec is Go's zero value: it gets its defaults and then fails for want of a selector. */
-function specOf<T extends object>(object: { spec?: T }): Partial<T> {
+export function specOf<T extends object>(object: { spec?: T }): Partial<T> {
   const spec: Partial<T> = object.spec ?? {};
   (object as { spec?: Partial<T> }).spec = spec;
   return spec;
@@ -149,14 +149,14 @@ function isEmptySelector(selector: LabelSelector): boolean {
   return Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
 }
 
-function validateSelector(selector: LabelSelector | undefined, path: string): FieldError[] {
+export function validateSelector(selector: LabelSelector | undefined, path: string): FieldError[] {
   if (selector === undefined) return [required(path)];
   const errors = validateLabelSelector(selector, path);
   if (isEmptySelector(selector)) errors.push(invalid(path, selector, "empty selector is invalid for deployment"));
   return errors;
 }
 
-function validateTemplate(
+export function validateTemplate(
   template: PodTemplateSpec | undefined,
   selector: LabelSelector | undefined,
   path: string,
@@ -205,7 +205,7 @@ function validateStrategy(strategy: DeploymentStrategy, path: string): FieldErro
   }
 }
 
-function isZero(value: IntOrString): boolean {
+export function isZero(value: IntOrString): boolean {
   return value === 0 || (typeof value === "string" && /^0+%$/.test(value));
 }
 

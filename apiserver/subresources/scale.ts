@@ -91,13 +91,15 @@ function scaleOf(object: KubeObject | Json): Json {
     spec: { replicas: whole(dig(object, "spec", "replicas")) },
     status: {
       replicas: whole(dig(object, "status", "replicas")),
-      selector: isRecord(selector) ? selectorText(selector) : text(selector),
+      selector: isRecord(selector) ? selectorText(object, selector) : text(selector),
     },
   };
 }
 
 /** `a=b,c in (d,e)`: what a watcher of the scaled pods would ask for. */
-function selectorText(selector: Json): string {
-  const parsed = selectorFromObject(selector);
+function selectorText(object: KubeObject | Json, selector: Json): string {
+  // A ReplicationController's selector is a plain map of labels.
+  const plain = dig(object, "kind") === "ReplicationController";
+  const parsed = selectorFromObject(plain ? { matchLabels: selector as Record<string, string> } : selector);
   return parsed === undefined ? "" : formatSelector(parsed);
 }

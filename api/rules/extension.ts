@@ -1,0 +1,157 @@
+/** Kinds that extend or steer the API itself. @see kubernetes pkg/apis/admissionregistration, flowcontrol, certificates */
+import { type FieldError, invalid } from "../field_errors.ts";
+import type {
+  APIService,
+  CustomResourceDefinition,
+  FlowSchema,
+  MatchResources,
+  MutatingWebhook,
+  MutatingWebhookConfiguration,
+  PriorityLevelConfiguration,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+} from "../gen/types.ts";
+import type { KubeObject } from "../meta.ts";
+import { customResourceDefinitions } from "../resources.ts";
+import { unset } from "./common.ts";
+import { fieldsOf } from "./generic.ts";
+import { pathSegmentName, type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
+import type { Rules } from "./types.ts";
+import { specOf } from "./workloads.ts";
+
+// Rules are looked up by resource, and the codec has checked the object against the schema of that resource's type.
+const asDefinition = (object: KubeObject): CustomResourceDefinition => object as CustomResourceDefinition;
+const asApiService = (object: KubeObject): APIService => object as APIService;
+
+function defaultMatch(match: MatchResources | undefined): void {
+  if (match === undefined) return;
+  match.matchPolicy ??= "Equivalent";
+  match.namespaceSelector ??= {};
+  match.objectSelector ??= {};
+  for (const rule of [...match.resourceRules ?? [], ...match.excludeResourceRules ?? []]) rule.scope ??= "*";
+}
+
+/** @param mutating such hooks may be called again */
+export function webhookOptions(mutating: boolean): SchemaRuleOptions {
+  return {
+    generationOf: ["webhooks"],
+    setDefaults(object) {
+      for (const hook of (object as MutatingWebhookConfiguration).webhooks ?? []) defaultWebhook(hook, mutating);
+    },
+    check: (object) =>
+      ((object as MutatingWebhookConfiguration).webhooks ?? []).flatMap((hook, index) =>
+        validateTimeout(hook, `webhooks[${index}].timeoutSeconds`)
+      ),
+  };
+}
+
+function defaultWebhook(hook: MutatingWebhook, mutating: boolean): void {
+  hook.failurePolicy ??= "Fail";
+  hook.matchPolicy ??= "Equivalent";
+  hook.namespaceSelector ??= {};
+  hook.objectSelector ??= {};
+  hook.timeoutSeconds ??= 10;
+  if (mutating) hook.reinvocationPolicy ??= "Never";
+  const service = hook.clientConfig?.service;
+  if (service !== undefined) service.port ??= 443;
+  for (const rule of hook.rules ?? []) rule.scope ??= "*";
+}
+
+function validateTimeout(hook: MutatingWebhook, path: string): FieldError[] {
+  const seconds = hook.timeoutSeconds ?? 10;
+  if (seconds >= 1 && seconds <= 30) return [];
+  return [invalid(path, seconds, "the timeout value must be between 1 and 30 seconds")];
+}
+
+export const admissionPolicyOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  needs: ["spec.matchConstraints"],
+  setDefaults(object) {
+    const spec = specOf(object as ValidatingAdmissionPolicy);
+    spec.failurePolicy ??= "Fail";
+    defaultMatch(spec.matchConstraints);
+  },
+};
+
+export const policyBindingOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  needs: ["spec.policyName"],
+  setDefaults: (object) => defaultMatch((object as ValidatingAdmissionPolicyBinding).spec?.matchResources),
+};
+
+export const flowSchemaOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  needs: ["spec.priorityLevelConfiguration.name"],
+  setDefaults: (object) => void (specOf(object as FlowSchema).matchingPrecedence ??= 1000),
+};
+
+export const priorityLevelOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  needs: ["spec.type"],
+  setDefaults(object) {
+    const spec = specOf(object as PriorityLevelConfiguration);
+    const { limited, exempt } = spec;
+    if (exempt !== undefined) {
+      exempt.nominalConcurrencyShares ??= 0;
+      exempt.lendablePercent ??= 0;
+    }
+    if (limited === undefined) return;
+    limited.nominalConcurrencyShares ??= 30;
+    limited.lendablePercent ??= 0;
+    const response = limited.limitResponse;
+    if (response?.type !== "Queue") return;
+    const queuing = response.queuing ??= {};
+    queuing.queues ??= 64;
+    queuing.handSize ??= 8;
+    queuing.queueLengthLimit ??= 50;
+  },
+};
+
+const definitionBase = schemaRules(customResourceDefinitions, {
+  generationOf: ["spec"],
+  setDefaults(object) {
+    const spec = specOf(asDefinition(object));
+    spec.conversion ??= { strategy: "None" };
+    const { names } = spec;
+    if (names === undefined) return;
+    if (unset(names.singular)) names.singular = (names.kind ?? "").toLowerCase();
+    if (unset(names.listKind)) names.listKind = `${names.kind ?? ""}List`;
+  },
+  check(object) {
+    const { metadata, spec } = asDefinition(object);
+    const errors: FieldError[] = [];
+    const wanted = `${spec?.names?.plural ?? ""}.${spec?.group ?? ""}`;
+    if (metadata?.name !== wanted) {
+      errors.push(invalid("metadata.name", metadata?.name ?? "", 'must be spec.names.plural+"."+spec.group'));
+    }
+    if ((spec?.versions ?? []).filter((version) => version.storage).length !== 1) {
+      const text = "must have exactly one version marked as storage version";
+      errors.push(invalid("spec.versions", spec?.versions ?? [], text));
+    }
+    return errors;
+  },
+});
+
+export const definitionRules: Rules = {
+  ...definitionBase,
+  prepareForCreate(object, context) {
+    definitionBase.prepareForCreate(object, context);
+    const storage = (asDefinition(object).spec?.versions ?? []).filter((version) => version.storage);
+    fieldsOf(object)["status"] = { storedVersions: storage.map((version) => version.name) };
+  },
+};
+
+export const apiServiceOptions: SchemaRuleOptions = {
+  name: pathSegmentName,
+  setDefaults(object) {
+    const service = asApiService(object).spec?.service;
+    if (service !== undefined) service.port ??= 443;
+  },
+  check(object) {
+    const { metadata, spec } = asApiService(object);
+    const wanted = `${spec?.version ?? ""}.${spec?.group ?? ""}`;
+    if (metadata?.name === wanted) return [];
+    const text = `must be \`spec.version+"."+spec.group\`: "${wanted}"`;
+    return [invalid("metadata.name", metadata?.name ?? "", text)];
+  },
+};

@@ -1,0 +1,180 @@
+/** StatefulSets, DaemonSets and ReplicationControllers. @see kubernetes pkg/apis/apps/v1/defaults.go and validation */
+import { type FieldError, forbidden, invalid, notSupported, required } from "../field_errors.ts";
+import type { DaemonSet, PersistentVolumeClaim, ReplicationController, StatefulSet } from "../gen/types.ts";
+import { equalJson } from "../json_value.ts";
+import { matchesSelector, selectorFromLabels } from "../labels.ts";
+import type { KubeObject } from "../meta.ts";
+import { nonNegative, nonNegativeOrPercent, optionalOneOf, unset } from "./common.ts";
+import { immutable } from "./meta.ts";
+import { defaultPodTemplate } from "./pod_defaults.ts";
+import { validatePodTemplate } from "./pod_spec.ts";
+import type { SchemaRuleOptions } from "./schema_rules.ts";
+import { defaultClaimSpec } from "./storage.ts";
+import { isZero, specOf, validateSelector, validateTemplate } from "./workloads.ts";
+
+// Rules are looked up by resource, and the codec has checked the object against the schema of that resource's type.
+const asStatefulSet = (object: KubeObject): StatefulSet => object as StatefulSet;
+const asDaemonSet = (object: KubeObject): DaemonSet => object as DaemonSet;
+const asController = (object: KubeObject): ReplicationController => object as ReplicationController;
+
+export const statefulSetOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  setDefaults(object) {
+    const spec = specOf(asStatefulSet(object));
+    if (unset(spec.podManagementPolicy)) spec.podManagementPolicy = "OrderedReady";
+    const strategy = spec.updateStrategy ??= {};
+    if (unset(strategy.type)) strategy.type = "RollingUpdate";
+    if (strategy.type === "RollingUpdate") {
+      strategy.rollingUpdate ??= {};
+      strategy.rollingUpdate.partition ??= 0;
+    }
+    const retention = spec.persistentVolumeClaimRetentionPolicy ??= {};
+    if (unset(retention.whenDeleted)) retention.whenDeleted = "Retain";
+    if (unset(retention.whenScaled)) retention.whenScaled = "Retain";
+    spec.replicas ??= 1;
+    spec.revisionHistoryLimit ??= 10;
+    defaultPodTemplate(spec.template);
+    for (const claim of spec.volumeClaimTemplates ?? []) defaultClaimTemplate(claim);
+  },
+  check(object) {
+    const spec = asStatefulSet(object).spec;
+    const strategy = spec?.updateStrategy ?? {};
+    const errors = [
+      ...optionalOneOf(spec?.podManagementPolicy, "spec.podManagementPolicy", ["OrderedReady", "Parallel"]),
+      ...nonNegative(spec?.replicas, "spec.replicas"),
+      ...nonNegative(spec?.minReadySeconds, "spec.minReadySeconds"),
+      ...nonNegative(spec?.revisionHistoryLimit, "spec.revisionHistoryLimit"),
+      ...nonNegative(spec?.ordinals?.start, "spec.ordinals.start"),
+      ...validateSelector(spec?.selector, "spec.selector"),
+      ...validateTemplate(spec?.template, spec?.selector, "spec.template"),
+    ];
+    if (strategy.type === "OnDelete") {
+      if (strategy.rollingUpdate !== undefined) {
+        const text = "only allowed for updateStrategy 'RollingUpdate'";
+        errors.push(invalid("spec.updateStrategy.rollingUpdate", strategy.rollingUpdate, text));
+      }
+    } else if (strategy.type === "RollingUpdate") {
+      errors.push(
+        ...nonNegative(strategy.rollingUpdate?.partition, "spec.updateStrategy.rollingUpdate.partition"),
+      );
+    } else {
+      errors.push(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"));
+    }
+    return errors;
+  },
+  checkUpdate(next, old) {
+    const fixed = (object: KubeObject) => {
+      const {
+        replicas: _replicas,
+        ordinals: _ordinals,
+        template: _template,
+        updateStrategy: _strategy,
+        revisionHistoryLimit: _history,
+        persistentVolumeClaimRetentionPolicy: _retention,
+        minReadySeconds: _ready,
+        ...rest
+      } = specOf(asStatefulSet(object));
+      return rest;
+    };
+    if (equalJson(fixed(next), fixed({ ...old }))) return [];
+    const text = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', " +
+      "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' " +
+      "are forbidden";
+    return [forbidden("spec", text)];
+  },
+};
+
+/** A claim inside a template is a whole object, with its defaults. */
+function defaultClaimTemplate(claim: PersistentVolumeClaim): void {
+  claim.apiVersion = "v1";
+  claim.kind = "PersistentVolumeClaim";
+  defaultClaimSpec(claim.spec ??= {});
+  claim.status = { ...claim.status, phase: claim.status?.phase ?? "Pending" };
+}
+
+export const daemonSetOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  setDefaults(object) {
+    const spec = specOf(asDaemonSet(object));
+    const strategy = spec.updateStrategy ??= {};
+    if (unset(strategy.type)) strategy.type = "RollingUpdate";
+    if (strategy.type === "RollingUpdate") {
+      strategy.rollingUpdate ??= {};
+      strategy.rollingUpdate.maxUnavailable ??= 1;
+      strategy.rollingUpdate.maxSurge ??= 0;
+    }
+    spec.revisionHistoryLimit ??= 10;
+    defaultPodTemplate(spec.template);
+  },
+  check(object) {
+    const spec = asDaemonSet(object).spec;
+    return [
+      ...validateSelector(spec?.selector, "spec.selector"),
+      ...validateTemplate(spec?.template, spec?.selector, "spec.template"),
+      ...nonNegative(spec?.minReadySeconds, "spec.minReadySeconds"),
+      ...nonNegative(spec?.revisionHistoryLimit, "spec.revisionHistoryLimit"),
+      ...validateDaemonStrategy(asDaemonSet(object)),
+    ];
+  },
+  checkUpdate: (next, old) =>
+    immutable(asDaemonSet(next).spec?.selector, asDaemonSet(old).spec?.selector, "spec.selector"),
+};
+
+function validateDaemonStrategy(set: DaemonSet): FieldError[] {
+  const path = "spec.updateStrategy";
+  const strategy = set.spec?.updateStrategy ?? {};
+  if (strategy.type === "OnDelete") return [];
+  if (strategy.type !== "RollingUpdate") {
+    return [notSupported(`${path}.type`, strategy.type ?? "", ["OnDelete", "RollingUpdate"])];
+  }
+  const { maxUnavailable = 0, maxSurge = 0 } = strategy.rollingUpdate ?? {};
+  const errors = [
+    ...nonNegativeOrPercent(maxUnavailable, `${path}.rollingUpdate.maxUnavailable`),
+    ...nonNegativeOrPercent(maxSurge, `${path}.rollingUpdate.maxSurge`),
+  ];
+  if (isZero(maxUnavailable) && isZero(maxSurge)) {
+    errors.push(invalid(`${path}.rollingUpdate.maxUnavailable`, maxUnavailable, "cannot be 0 when maxSurge is 0"));
+  }
+  if (!isZero(maxUnavailable) && !isZero(maxSurge)) {
+    errors.push(
+      invalid(`${path}.rollingUpdate.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"),
+    );
+  }
+  return errors;
+}
+
+export const replicationControllerOptions: SchemaRuleOptions = {
+  generationOf: ["spec"],
+  setDefaults(object) {
+    const controller = asController(object);
+    const spec = specOf(controller);
+    const labels = spec.template?.metadata?.labels;
+    if (labels !== undefined) {
+      if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+      if (Object.keys(controller.metadata?.labels ?? {}).length === 0) {
+        controller.metadata = { ...controller.metadata, labels: { ...labels } };
+      }
+    }
+    spec.replicas ??= 1;
+    defaultPodTemplate(spec.template);
+  },
+  check(object) {
+    const { selector, template, replicas, minReadySeconds } = specOf(asController(object));
+    const errors = [
+      ...nonNegative(minReadySeconds, "spec.minReadySeconds"),
+      ...nonNegative(replicas, "spec.replicas"),
+    ];
+    if (Object.keys(selector ?? {}).length === 0) errors.push(required("spec.selector"));
+    if (template === undefined) return [...errors, required("spec.template")];
+    const labels = template.metadata?.labels;
+    if (!matchesSelector(selectorFromLabels(selector), labels)) {
+      errors.push(
+        invalid("spec.template.metadata.labels", labels ?? {}, "`selector` does not match template `labels`"),
+      );
+    }
+    errors.push(...validatePodTemplate(template, "spec.template"));
+    const policy = template.spec?.restartPolicy ?? "";
+    if (policy !== "Always") errors.push(notSupported("spec.template.spec.restartPolicy", policy, ["Always"]));
+    return errors;
+  },
+};
