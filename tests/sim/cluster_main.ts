@@ -59,5 +59,3 @@ export async function runClusterSimulator(args: readonly string[]): Promise<numb
     return 2;
   }
 }
-
-if (import.meta.main) Deno.exitCode = await runClusterSimulator(Deno.args);

@@ -74,7 +74,10 @@ async function runMany({ seeds, from, mutant }: Arguments): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-if (import.meta.main) {
+if (import.meta.main && Deno.args.includes("--cluster")) {
+  const { runClusterSimulator } = await import("./cluster_main.ts");
+  Deno.exitCode = await runClusterSimulator(Deno.args);
+} else if (import.meta.main) {
   try {
     const args = parse(Deno.args);
     Deno.exitCode = args.single === null ? await runMany(args) : await runOne(args.single, args.mutant);
