@@ -149,6 +149,7 @@ export function startSupervisor(
         connection.send(encodeControl({ op: "refused", reason: "not a request" }));
       } else if (request.op === "report") {
         onReport(request);
+        connection.send(encodeControl({ op: "done" })); // the reporter waits for it, then closes
       } else if (request.op === "status") {
         const all = [...components.values()].map(statusOf);
         connection.send(encodeControl({ op: "status", supervisorPid: Deno.pid, components: all }));

@@ -7,7 +7,7 @@ import { readIdentity, runEntry } from "./_entry.ts";
 /** Timings kept for `/timings`: who wants all of them asks before so many more pods are scheduled. */
 const maxTimings = 16_384;
 
-await runEntry(({ spec, plan, timers, platform }) => {
+await runEntry(async ({ spec, plan, timers, platform }) => {
   const transport = createTransport({ endpoints: apiServerUrls(spec), tls: readIdentity("scheduler") }, platform);
   const client = createRestClient(transport, { encoding: "json", userAgent: "sauropod-scheduler" });
   const timings = timingLog();
@@ -19,7 +19,10 @@ await runEntry(({ spec, plan, timers, platform }) => {
     onScheduled: timings.add,
   }, { client, ...platform });
   // In the cluster's own directory (mode 0700), so no more than that directory's owner can ask.
-  const server = Deno.serve({ path: `${layout.run}/${plan.name}.sock`, onListen: () => {} }, (request) => {
+  const socket = `${layout.run}/${plan.name}.sock`;
+  // A predecessor that was killed left its socket; nobody else ever listens under this component's name.
+  await platform.disk.remove(socket);
+  const server = Deno.serve({ path: socket, onListen: () => {} }, (request) => {
     const url = new URL(request.url);
     if (url.pathname === "/metrics") return new Response(platform.metrics.text());
     if (url.pathname === "/timings") return Response.json(timings.after(Number(url.searchParams.get("after") ?? 0)));
