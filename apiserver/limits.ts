@@ -49,6 +49,10 @@ export const limits = {
   /** Longest label or field selector, and largest `limit`. */
   selectorLength: 16 * 1024,
 
+  /** Default roles and bindings written in one transaction; the store takes 128 operations in one. */
+  bootstrapBatch: 50,
+  /** How long a request waits for the roles of a server that is starting. */
+  policyWaitMs: 10_000,
   /** Verified bearer tokens remembered. */
   tokenCacheEntries: 4096,
   tokenCacheMs: 10_000,

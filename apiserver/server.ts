@@ -5,9 +5,10 @@ import type { RequestContext } from "../platform/mod.ts";
 import { serviceAccountReviewer } from "./authn/review.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
-import { nodeView } from "./authz/node_view.ts";
+import { Authorizer } from "./authz/authorizer.ts";
 import { EndpointReconciler } from "./bootstrap/endpoints.ts";
 import { createBootstrapObjects } from "./bootstrap/objects.ts";
+import { reconcileRoles } from "./bootstrap/roles.ts";
 import { authenticate } from "./chain/authenticate.ts";
 import { authorize } from "./chain/authorize.ts";
 import { readBody } from "./chain/body.ts";
@@ -48,7 +49,7 @@ export interface ApiServer {
 export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServer {
   const caches = storedResources().map((resource) => new ResourceCache(resource));
   const registry = makeRegistry(config, deps, caches);
-  const state = { ready: false, stopping: false };
+  const state = { ready: false, roles: false, stopping: false };
   const plain: PlainDeps = {
     advertise: config.advertise,
     openApi: new OpenApiDocuments(kubernetesVersion),
@@ -61,11 +62,12 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
         etcd: () => registry.feed.synced,
         "informer-sync": () => registry.feed.synced,
         "poststarthook/bootstrap-objects": () => state.ready,
+        "poststarthook/rbac/bootstrap-roles": () => state.roles,
         shutdown: () => !state.stopping,
       },
     },
   };
-  const handler = chain(filters(registry, deps, caches), route(registry, deps, plain));
+  const handler = chain(filters(registry, deps), route(registry, deps, plain));
   const bookmarks = startBookmarks(registry, caches);
   const endpoints = new EndpointReconciler(registry);
   const ready = start(registry, endpoints, state);
@@ -78,6 +80,7 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
       if (state.stopping) return;
       state.stopping = true;
       bookmarks.stop();
+      registry.authorizer.stop();
       await endpoints.stop();
       registry.feed.stop();
       registry.store.stop();
@@ -91,10 +94,16 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
   const strategies = new Map<ResourceInfo, Strategy>(
     caches.map((cache) => [cache.resource.info, strategyFor(cache, { clock: deps.clock, config })]),
   );
+  const strategy = (info: ResourceInfo) => {
+    const found = strategies.get(info);
+    invariant(found !== undefined, `no strategy for ${info.resource}`);
+    return found;
+  };
+  const feed = new StoreFeed(caches, deps);
   return {
     config,
     store,
-    feed: new StoreFeed(caches, deps),
+    feed,
     gate: new ReadGate(store),
     clock: deps.clock,
     timers: deps.timers,
@@ -104,25 +113,36 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
     eventLeases: new EventLeases(store, deps.clock),
     tokens: new ServiceAccountTokens(config.serviceAccount),
     counts: { historic: 0, longRunning: 0 },
-    strategy: (info) => {
-      const strategy = strategies.get(info);
-      invariant(strategy !== undefined, `no strategy for ${info.resource}`);
-      return strategy;
-    },
+    authorizer: new Authorizer({
+      cacheOf: (info) => strategy(info).cache,
+      synced: () => feed.synced,
+      timers: deps.timers,
+    }),
+    strategy,
   };
 }
 
-async function start(registry: Registry, endpoints: EndpointReconciler, state: { ready: boolean }): Promise<void> {
+interface State {
+  ready: boolean;
+  /** The default roles exist. */
+  roles: boolean;
+}
+
+async function start(registry: Registry, endpoints: EndpointReconciler, state: State): Promise<void> {
   await registry.feed.start();
-  await createBootstrapObjects(registry);
+  await Promise.all([createBootstrapObjects(registry), startRoles(registry, state)]);
   await endpoints.start();
   state.ready = true;
 }
 
+async function startRoles(registry: Registry, state: State): Promise<void> {
+  await reconcileRoles(registry);
+  registry.authorizer.setLoaded();
+  state.roles = true;
+}
+
 /** The order in which a request meets the filters, outermost first. */
-function filters(registry: Registry, deps: ServerDeps, caches: readonly ResourceCache[]) {
-  const pods = caches.find((cache) => cache.resource.info.resource === "pods");
-  invariant(pods !== undefined, "pods are served");
+function filters(registry: Registry, deps: ServerDeps) {
   return [
     addAuditId,
     measure(deps.metrics, deps.clock),
@@ -131,7 +151,7 @@ function filters(registry: Registry, deps: ServerDeps, caches: readonly Resource
     authenticate(serviceAccountReviewer(registry)),
     refuseIdentityHeaders,
     refuseCrossSite,
-    authorize(nodeView(pods)),
+    authorize(registry.authorizer),
     readBody,
   ];
 }

@@ -9,6 +9,7 @@ import {
   type RangeResponse,
   type Store,
   StoreError,
+  type TxnRequest,
   type TxnResponse,
 } from "../store/types.ts";
 import { expired, serviceUnavailable, timeout } from "../api/status.ts";
@@ -91,6 +92,11 @@ export class StoreAccess {
     const { answer, uncertain } = await this.#persist(() => this.store.txn({ compare, success, failure }));
     if (answer.succeeded) return { kind: "written", revision: answer.revision };
     return this.#explain(write, answer, uncertain);
+  }
+
+  /** Several conditional writes as one. A repeated attempt may find its own work done, and then fails its comparisons. */
+  async txn(request: TxnRequest): Promise<TxnResponse> {
+    return (await this.#persist(() => this.store.txn(request))).answer;
   }
 
   /** Grants a lease; the store may be without a leader for a while. */

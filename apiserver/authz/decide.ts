@@ -1,51 +1,38 @@
 import { nodeOfUser, type User } from "../authn/user.ts";
 import type { Attributes } from "./attributes.ts";
-import { componentRules, type Rule } from "./components.ts";
 import { decideNode, type NodeView } from "./node.ts";
+import { decideRbac, type Policy } from "./rbac.ts";
 
 export interface Decision {
   readonly allowed: boolean;
-  /** Appended to the 403's sentence; "" for none. */
+  /** Why; after a refusal it is appended to the 403's sentence. "" for none. */
   readonly reason: string;
 }
 
-const allow: Decision = { allowed: true, reason: "" };
-const deny: Decision = { allowed: false, reason: "" };
+/** Members may do everything, whatever the roles say. */
+export const superusers = "system:masters";
 
-/** What everyone may read, proven or not. */
+const allow: Decision = { allowed: true, reason: "" };
+
+/** What everyone may read, proven or not, before there are roles as well. */
 const publicPaths: ReadonlySet<string> = new Set(["/healthz", "/livez", "/readyz", "/version"]);
-const discoveryPaths: ReadonlySet<string> = new Set(["/api", "/apis", "/openapi", "/"]);
 
 /**
- * Who may do what, until roles are served: administrators everything, each component of ours what it needs, everyone
- * else discovery only. A pure function; what a kubelet may see of pods comes through `view`.
+ * Who may do what: superusers everything; kubelets what the Node authorizer grants; everyone what their roles grant. A
+ * pure function: what a kubelet may see of pods comes through `view`, roles and bindings in `policy`.
  */
-export function decide(user: User, it: Attributes, view: NodeView): Decision {
-  if (user.groups.includes("system:masters") || user.name === "kube-apiserver") return allow;
-  if (it.kind === "path") return decidePath(user, it.verb, it.path);
+export function decide(user: User, it: Attributes, view: NodeView, policy: Policy): Decision {
+  if (user.groups.includes(superusers)) return allow;
+  if (it.kind === "path" && (it.verb === "get" || it.verb === "head") && isPublicPath(it.path)) return allow;
   const node = nodeOfUser(user);
-  if (node !== null) return decideNode(node, it, view);
-  const rules = Object.hasOwn(componentRules, user.name) ? componentRules[user.name] : undefined;
-  return rules?.some((rule) => matches(rule, it)) ? allow : deny;
+  const byNode = node !== null && it.kind === "resource" ? decideNode(node, it, view) : undefined;
+  if (byNode?.allowed === true) return byNode;
+  const byRole = decideRbac(policy, user, it);
+  if (byRole.allowed || byNode === undefined) return byRole;
+  return { allowed: false, reason: [byNode.reason, byRole.reason].filter((reason) => reason !== "").join("\n") };
 }
 
 export function isPublicPath(path: string): boolean {
   const first = `/${path.split("/")[1] ?? ""}`;
   return publicPaths.has(path) || (first !== "/version" && publicPaths.has(first));
 }
-
-function decidePath(user: User, verb: string, path: string): Decision {
-  if (verb !== "get" && verb !== "head") return deny;
-  if (isPublicPath(path)) return allow;
-  const first = `/${path.split("/")[1] ?? ""}`;
-  return discoveryPaths.has(first) && user.groups.includes("system:authenticated") ? allow : deny;
-}
-
-function matches(rule: Rule, it: Extract<Attributes, { kind: "resource" }>): boolean {
-  const resource = it.subresource === "" ? it.resource : `${it.resource}/${it.subresource}`;
-  return (rule.verbs === "*" || rule.verbs.includes(it.verb)) &&
-    (rule.resources === "*" ? !forbiddenToAll.has(resource) : rule.resources.includes(resource));
-}
-
-/** Not part of "every resource": running commands and reading output is for people. */
-const forbiddenToAll: ReadonlySet<string> = new Set(["pods/exec", "pods/attach", "pods/log", "serviceaccounts/token"]);

@@ -2,6 +2,7 @@ import type { Clock, Log, Random, Timers } from "../../platform/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
 import type { User } from "../authn/user.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import type { ServerConfig } from "../config.ts";
 import type { StoreAccess } from "../store_access.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
@@ -25,6 +26,7 @@ export interface Registry {
   readonly eventLeases: EventLeases;
   readonly tokens: ServiceAccountTokens;
   readonly counts: WatchCounts;
+  readonly authorizer: Authorizer;
   strategy(info: ResourceInfo): Strategy;
 }
 

@@ -225,7 +225,7 @@ Deno.test("a kubelet may not relabel, taint or own its Node into something else"
   }
 });
 
-Deno.test("a service account's token identifies it while it and its pod exist; RBAC is not there yet, so it may nothing", async () => {
+Deno.test("a service account's token identifies it while it and its pod exist; unbound, it may only discover", async () => {
   await using server = await start();
   await withPods(server);
   const token = "/api/v1/namespaces/default/serviceaccounts/default/token";

@@ -1,0 +1,111 @@
+import type { KubeObject } from "../../api/meta.ts";
+import { clusterRoleBindings, clusterRoles, type ResourceInfo, roleBindings, roles } from "../../api/resources.ts";
+import { bindingOf, ruleObject, rulesOf } from "../authz/policy_objects.ts";
+import { compactRules, missingRules } from "../authz/policy_rule.ts";
+import type { Subject } from "../authz/rbac.ts";
+import { dig, items, record } from "../dig.ts";
+import { type DefaultBinding, defaultBindings, type DefaultRole, defaultRoles } from "./cluster_roles.ts";
+
+const rbacGroup = "rbac.authorization.k8s.io";
+/** `false` on an object: it is the administrator's own, and is left as it is. */
+const autoUpdate = "rbac.authorization.kubernetes.io/autoupdate";
+const labels = { "kubernetes.io/bootstrapping": "rbac-defaults" };
+
+/** A default object and how to bring what is there up to it. */
+export interface DefaultObject {
+  readonly info: ResourceInfo;
+  readonly namespace: string;
+  readonly name: string;
+  /** The object to be written, or null when `present` has all that it should. @param present null: there is none */
+  wanted(present: KubeObject | null): KubeObject | null;
+}
+
+export function defaultObjects(): DefaultObject[] {
+  return [...defaultRoles.map(roleObject), ...defaultBindings.map(bindingObject)];
+}
+
+function roleObject(role: DefaultRole): DefaultObject {
+  const { name, namespace } = role;
+  return {
+    info: namespace === "" ? clusterRoles : roles,
+    namespace,
+    name,
+    wanted: (present) => {
+      if (present === null) return newRole(role);
+      if (isProtected(present)) return null;
+      const merged = withDefaultMetadata(present, role.labels);
+      const lacking = compactRules(missingRules(rulesOf(present), role.rules)).map(ruleObject);
+      if (lacking.length > 0) Object.assign(merged.object, { rules: [...items(dig(present, "rules")), ...lacking] });
+      return merged.changed || lacking.length > 0 ? merged.object : null;
+    },
+  };
+}
+
+function newRole(role: DefaultRole): KubeObject {
+  const aggregation = role.aggregates === undefined
+    ? {}
+    : { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { [role.aggregates]: "true" } }] } };
+  const object = { metadata: newMetadata(role, role.labels), ...aggregation, rules: role.rules.map(ruleObject) };
+  return object;
+}
+
+function bindingObject(binding: DefaultBinding): DefaultObject {
+  const { name, namespace, role } = binding;
+  return {
+    info: namespace === "" ? clusterRoleBindings : roleBindings,
+    namespace,
+    name,
+    wanted: (present) => {
+      if (present === null) {
+        const object = {
+          metadata: newMetadata(binding, {}),
+          roleRef: { apiGroup: rbacGroup, kind: role.kind, name: role.name },
+          subjects: binding.subjects.map(subjectObject),
+        };
+        return object;
+      }
+      const known = bindingOf(present);
+      // A binding's role cannot be changed: one that means another role is somebody else's.
+      if (isProtected(present) || known.roleRef.kind !== role.kind || known.roleRef.name !== role.name) return null;
+      const merged = withDefaultMetadata(present, {});
+      const lacking = binding.subjects.filter((subject) => !known.subjects.some((it) => sameSubject(it, subject)));
+      if (lacking.length > 0) {
+        const subjects = [...items(dig(present, "subjects")), ...lacking.map(subjectObject)];
+        Object.assign(merged.object, { subjects });
+      }
+      return merged.changed || lacking.length > 0 ? merged.object : null;
+    },
+  };
+}
+
+function sameSubject(a: Subject, b: Subject): boolean {
+  return a.kind === b.kind && a.name === b.name && a.namespace === b.namespace;
+}
+
+function subjectObject({ kind, name, namespace }: Subject): Record<string, string> {
+  return kind === "ServiceAccount" ? { kind, name, namespace } : { apiGroup: rbacGroup, kind, name };
+}
+
+function newMetadata(of: { name: string; namespace: string }, more: Readonly<Record<string, string>>) {
+  return {
+    name: of.name,
+    ...(of.namespace === "" ? {} : { namespace: of.namespace }),
+    labels: { ...labels, ...more },
+    annotations: { [autoUpdate]: "true" },
+  };
+}
+
+function isProtected(present: KubeObject): boolean {
+  return present.metadata?.annotations?.[autoUpdate] === "false";
+}
+
+/** A copy with the labels and annotations that it lacks; values that differ are the administrator's. */
+function withDefaultMetadata(present: KubeObject, more: Readonly<Record<string, string>>) {
+  const object = structuredClone(present);
+  const meta = object.metadata ??= {};
+  meta.labels = { ...labels, ...more, ...record(meta.labels) as Record<string, string> };
+  meta.annotations = { [autoUpdate]: "true", ...record(meta.annotations) as Record<string, string> };
+  const changed = Object.keys(meta.labels).length !== Object.keys(record(present.metadata?.labels)).length ||
+    Object.keys(meta.annotations).length !== Object.keys(record(present.metadata?.annotations)).length;
+  return { object, changed };
+}
