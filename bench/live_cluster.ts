@@ -6,7 +6,7 @@ import {
   removeCluster,
   toolPlatform,
 } from "../cluster/mod.ts";
-import { createTransport } from "../client/mod.ts";
+import { createRestClient, createTransport } from "../client/mod.ts";
 import type { ClosableTransport, RestClient } from "../client/mod.ts";
 import { dataDirectory, layout } from "../cluster/home.ts";
 import { apiServerUrls } from "../cluster/plan.ts";
@@ -20,7 +20,9 @@ export interface LiveCluster extends AsyncDisposable {
   readonly platform: Platform;
   /** Through the balancer, as an administrator. */
   readonly client: RestClient;
-  /** One a apiserver. */
+  /** Whichever apiserver answers, without the balancer: as the components' own clients. */
+  readonly direct: RestClient;
+  /** One an apiserver. */
   readonly transports: readonly ClosableTransport[];
   /** The balancer's address: what a user's client dials. */
   readonly balanced: ClosableTransport;
@@ -36,6 +38,8 @@ export interface LiveClusterOptions {
   readonly controlPlanes: number;
   /** Nodes with a simulated kubelet each; 0: the caller posts bare Node objects. */
   readonly hollowNodes: number;
+  /** Processes take CPU profiles into this directory between two SIGUSR2. */
+  readonly profile?: string;
   readonly log: (line: string) => void;
 }
 
@@ -46,6 +50,10 @@ export async function startLiveCluster(options: LiveClusterOptions): Promise<Liv
   const home = await Deno.makeTempDir({ prefix: "sauropod-bench-" });
   Deno.env.set("SAUROPOD_HOME", home);
   Deno.env.set("KUBECONFIG", `${home}/kubeconfig`);
+  if (options.profile !== undefined) {
+    await Deno.mkdir(options.profile, { recursive: true });
+    Deno.env.set("SAUROPOD_PROFILE", await Deno.realPath(options.profile));
+  }
   const platform = toolPlatform();
   let removing: Promise<void> | null = null;
   const remove = () =>
@@ -83,6 +91,7 @@ export async function startLiveCluster(options: LiveClusterOptions): Promise<Liv
     const tls = { ca: read("ca.crt"), cert: read("admin.crt"), key: read("admin.key") };
     const transports = apiServerUrls(spec).map((url) => createTransport({ endpoints: [url], tls }, platform));
     const balanced = createTransport({ endpoints: [`https://127.0.0.1:${spec.port}`], tls }, platform);
+    const anywhere = createTransport({ endpoints: apiServerUrls(spec), tls }, platform);
     const pids = async () => {
       const status = await askStatus(name, platform);
       const found = new Map<string, number>();
@@ -94,13 +103,14 @@ export async function startLiveCluster(options: LiveClusterOptions): Promise<Liv
       spec,
       platform,
       client: adminClient(spec, platform),
+      direct: createRestClient(anywhere, { encoding: "json", userAgent: "sauropod-bench" }),
       transports,
       balanced,
       pids,
       cpu: async () => new Map([...await pids()].map(([component, pid]) => [component, cpuSeconds(pid)])),
       ask: (component, path) => askSocket(`${dataDirectory(name)}/${layout.run}/${component}.sock`, path),
       async [Symbol.asyncDispose]() {
-        for (const transport of [...transports, balanced]) transport.close();
+        for (const transport of [...transports, anywhere, balanced]) transport.close();
         try {
           await remove();
         } finally {

@@ -56,6 +56,7 @@ interface SchedulingFlags extends OutputFlags {
   readonly concurrency: number;
   readonly controlPlanes: number;
   readonly seed: number;
+  readonly profile?: string;
 }
 
 async function scheduling(flags: SchedulingFlags): Promise<void> {
@@ -112,6 +113,7 @@ function program(): Command {
       .option("--rate <pps>", "open loop: so many pods a second, however slow the answers", bounded(100_000))
       .option("--concurrency <n>", "closed loop: creations under way at once", bounded(1_024), 64)
       .option("--control-planes <n>", "stores, apiservers, schedulers, controller managers", bounded(7), 3)
+      .option("--profile <directory>", "take a CPU profile of each process; read one with bench/profile.ts")
       .option("--seed <s>", "of the pods' names", count(0, Number.MAX_SAFE_INTEGER), 1),
   ).action(scheduling);
   output(

@@ -1,9 +1,11 @@
 import { nodes as nodesInfo, pathOf, pods as podsInfo } from "../api/resources.ts";
 import type { Node, Pod } from "../api/gen/types.ts";
 import { prng } from "../base/prng.ts";
+import { createInformer } from "../client/mod.ts";
 import { CliError, exitCode } from "../cluster/errors.ts";
 import { Latency, type Summary } from "./histograms.ts";
 import { type LiveCluster, startLiveCluster } from "./live_cluster.ts";
+import { profileCluster } from "./profile.ts";
 import { cpuSeconds, describeMachine, type Machine } from "./machine.ts";
 
 /** The question, what is not measured, and every unit: METHOD.md. */
@@ -18,6 +20,8 @@ export interface SchedulingOptions {
   readonly concurrency: number;
   readonly controlPlanes: number;
   readonly seed: number;
+  /** Where CPU profiles of the measured part go, one a process; undefined: none are taken. */
+  readonly profile?: string;
   readonly log: (line: string) => void;
 }
 
@@ -83,6 +87,7 @@ export async function benchScheduling(options: SchedulingOptions): Promise<Sched
   await using cluster = await startLiveCluster({
     controlPlanes: options.controlPlanes,
     hollowNodes: options.withKubelets ? options.nodes : 0,
+    ...(options.profile === undefined ? {} : { profile: options.profile }),
     log: options.log,
   });
   options.log(`cluster is up: ${options.controlPlanes} stores, apiservers, schedulers, controller managers`);
@@ -97,6 +102,7 @@ export async function benchScheduling(options: SchedulingOptions): Promise<Sched
   const cursors = new Map<string, number>();
   const latencies = emptyLatencies();
   await collectTimings(cluster, cursors, emptyLatencies());
+  const stopProfiles = options.profile === undefined ? null : await profileCluster(cluster, options.profile);
   const cpuBefore = await cluster.cpu();
   const ownBefore = cpuSeconds(Deno.pid);
   const startedAt = performance.now();
@@ -104,6 +110,7 @@ export async function benchScheduling(options: SchedulingOptions): Promise<Sched
   const elapsedMs = run.lastBoundAt - startedAt;
   const cpuAfter = await cluster.cpu();
   const ownAfter = cpuSeconds(Deno.pid);
+  for (const file of await stopProfiles?.() ?? []) options.log(`wrote ${file}`);
   await drainTimings(cluster, cursors, latencies, options.pods);
   watch.stop();
 
@@ -226,37 +233,36 @@ interface BoundWatch {
   stop(): void;
 }
 
-/** A watch of pods that have a node: one event a pod. */
+/**
+ * A watch of pods that have a node, on the apiservers themselves and resumed where it broke off, as every component's
+ * own: what is measured is the cluster, and a watch that moves on is part of it.
+ */
 async function watchBound(cluster: LiveCluster): Promise<BoundWatch> {
-  const stop = new AbortController();
   const boundAt = new Map<string, number>();
-  let wanted = { count: Infinity, resolve: () => {}, reject: (_: Error) => {} };
-  const list = await cluster.client.list<Pod>(podsInfo, { namespace: "default" });
-  const run = async () => {
-    const changes = cluster.client.watch<Pod>(podsInfo, {
-      namespace: "default",
-      fieldSelector: "spec.nodeName!=",
-      signal: stop.signal,
-      ...(list.metadata.resourceVersion === undefined ? {} : { resourceVersion: list.metadata.resourceVersion }),
-    });
-    for await (const { type, object } of changes) {
-      if (type !== "ADDED") continue;
-      const name = (object as Pod).metadata?.name ?? "";
-      if (!boundAt.has(name)) boundAt.set(name, performance.now());
+  let wanted = { count: Infinity, resolve: () => {} };
+  const informer = createInformer<Pod>(
+    cluster.direct,
+    podsInfo,
+    { namespace: "default", fieldSelector: "spec.nodeName!=" },
+    cluster.platform,
+  );
+  informer.subscribe({
+    added({ metadata }) {
+      boundAt.set(metadata?.name ?? "", performance.now());
       if (boundAt.size >= wanted.count) wanted.resolve();
-    }
-    if (!stop.signal.aborted) throw new Error("The watch of pods ended early: the run is void");
-  };
-  run().catch((error) => wanted.reject(error instanceof Error ? error : new Error(String(error))));
+    },
+  });
+  informer.start();
+  await informer.synced;
   return {
     boundAt,
     reached(count) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      wanted = { count, resolve, reject };
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wanted = { count, resolve };
       if (boundAt.size >= count) resolve();
       return promise;
     },
-    stop: () => stop.abort(),
+    stop: () => informer.stop(),
   };
 }
 

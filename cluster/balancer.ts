@@ -1,4 +1,14 @@
-import type { ByteConnection, Component, HttpClient, Listener, Log, Network, Timer, Timers } from "../platform/mod.ts";
+import type {
+  ByteConnection,
+  Clock,
+  Component,
+  HttpClient,
+  Listener,
+  Log,
+  Network,
+  Timer,
+  Timers,
+} from "../platform/mod.ts";
 
 export interface BalancerConfig {
   /** `tcp:127.0.0.1:6443`. */
@@ -14,6 +24,8 @@ interface Backend {
   readonly address: string;
   readonly url: string;
   healthy: boolean;
+  /** Monotonic milliseconds of its last life sign: an answer to a probe, whatever it says, or a byte to any client. */
+  heardAt: number;
   /** Open connections that go through it. */
   readonly sessions: Set<Session>;
 }
@@ -23,6 +35,8 @@ interface Session {
   readonly server: ByteConnection;
 }
 
+/** A backend that is silent for so many health timeouts loses its connections; a busy one is slow but not silent. */
+const silentTimeouts = 2;
 /** More clients than this wait in the kernel's accept queue or are turned away. */
 const sessionsMax = 4_096;
 /** A userspace splice moves 1.8 GB/s with a buffer of this size (docs/adr). Allocated per direction while in use. */
@@ -30,14 +44,21 @@ const bufferBytes = 64 * 1024;
 
 /**
  * Spreads connections over the healthy apiservers and passes TLS through untouched, so that one address survives the
- * death of any apiserver. A backend that stops answering loses its connections at once: clients re-dial elsewhere.
+ * death of any apiserver. A dead one's connections end by themselves. One that answers late or says that it is not ready
+ * gets no new ones but keeps its watches; one that says nothing at all any more (paused, say) loses them, provided that
+ * there is another to go to: on a machine too busy to answer any probe, cutting everyone off would only add to the work.
  */
 export function startBalancer(
   config: BalancerConfig,
-  deps: { timers: Timers; network: Network; log: Log },
+  deps: { clock: Clock; timers: Timers; network: Network; log: Log },
 ): Component {
-  const { timers, network, log } = deps;
-  const backends: Backend[] = config.backends.map((each) => ({ ...each, healthy: false, sessions: new Set() }));
+  const { clock, timers, network, log } = deps;
+  const backends: Backend[] = config.backends.map((each) => ({
+    ...each,
+    healthy: false,
+    heardAt: clock.monotonic(),
+    sessions: new Set(),
+  }));
   const health: HttpClient = network.http.client({ tls: { ca: config.ca }, http2: false });
   const stopping = new AbortController();
   const probes = new Map<Backend, Timer>();
@@ -83,7 +104,8 @@ export function startBalancer(
   async function splice(backend: Backend, session: Session): Promise<void> {
     backend.sessions.add(session);
     try {
-      await Promise.all([pump(session.client, session.server), pump(session.server, session.client)]);
+      const heard = () => void (backend.heardAt = clock.monotonic());
+      await Promise.all([pump(session.client, session.server), pump(session.server, session.client, heard)]);
     } catch {
       // Either end reset: both close below.
     }
@@ -96,11 +118,21 @@ export function startBalancer(
     if (backend.healthy === healthy) return;
     backend.healthy = healthy;
     log.info(healthy ? "apiserver is healthy" : "apiserver is not healthy", { address: backend.address });
-    if (healthy) return;
+  }
+
+  function cutOff(backend: Backend): void {
     for (const session of backend.sessions) {
       session.client.close();
       session.server.close();
     }
+  }
+
+  function cutOffSilent(backend: Backend): void {
+    const silentMs = clock.monotonic() - backend.heardAt;
+    if (backend.sessions.size === 0 || silentMs < silentTimeouts * config.timers.healthTimeoutMs) return;
+    if (!backends.some((each) => each.healthy)) return;
+    log.warn("apiserver is silent: its connections are cut", { address: backend.address, silentMs });
+    cutOff(backend);
   }
 
   async function probe(backend: Backend): Promise<void> {
@@ -108,11 +140,13 @@ export function startBalancer(
       const healthy = await bounded(async (signal) => {
         const response = await health.fetch(`${backend.url}/readyz`, { signal });
         await response.body?.cancel();
+        backend.heardAt = clock.monotonic();
         return response.ok;
       });
       setHealth(backend, healthy);
     } catch {
       setHealth(backend, false);
+      cutOffSilent(backend);
     }
     if (stopping.signal.aborted) return;
     probes.set(backend, timers.schedule(config.timers.healthPeriodMs, () => void probe(backend)));
@@ -130,17 +164,18 @@ export function startBalancer(
       stopping.abort(new DOMException("The balancer is stopping", "AbortError"));
       for (const timer of probes.values()) timer.cancel();
       await listener?.close();
-      for (const backend of backends) setHealth(backend, false);
+      for (const backend of backends) cutOff(backend);
       health.close();
     },
   };
 }
 
-async function pump(from: ByteConnection, to: ByteConnection): Promise<void> {
+async function pump(from: ByteConnection, to: ByteConnection, heard?: () => void): Promise<void> {
   const buffer = new Uint8Array(bufferBytes);
   for (;;) {
     const count = await from.read(buffer);
     if (count === null) return await to.closeWrite();
+    heard?.();
     await to.write(buffer.subarray(0, count));
   }
 }

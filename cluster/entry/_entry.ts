@@ -5,6 +5,7 @@ import { layout } from "../home.ts";
 import { type ComponentPlan, planOf } from "../plan.ts";
 import { type ClusterSpec, parseSpec } from "../spec.ts";
 import { type ClusterTimers, timersOf } from "../timers.ts";
+import { profileDirectory, profileOnSignal } from "./_profile.ts";
 
 /** What every component's process knows when it starts. The working directory is the cluster's data directory. */
 export interface Entry {
@@ -29,6 +30,7 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   const plan = planOf(spec).find((each) => each.name === name);
   if (plan === undefined) throw new Error(`No component "${name}" in ${layout.spec}`);
   const platform = createDenoPlatform({ component: name });
+  if (profileDirectory !== undefined) await profileOnSignal(profileDirectory, name);
   const report = { ready: false, role: "", detail: "" };
   const send = () =>
     void callControl(platform.network, `unix:${layout.control}`, { op: "report", name, pid: Deno.pid, ...report });
