@@ -1,12 +1,20 @@
+import { fromLatin1 } from "../base/bytes.ts";
 import type { Clock, Random, Timer, Timers } from "../platform/mod.ts";
 import { storeLimits } from "./limits.ts";
+import { fixedMembership } from "./membership.ts";
 import { checkTxn, hasPut, isReadOnly } from "./mvcc/check.ts";
 import type { Command, CommandResult, Refusal } from "./mvcc/command.ts";
 import { type AppliedHook, StoreMachine } from "./mvcc/machine.ts";
+import { hashKv } from "./mvcc/hash_kv.ts";
 import { Mvcc } from "./mvcc/mvcc.ts";
 import {
+  type Alarm,
+  type AlarmRequest,
+  type HashKvResponse,
   type LeaseGrantResponse,
   type LeaseId,
+  type LeaseTimeToLive,
+  type Membership,
   type RangeRequest,
   type RangeResponse,
   type Store,
@@ -28,6 +36,8 @@ export interface Consensus {
   readIndex(): Promise<void>;
   leads(): boolean;
   status(): Pick<StoreStatus, "memberId" | "leaderId" | "term" | "appliedIndex" | "commitIndex" | "isLearner">;
+  /** Absent: there is this one member for ever. */
+  readonly membership?: Membership;
 }
 
 export interface FrontDeps {
@@ -40,6 +50,8 @@ export interface FrontConfig {
   readonly compactionRetentionRevisions: number;
   /** A new leader gives every lease this much on top of its TTL. */
   readonly leaseExtensionMs: number;
+  /** Above it puts are refused and the NoSpace alarm goes on. Default 2 GiB, etcd's. */
+  readonly quotaBytes?: number;
 }
 
 /** Machine and watch hub of one member, wired to each other; the log is joined on later. */
@@ -64,6 +76,7 @@ export function createMachine(decode: (bytes: Uint8Array) => Command): MachinePa
  * chores (lease expiry, compaction by retention). Shared by the in-memory store and the replicated member.
  */
 export class StoreFront implements Store {
+  readonly membership: Membership;
   readonly #mvcc: Mvcc;
   readonly #hub: WatchHub;
   readonly #consensus: Consensus;
@@ -91,6 +104,7 @@ export class StoreFront implements Store {
     this.#consensus = parts.consensus;
     this.#deps = parts.deps;
     this.#config = parts.config;
+    this.membership = parts.consensus.membership ?? fixedMembership(() => parts.consensus.status().memberId);
     parts.machine.onApplied((command) => this.#afterApply(command));
   }
 
@@ -115,7 +129,8 @@ export class StoreFront implements Store {
       await this.#consensus.readIndex();
       return txnOf(this.#mvcc.readTxn(request));
     }
-    if (this.#mvcc.bytes > storeLimits.databaseBytesMax && hasPut(request)) {
+    if (this.#mvcc.bytes > (this.#config.quotaBytes ?? storeLimits.databaseBytesMax) && hasPut(request)) {
+      this.raiseAlarm("NoSpace");
       throw new StoreError("NoSpace", `Cannot put: the store holds ${this.#mvcc.bytes} bytes`);
     }
     return txnOf(await this.#consensus.propose({ kind: "txn", request }, encoded));
@@ -173,6 +188,57 @@ export class StoreFront implements Store {
       throw new StoreError("LeaseNotFound", `Cannot renew lease ${id}: it expired, was revoked or never was`);
     }
     return ttlSeconds;
+  }
+
+  async leaseTimeToLive(id: LeaseId, options: { readonly keys?: boolean } = {}): Promise<LeaseTimeToLive> {
+    this.#open();
+    if (!this.#consensus.leads()) {
+      throw new StoreError("NotLeader", "Cannot tell a lease's time: only the leader knows");
+    }
+    await this.#consensus.readIndex();
+    const leases = this.#mvcc.leases;
+    const leftMs = leases.remainingMs(id, this.#deps.clock.monotonic());
+    if (leftMs === undefined) return { id, ttlSeconds: -1, grantedTtlSeconds: 0, keys: [] };
+    if (leftMs === Infinity) {
+      throw new StoreError("NotLeader", "Cannot tell a lease's time: this member no longer leads");
+    }
+    const keys = options.keys === true ? leases.keys(id).map(fromLatin1) : [];
+    return { id, ttlSeconds: Math.floor(leftMs / 1000), grantedTtlSeconds: leases.ttlSeconds(id) ?? 0, keys };
+  }
+
+  async leases(): Promise<readonly LeaseId[]> {
+    this.#open();
+    await this.#consensus.readIndex();
+    return this.#mvcc.leases.ids();
+  }
+
+  async hashKv(revision = 0): Promise<HashKvResponse> {
+    this.#open();
+    const range = this.#mvcc.range({ key: new Uint8Array(1), revision, countOnly: true });
+    if (!range.ok) throw errorOf(range);
+    const current = this.#mvcc.revision;
+    const hashRevision = revision === 0 ? current : revision;
+    const { compactRevision } = this.#mvcc;
+    return { hash: hashKv(this.#mvcc, hashRevision), hashRevision, compactRevision, revision: current };
+  }
+
+  async alarm(request: AlarmRequest): Promise<readonly Alarm[]> {
+    this.#open();
+    if (request.action === "list") {
+      await this.#consensus.readIndex();
+      return this.#mvcc.alarms.list();
+    }
+    const { action, memberId, kind } = request;
+    const result = await this.#consensus.propose({ kind: "alarm", action, memberId, alarm: kind });
+    if (!result.ok) throw errorOf(result);
+    return result.kind === "alarm" ? result.changed : [];
+  }
+
+  /** This member is in trouble: lets everyone know, if it can. Asked again by the next one who notices. */
+  raiseAlarm(kind: Alarm["kind"]): void {
+    const { memberId } = this.#consensus.status();
+    if (this.#mvcc.alarms.list().some((alarm) => alarm.memberId === memberId && alarm.kind === kind)) return;
+    this.#consensus.propose({ kind: "alarm", action: "activate", memberId, alarm: kind }).catch(() => {});
   }
 
   async compact(revision: number): Promise<void> {

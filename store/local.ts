@@ -16,7 +16,7 @@ export interface LocalStore extends Store {
  */
 export function createLocalStore(
   deps: LocalStoreDeps,
-  options: { readonly compactionRetentionRevisions?: number } = {},
+  options: { readonly compactionRetentionRevisions?: number; readonly quotaBytes?: number } = {},
 ): LocalStore {
   const parts = createMachine(() => {
     throw new TypeError("A store without a log decodes nothing");
@@ -39,7 +39,8 @@ export function createLocalStore(
     }),
   };
   const retention = options.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions;
-  const config = { compactionRetentionRevisions: retention, leaseExtensionMs: 0 };
+  const quotaBytes = options.quotaBytes ?? storeLimits.databaseBytesMax;
+  const config = { compactionRetentionRevisions: retention, leaseExtensionMs: 0, quotaBytes };
   const front = new StoreFront({ machine: parts, consensus, deps, config });
   front.setLeading(true);
   return Object.assign(front, { stateHash: () => parts.machine.stateHash() });

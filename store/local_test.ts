@@ -7,7 +7,7 @@ import type { Operation, StoreEvent } from "./types.ts";
 
 async function withStore(
   run: (store: LocalStore, world: World) => Promise<void>,
-  options: { compactionRetentionRevisions?: number } = {},
+  options: { compactionRetentionRevisions?: number; quotaBytes?: number } = {},
 ): Promise<void> {
   const world = createWorld({ seed: 1 });
   const store = createLocalStore(world.host("here").platform, options);
@@ -106,5 +106,51 @@ Deno.test("createLocalStore() refuses an empty key in a watch", async () => {
     store.watch({ key: new Uint8Array(0) }, { onEvents: () => {}, onClose: (error) => code = error?.code ?? "" });
     await world.run(1);
     assert.equal(code, "InvalidArgument");
+  });
+});
+
+Deno.test("createLocalStore() tells what a lease has left, its keys, and which leases there are", async () => {
+  await withStore(async (store, world) => {
+    const [first, second] = [await store.leaseGrant(10, 7n), await store.leaseGrant(60, 3n)];
+    await put(store, "k2", first.id);
+    await put(store, "k1", first.id);
+    await world.run(2_500);
+    const left = await store.leaseTimeToLive(7n, { keys: true });
+    assert.deepEqual({ ...left, keys: left.keys.map(fromUtf8) }, {
+      id: 7n,
+      ttlSeconds: 7,
+      grantedTtlSeconds: 10,
+      keys: ["k1", "k2"],
+    });
+    assert.deepEqual((await store.leaseTimeToLive(7n)).keys, []);
+    assert.deepEqual(await store.leases(), [second.id, first.id]);
+    assert.equal((await store.leaseTimeToLive(99n)).ttlSeconds, -1);
+  });
+});
+
+Deno.test("createLocalStore() over its quota refuses puts and raises NoSpace until room was made and it is disarmed", async () => {
+  await withStore(async (store) => {
+    while ((await store.status()).databaseBytes <= 2_000) await put(store, "k");
+    await assert.rejects(put(store, "k"), { code: "NoSpace" });
+    const alarm = { memberId: "local", kind: "NoSpace" } as const;
+    assert.deepEqual(await store.alarm({ action: "list" }), [alarm]);
+    assert.equal((await store.range(all)).count, 1);
+    await store.compact((await store.status()).revision);
+    await store.txn({ compare: [], success: [{ kind: "delete", key: utf8("k") }], failure: [] });
+    await assert.rejects(put(store, "k"), { code: "NoSpace" });
+    assert.deepEqual(await store.alarm({ action: "disarm", ...alarm }), [alarm]);
+    await put(store, "k");
+  }, { quotaBytes: 2_000 });
+});
+
+Deno.test("createLocalStore() hashes at a revision, and refuses one that is compacted or yet to come", async () => {
+  await withStore(async (store) => {
+    for (let i = 0; i < 5; i++) await put(store, "k");
+    const now = await store.hashKv();
+    assert.deepEqual(await store.hashKv(6), now);
+    assert.notEqual((await store.hashKv(4)).hash, now.hash);
+    await store.compact(5);
+    await assert.rejects(store.hashKv(4), { code: "Compacted" });
+    await assert.rejects(store.hashKv(7), { code: "FutureRevision" });
   });
 });

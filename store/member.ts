@@ -21,6 +21,8 @@ export interface MemberConfig {
   readonly snapshotEntries?: number;
   /** A segment of the log is laid out whole, in zeros, before it is written. Default 16 MiB. */
   readonly segmentBytes?: number;
+  /** Above so many bytes puts are refused and the NoSpace alarm goes on. Default 2 GiB. */
+  readonly quotaBytes?: number;
 }
 
 export interface Member extends Component {
@@ -54,6 +56,7 @@ export async function startMember(
     config: {
       compactionRetentionRevisions: config.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions,
       leaseExtensionMs: electionMs,
+      quotaBytes: config.quotaBytes ?? storeLimits.databaseBytesMax,
     },
   });
   const server = new ClientServer({ front, timers: platform.timers, log: platform.log });

@@ -15,6 +15,12 @@ export const method = {
   leaseKeepAlive: 8,
   compact: 9,
   status: 10,
+  leaseTimeToLive: 11,
+  leases: 12,
+  hashKv: 13,
+  alarm: 14,
+  /** `[membership, id, verb, ...]` */
+  membership: 15,
 } as const;
 
 /** What a server says: `[kind, id, ...]`. */
@@ -45,6 +51,15 @@ const codes: readonly StoreErrorCode[] = [
   "Unavailable",
   "Overloaded",
   "InvalidArgument",
+  "MemberNotFound",
+  "MemberExists",
+  "PeerAddressExists",
+  "NotEnoughStarted",
+  "NotLearner",
+  "LearnerNotReady",
+  "TooManyLearners",
+  "BadTransferee",
+  "NotSupportedForLearner",
 ];
 
 export function errorFields(error: StoreError): unknown[] {

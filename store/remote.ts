@@ -5,8 +5,13 @@ import { method } from "./messages.ts";
 import { checkTxn, isReadOnly } from "./mvcc/check.ts";
 import { errorOf } from "./front.ts";
 import {
+  type Alarm,
+  type AlarmRequest,
+  type HashKvResponse,
   type LeaseGrantResponse,
   type LeaseId,
+  type LeaseTimeToLive,
+  type Membership,
   type RangeRequest,
   type RangeResponse,
   type Revision,
@@ -20,14 +25,18 @@ import {
   type WatchSink,
 } from "./types.ts";
 import {
+  asAlarmKind,
   asArray,
+  asBytes,
   asInteger,
   asLease,
+  asMember,
   asRangeResponse,
   asText,
   asTxnResponse,
   encodeCommand,
   leaseField,
+  memberFields,
   rangeFields,
 } from "./wire.ts";
 
@@ -78,6 +87,24 @@ class RemoteStore implements Store {
       new Link({ endpoint, tls: config.tls, deps: linkDeps, changed: () => this.#onChange() })
     );
   }
+
+  readonly membership: Membership = {
+    list: async () => {
+      const { fields } = await this.#call("preferLeader", method.membership, ["list"], true);
+      return asArray(fields).map(asMember);
+    },
+    add: async ({ id = "", peerAddress, clientAddress = "", isLearner = false }) => {
+      const member = memberFields({ id, peerAddress, clientAddress, isLearner });
+      return asMember((await this.#call("leader", method.membership, ["add", member], false)).fields);
+    },
+    remove: async (id) => void await this.#call("leader", method.membership, ["remove", id], false),
+    promote: async (id) => void await this.#call("leader", method.membership, ["promote", id], false),
+    update: async (id, { peerAddress, clientAddress }) => {
+      const args = ["update", id, peerAddress, clientAddress ?? null];
+      await this.#call("leader", method.membership, args, false);
+    },
+    moveLeader: async (id) => void await this.#call("leader", method.membership, ["moveLeader", id], false),
+  };
 
   async range(request: RangeRequest): Promise<RangeResponse> {
     const route = request.serializable === true ? "any" : "preferLeader";
@@ -147,6 +174,39 @@ class RemoteStore implements Store {
     // Renewing twice does no harm.
     const { fields } = await this.#call("leader", method.leaseKeepAlive, [leaseField(id)], true);
     return asInteger(fields);
+  }
+
+  async leaseTimeToLive(id: LeaseId, options: { readonly keys?: boolean } = {}): Promise<LeaseTimeToLive> {
+    const args = [leaseField(id), options.keys === true];
+    const { fields, copy } = await this.#call("leader", method.leaseTimeToLive, args, true);
+    const [left, granted, keys] = asArray(fields);
+    return {
+      id,
+      ttlSeconds: asInteger(left),
+      grantedTtlSeconds: asInteger(granted),
+      keys: asArray(keys).map((key) => copy ? asBytes(key).slice() : asBytes(key)),
+    };
+  }
+
+  async leases(): Promise<readonly LeaseId[]> {
+    const { fields } = await this.#call("preferLeader", method.leases, [], true);
+    return asArray(fields).map(asLease);
+  }
+
+  async hashKv(revision = 0): Promise<HashKvResponse> {
+    const { fields } = await this.#call("any", method.hashKv, [revision], true);
+    const [hash = 0, hashRevision = 0, compactRevision = 0, current = 0] = asArray(fields).map(asInteger);
+    return { hash, hashRevision, compactRevision, revision: current as Revision };
+  }
+
+  async alarm(request: AlarmRequest): Promise<readonly Alarm[]> {
+    const args = request.action === "list" ? ["list"] : [request.action, request.memberId, request.kind];
+    const route = request.action === "list" ? "preferLeader" : "leader";
+    const { fields } = await this.#call(route, method.alarm, args, true); // twice is as good as once
+    return asArray(fields).map((each) => {
+      const [memberId, kind] = asArray(each);
+      return { memberId: asText(memberId), kind: asAlarmKind(kind) };
+    });
   }
 
   async compact(revision: number): Promise<void> {

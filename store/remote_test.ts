@@ -161,6 +161,27 @@ Deno.test("connectStore() carries every call and every refusal of the store", as
   });
 });
 
+Deno.test("connectStore() carries lease times, filters, hashes, alarms and changes of membership", async () => {
+  await scene(1, async ({ store, settle, cluster }) => {
+    await settle(store.leaseGrant(60, 5n));
+    await settle(write(store, put("k1", "a", { lease: 5n })));
+    await settle(write(store, put("k2", "b")));
+    const left = await settle(store.leaseTimeToLive(5n, { keys: true }));
+    assert.deepEqual([left.ttlSeconds, left.grantedTtlSeconds, left.keys.map(fromUtf8)], [59, 60, ["k1"]]);
+    assert.deepEqual(await settle(store.leases()), [5n]);
+    assert.deepEqual(keys(await settle(store.range({ ...all, minModRevision: 3 }))), ["k2"]);
+    assert.deepEqual(keys(await settle(store.range({ ...all, maxCreateRevision: 2 }))), ["k1"]);
+    assert.deepEqual(await settle(store.hashKv(3)), await settle(cluster.fronts[0]?.hashKv() ?? assert.fail()));
+    const alarm = { memberId: "s1", kind: "Corrupt" } as const;
+    assert.deepEqual(await settle(store.alarm({ action: "activate", ...alarm })), [alarm]);
+    assert.deepEqual(await settle(store.alarm({ action: "list" })), [alarm]);
+    await assert.rejects(settle(store.range(all)), { code: "Corrupt" });
+    assert.deepEqual(await settle(store.alarm({ action: "disarm", ...alarm })), [alarm]);
+    assert.equal((await settle(store.membership.list())).length, 1);
+    await assert.rejects(settle(store.membership.remove("s1")), { code: "InvalidArgument" });
+  });
+});
+
 Deno.test("connectStore() carries an answer of many megabytes and a transaction at the size limit", async () => {
   await scene(2, async ({ store, settle }) => {
     const value = new Uint8Array(1024 ** 2).fill(3);

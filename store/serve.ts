@@ -4,13 +4,17 @@ import { storeLimits } from "./limits.ts";
 import { answer, asWatch, errorFields, MessageReader, method, sendMessage } from "./messages.ts";
 import { type RangeResponse, StoreError, type StoreEvent, type Watch, type WatchSink } from "./types.ts";
 import {
+  asAlarmKind,
   asBytes,
   asInteger,
   asLease,
+  asMember,
   asRange,
+  asText,
   decodeCommand,
   encodeEvents,
   leaseField,
+  memberFields,
   pack,
   rangeResponseFields,
   txnResponseFields,
@@ -188,6 +192,26 @@ class Session {
       case method.compact:
         await this.#front.compact(asInteger(message[2]));
         return null;
+      case method.leaseTimeToLive: {
+        const left = await this.#front.leaseTimeToLive(asLease(message[2]), { keys: message[3] === true });
+        return [left.ttlSeconds, left.grantedTtlSeconds, left.keys];
+      }
+      case method.leases:
+        return (await this.#front.leases()).map(leaseField);
+      case method.hashKv: {
+        const { hash, hashRevision, compactRevision, revision } = await this.#front.hashKv(asInteger(message[2]));
+        return [hash, hashRevision, compactRevision, revision];
+      }
+      case method.alarm: {
+        const [, , action, memberId, kind] = message;
+        const known = action === "activate" || action === "disarm";
+        const alarms = await this.#front.alarm(
+          known ? { action, memberId: asText(memberId), kind: asAlarmKind(kind) } : { action: "list" },
+        );
+        return alarms.map((alarm) => [alarm.memberId, alarm.kind]);
+      }
+      case method.membership:
+        return await this.#membership(message.slice(2));
       case method.status: {
         const status = await this.#front.status();
         return [
@@ -204,6 +228,28 @@ class Session {
       }
     }
     throw new WireError(`Unknown method ${String(kind)}`);
+  }
+
+  async #membership([verb, first, ...rest]: readonly unknown[]): Promise<unknown> {
+    const { membership } = this.#front;
+    switch (verb) {
+      case "list":
+        return (await membership.list()).map(memberFields);
+      case "add":
+        return memberFields(await membership.add(asMember(first)));
+      case "remove":
+        return await membership.remove(asText(first));
+      case "promote":
+        return await membership.promote(asText(first));
+      case "update":
+        return await membership.update(asText(first), {
+          peerAddress: asText(rest[0]),
+          ...(typeof rest[1] === "string" ? { clientAddress: rest[1] } : {}),
+        });
+      case "moveLeader":
+        return await membership.moveLeader(asText(first));
+    }
+    throw new WireError(`Unknown change of membership: ${String(verb)}`);
   }
 
   #fail(id: number, error: unknown): void {

@@ -33,6 +33,11 @@ export interface RangeRequest {
   readonly keysOnly?: boolean;
   readonly countOnly?: boolean;
   readonly sort?: RangeSort;
+  /** Pairs outside these bounds (inclusive; 0 or absent: none) are left out of `kvs`; `count` still counts them, as in etcd. */
+  readonly minModRevision?: number;
+  readonly maxModRevision?: number;
+  readonly minCreateRevision?: number;
+  readonly maxCreateRevision?: number;
 }
 
 export interface RangeResponse {
@@ -129,6 +134,69 @@ export interface LeaseGrantResponse {
   readonly ttlSeconds: number;
 }
 
+export interface LeaseTimeToLive {
+  readonly id: LeaseId;
+  /** Whole seconds left; -1: there is no such lease. */
+  readonly ttlSeconds: number;
+  /** What it was granted; 0 when there is no such lease. */
+  readonly grantedTtlSeconds: number;
+  /** Attached keys in byte order; empty unless asked for. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** `NoSpace`: nothing more may be put. `Corrupt`: members' data differ, nothing is served. */
+export type AlarmKind = "NoSpace" | "Corrupt";
+
+export interface Alarm {
+  readonly memberId: string;
+  readonly kind: AlarmKind;
+}
+
+export type AlarmRequest =
+  | { readonly action: "list" }
+  | { readonly action: "activate" | "disarm"; readonly memberId: string; readonly kind: AlarmKind };
+
+export interface HashKvResponse {
+  /** CRC-32C over every kept version up to `hashRevision`: equal on members with the same `compactRevision`. */
+  readonly hash: number;
+  readonly hashRevision: number;
+  readonly compactRevision: number;
+  readonly revision: Revision;
+}
+
+/** A member of the cluster. It is known by its id; where it listens may change at every start. */
+export interface ClusterMember {
+  readonly id: string;
+  readonly peerAddress: string;
+  /** "" until the member has said so. */
+  readonly clientAddress: string;
+  /** Receives the log, does not vote. */
+  readonly isLearner: boolean;
+}
+
+export interface MemberAddRequest {
+  /** "" or absent: the cluster chooses one. The new process is started with it. */
+  readonly id?: string;
+  readonly peerAddress: string;
+  readonly clientAddress?: string;
+  readonly isLearner?: boolean;
+}
+
+/** Changes of who belongs to the cluster, one at a time, each committed by the log (etcd's Cluster service). */
+export interface Membership {
+  list(): Promise<readonly ClusterMember[]>;
+  /** @throws StoreError MemberExists, PeerAddressExists, TooManyLearners, NotEnoughStarted */
+  add(request: MemberAddRequest): Promise<ClusterMember>;
+  /** @throws StoreError MemberNotFound, NotEnoughStarted */
+  remove(id: string): Promise<void>;
+  /** Makes a learner a voter. @throws StoreError MemberNotFound, NotLearner, LearnerNotReady */
+  promote(id: string): Promise<void>;
+  /** @throws StoreError MemberNotFound, PeerAddressExists */
+  update(id: string, addresses: { readonly peerAddress: string; readonly clientAddress?: string }): Promise<void>;
+  /** Hands leadership to a voter. @throws StoreError BadTransferee, Unavailable when it takes too long */
+  moveLeader(id: string): Promise<void>;
+}
+
 export interface StoreStatus {
   readonly memberId: string;
   /** "" while there is none. */
@@ -155,9 +223,17 @@ export interface Store {
   leaseRevoke(id: LeaseId): Promise<void>;
   /** Answers the TTL it was renewed to. */
   leaseKeepAlive(id: LeaseId): Promise<number>;
+  leaseTimeToLive(id: LeaseId, options?: { readonly keys?: boolean }): Promise<LeaseTimeToLive>;
+  /** Ids in ascending order. */
+  leases(): Promise<readonly LeaseId[]>;
   /** Forgets revisions < `revision` that no key's current value needs. */
   compact(revision: number): Promise<void>;
   status(): Promise<StoreStatus>;
+  /** Of the member that answers. @param revision 0 or absent: the current one @throws StoreError Compacted, FutureRevision */
+  hashKv(revision?: number): Promise<HashKvResponse>;
+  /** Answers the alarms: all of them for `list`, those that changed otherwise. */
+  alarm(request: AlarmRequest): Promise<readonly Alarm[]>;
+  readonly membership: Membership;
   close(): void;
 }
 
@@ -177,7 +253,16 @@ export type StoreErrorCode =
   | "Corrupt"
   | "Unavailable"
   | "Overloaded"
-  | "InvalidArgument";
+  | "InvalidArgument"
+  | "MemberNotFound"
+  | "MemberExists"
+  | "PeerAddressExists"
+  | "NotEnoughStarted"
+  | "NotLearner"
+  | "LearnerNotReady"
+  | "TooManyLearners"
+  | "BadTransferee"
+  | "NotSupportedForLearner";
 
 export class StoreError extends Error {
   override readonly name = "StoreError";

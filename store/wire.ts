@@ -1,6 +1,8 @@
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import type { Command } from "./mvcc/command.ts";
 import type {
+  AlarmKind,
+  ClusterMember,
   Compare,
   KeyValue,
   LeaseId,
@@ -57,6 +59,8 @@ export function encodeCommand(command: Command): Uint8Array {
       return pack([2, leaseField(command.id)]);
     case "compact":
       return pack([3, command.revision]);
+    case "alarm":
+      return pack([4, command.action, command.memberId, command.alarm]);
   }
 }
 
@@ -71,6 +75,10 @@ export function decodeCommand(bytes: Uint8Array): Command {
       return { kind: "leaseRevoke", id: asLease(rest[0]) };
     case 3:
       return { kind: "compact", revision: asInteger(rest[0]) };
+    case 4: {
+      const action = rest[0] === "disarm" ? "disarm" : "activate";
+      return { kind: "alarm", action, memberId: asText(rest[1]), alarm: asAlarmKind(rest[2]) };
+    }
   }
   throw new WireError(`Unknown command ${String(kind)}`);
 }
@@ -81,11 +89,14 @@ export function rangeFields(request: RangeRequest): unknown[] {
   const sort = request.sort === undefined
     ? 0
     : 1 + 2 * sortKeys.indexOf(request.sort.by) + (request.sort.order === "descend" ? 1 : 0);
-  return [request.key, request.rangeEnd ?? null, request.limit ?? 0, request.revision ?? 0, flags, sort];
+  const fields = [request.key, request.rangeEnd ?? null, request.limit ?? 0, request.revision ?? 0, flags, sort];
+  const { minModRevision = 0, maxModRevision = 0, minCreateRevision = 0, maxCreateRevision = 0 } = request;
+  const bounds = [minModRevision, maxModRevision, minCreateRevision, maxCreateRevision];
+  return bounds.some((bound) => bound !== 0) ? [...fields, bounds] : fields;
 }
 
 export function asRange(value: unknown): RangeRequest {
-  const [key, end, limit, revision, flagBits, sort] = asArray(value);
+  const [key, end, limit, revision, flagBits, sort, bounds] = asArray(value);
   const flags = asInteger(flagBits);
   return {
     key: asBytes(key),
@@ -96,7 +107,31 @@ export function asRange(value: unknown): RangeRequest {
     ...((flags & 2) === 0 ? {} : { keysOnly: true }),
     ...((flags & 4) === 0 ? {} : { countOnly: true }),
     ...(sort === 0 ? {} : { sort: asSort(asInteger(sort) - 1) }),
+    ...(bounds === undefined ? {} : asBounds(asArray(bounds).map(asInteger))),
   };
+}
+
+function asBounds([minMod = 0, maxMod = 0, minCreate = 0, maxCreate = 0]: readonly number[]): Partial<RangeRequest> {
+  return {
+    ...(minMod === 0 ? {} : { minModRevision: minMod }),
+    ...(maxMod === 0 ? {} : { maxModRevision: maxMod }),
+    ...(minCreate === 0 ? {} : { minCreateRevision: minCreate }),
+    ...(maxCreate === 0 ? {} : { maxCreateRevision: maxCreate }),
+  };
+}
+
+export function asAlarmKind(value: unknown): AlarmKind {
+  if (value === "NoSpace" || value === "Corrupt") return value;
+  throw new WireError("An alarm is missing");
+}
+
+export function memberFields(member: ClusterMember): unknown[] {
+  return [member.id, member.peerAddress, member.clientAddress, member.isLearner];
+}
+
+export function asMember(value: unknown): ClusterMember {
+  const [id, peer, client, learner] = asArray(value);
+  return { id: asText(id), peerAddress: asText(peer), clientAddress: asText(client), isLearner: learner === true };
 }
 
 function asSort(code: number): RangeSort {

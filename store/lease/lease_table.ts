@@ -32,6 +32,12 @@ export class LeaseTable {
     return this.#leases.get(id)?.ttlSeconds;
   }
 
+  /** Leader: milliseconds left, not below 0; Infinity where nobody counts. Undefined: no such lease. */
+  remainingMs(id: LeaseId, nowMs: number): number | undefined {
+    const lease = this.#leases.get(id);
+    return lease === undefined ? undefined : Math.max(0, lease.deadlineMs - nowMs);
+  }
+
   /** Ids in ascending order. */
   ids(): LeaseId[] {
     return [...this.#leases.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));

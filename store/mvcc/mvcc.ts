@@ -13,7 +13,8 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "../types.ts";
-import { checkRange, checkTxn } from "./check.ts";
+import { Alarms } from "./alarms.ts";
+import { checkRange, checkTxn, hasPut } from "./check.ts";
 import { type Command, type CommandResult, type Refusal, refuse } from "./command.ts";
 import { History, type HistoryEntry } from "./history.ts";
 import { intervalOf, keyText } from "./interval.ts";
@@ -48,6 +49,7 @@ export class Mvcc {
   readonly index = new KeyIndex();
   readonly history = new History();
   readonly leases = new LeaseTable();
+  readonly alarms = new Alarms();
   #revision = 1 as Revision;
   #compactRevision = 0;
 
@@ -67,6 +69,8 @@ export class Mvcc {
 
   apply(command: Command): Applied {
     this.compactStep(storeLimits.compactionStepEntries);
+    const refusal = this.#alarmed(command);
+    if (refusal !== null) return this.#unchanged(refusal);
     switch (command.kind) {
       case "txn":
         return this.#applyTxn(command.request);
@@ -76,16 +80,32 @@ export class Mvcc {
         return this.#applyRevoke(command.id);
       case "compact":
         return this.#unchanged(this.#compact(command.revision));
+      case "alarm": {
+        const { memberId, alarm, action } = command;
+        const changed = this.alarms.set({ memberId, kind: alarm }, action === "activate");
+        return this.#unchanged({ ok: true, kind: "alarm", changed });
+      }
     }
   }
 
+  /** As etcd: with Corrupt nothing is served, with NoSpace nothing that adds data; deletes and compaction make room. */
+  #alarmed(command: Command): Refusal | null {
+    if (command.kind === "alarm") return null;
+    if (this.alarms.has("Corrupt")) return corrupt();
+    if (!this.alarms.has("NoSpace")) return null;
+    const grows = command.kind === "leaseGrant" || (command.kind === "txn" && hasPut(command.request));
+    return grows ? refuse("NoSpace", "Cannot add data: the NoSpace alarm is on") : null;
+  }
+
   range(request: RangeRequest): RangeResult {
+    if (this.alarms.has("Corrupt")) return corrupt();
     const refusal = checkRange(request) ?? this.#checkRevision(request.revision ?? 0);
     return refusal ?? { ok: true, response: this.#read(request, this.#revision) };
   }
 
   /** A transaction without writes, on the state as it is. */
   readTxn(request: TxnRequest): CommandResult {
+    if (this.alarms.has("Corrupt")) return corrupt();
     const refusal = checkTxn(request);
     if (refusal !== null) return refusal;
     const path = this.#choose(request);
@@ -109,6 +129,7 @@ export class Mvcc {
     this.index.clear();
     this.history.clear();
     this.leases.clear();
+    this.alarms.clear();
     this.#revision = revision;
     this.#compactRevision = compactRevision;
   }
@@ -310,18 +331,21 @@ export class Mvcc {
   #read(request: RangeRequest, current: Revision): RangeResponse {
     const at = request.revision === undefined || request.revision === 0 ? current : request.revision;
     const limit = request.limit ?? 0;
-    const collectMax = request.countOnly === true ? 0 : limit === 0 || request.sort !== undefined ? Infinity : limit;
+    const filtered = isFiltered(request);
+    const all = limit === 0 || request.sort !== undefined || filtered;
+    const collectMax = request.countOnly === true ? 0 : all ? Infinity : limit;
     const kvs: KeyValue[] = [];
     let count = 0;
     this.index.forRange(intervalOf(request.key, request.rangeEnd), (record) => {
       const kv = liveAt(record, at);
       if (kv === undefined) return;
       count++;
-      if (kvs.length < collectMax) kvs.push(kv);
+      if (kvs.length < collectMax && (!filtered || withinBounds(kv, request))) kvs.push(kv);
     });
     if (request.sort !== undefined) sortPairs(kvs, request.sort);
+    const found = filtered ? kvs.length : count;
     if (limit > 0 && kvs.length > limit) kvs.length = limit;
-    const more = request.countOnly !== true && limit > 0 && count > limit;
+    const more = request.countOnly !== true && limit > 0 && found > limit;
     const shown = request.keysOnly === true ? kvs.map((kv) => ({ ...kv, value: emptyBytes })) : kvs;
     return { revision: current, kvs: shown, more, count };
   }
@@ -374,6 +398,22 @@ function sortPairs(kvs: KeyValue[], sort: RangeSort): void {
     if (by === "version") return sign * (a.version - b.version);
     return by === "create" ? sign * (a.createRevision - b.createRevision) : sign * (a.modRevision - b.modRevision);
   });
+}
+
+function isFiltered(request: RangeRequest): boolean {
+  const { minModRevision = 0, maxModRevision = 0, minCreateRevision = 0, maxCreateRevision = 0 } = request;
+  return minModRevision > 0 || maxModRevision > 0 || minCreateRevision > 0 || maxCreateRevision > 0;
+}
+
+function withinBounds(kv: KeyValue, request: RangeRequest): boolean {
+  const { minModRevision = 0, maxModRevision = 0, minCreateRevision = 0, maxCreateRevision = 0 } = request;
+  if (kv.modRevision < minModRevision || kv.createRevision < minCreateRevision) return false;
+  return (maxModRevision === 0 || kv.modRevision <= maxModRevision) &&
+    (maxCreateRevision === 0 || kv.createRevision <= maxCreateRevision);
+}
+
+function corrupt(): Refusal {
+  return refuse("Corrupt", "Cannot serve: the Corrupt alarm is on");
 }
 
 function leaseNotFound(id: bigint): Refusal {

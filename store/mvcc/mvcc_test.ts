@@ -3,6 +3,7 @@ import { fromUtf8, prefixEnd, utf8 } from "../../base/bytes.ts";
 import { storeLimits } from "../limits.ts";
 import type { Compare, Operation, RangeRequest, TxnResponse } from "../types.ts";
 import type { Refusal } from "./command.ts";
+import { hashKv } from "./hash_kv.ts";
 import { Mvcc } from "./mvcc.ts";
 import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
 
@@ -235,4 +236,62 @@ Deno.test("a snapshot leaves out what the compaction made unreadable, freed or n
   run(small, [put("k", "new")]);
   assert.equal(copy.bytes, small.bytes);
   assert.deepEqual([copy.revision, copy.compactRevision, copy.history.size], [3, 3, 1]);
+});
+
+Deno.test("Mvcc.apply() with the NoSpace alarm refuses what adds data and goes on with deletes, compaction and reads", () => {
+  const mvcc = filled();
+  const alarm = { kind: "alarm", memberId: "m1", alarm: "NoSpace" } as const;
+  assert.deepEqual(mvcc.apply({ ...alarm, action: "activate" }).result, {
+    ok: true,
+    kind: "alarm",
+    changed: [{ memberId: "m1", kind: "NoSpace" }],
+  });
+  assert.deepEqual(mvcc.apply({ ...alarm, action: "activate" }).result, { ok: true, kind: "alarm", changed: [] });
+  assert.equal(refused(mvcc, [put("p/d", "x")]).code, "NoSpace");
+  assert.equal(
+    refused(mvcc, [{ kind: "txn", request: { compare: [], success: [put("z", "")], failure: [] } }]).code,
+    "NoSpace",
+  );
+  assert.equal(mvcc.apply({ kind: "leaseGrant", id: 1n, ttlSeconds: 5 }).result.ok, false);
+  run(mvcc, [remove("p/a")]);
+  assert.ok(mvcc.apply({ kind: "compact", revision: mvcc.revision }).result.ok);
+  assert.deepEqual(range(mvcc, "p/", { ...underP, keysOnly: true }), {
+    keys: ["p/b", "p/c"],
+    count: 2,
+    more: false,
+    revision: 6,
+  });
+  const copy = new Mvcc();
+  restoreSnapshot(copy, encodeSnapshot(mvcc));
+  assert.deepEqual(copy.alarms.list(), [{ memberId: "m1", kind: "NoSpace" }]);
+  mvcc.apply({ ...alarm, action: "disarm" });
+  run(mvcc, [put("p/d", "x")]);
+});
+
+Deno.test("Mvcc with the Corrupt alarm serves nothing until it is disarmed", () => {
+  const mvcc = filled();
+  const alarm = { kind: "alarm", memberId: "m1", alarm: "Corrupt" } as const;
+  mvcc.apply({ ...alarm, action: "activate" });
+  assert.equal(range(mvcc, "q"), "Corrupt");
+  assert.equal(refused(mvcc, [remove("q")]).code, "Corrupt");
+  assert.equal(mvcc.apply({ kind: "compact", revision: 2 }).result.ok, false);
+  mvcc.apply({ ...alarm, action: "disarm" });
+  run(mvcc, [remove("q")]);
+});
+
+Deno.test("hashKv() is the same whatever was freed when, and another after any change", () => {
+  const mvcc = filled();
+  run(mvcc, [put("p/a", "new"), remove("q")]);
+  const twin = new Mvcc();
+  restoreSnapshot(twin, encodeSnapshot(mvcc));
+  const hashes = new Set<number>();
+  for (let revision = 2; revision <= mvcc.revision; revision++) {
+    assert.equal(hashKv(twin, revision), hashKv(mvcc, revision));
+    hashes.add(hashKv(mvcc, revision));
+  }
+  assert.equal(hashes.size, mvcc.revision - 1);
+  for (const each of [mvcc, twin]) each.apply({ kind: "compact", revision: mvcc.revision });
+  while (mvcc.compactStep(1));
+  assert.equal(hashKv(twin, mvcc.revision), hashKv(mvcc, mvcc.revision));
+  assert.equal(hashes.has(hashKv(mvcc, mvcc.revision)), false, "a compaction changes what is hashed");
 });

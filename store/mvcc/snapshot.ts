@@ -1,4 +1,5 @@
 import { invariant } from "../../base/assert.ts";
+import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { KeyValue, Revision } from "../types.ts";
 import { keptVersions, type KeyRecord } from "./key_index.ts";
 import type { Mvcc } from "./mvcc.ts";
@@ -7,7 +8,7 @@ import type { Mvcc } from "./mvcc.ts";
  * The whole state as bytes, little-endian: magic, revision and compactRevision (f64), the leases (count f64; id i64, TTL
  * f64), the pairs older than the history by key (count f64), the history in its order (count f64). A pair: lengths of
  * key and value (u32), create, mod, version (f64), lease (i64), key, value. Equal states give equal bytes, whatever was
- * freed when. Not msgpack: a snapshot stops the event loop, and this is one copy of the bytes.
+ * freed when; the active alarms (count f64; kind u32, length u32, member id) behind it all. Not msgpack: a snapshot stops the event loop, and this is one copy of the bytes.
  */
 const magic = 0x31505353;
 const headerBytes = 4 + 8 + 8;
@@ -24,6 +25,9 @@ export function encodeSnapshot(mvcc: Mvcc): Uint8Array {
     const kv = mvcc.history.at(i)?.kv;
     if (kv !== undefined) length += pairBytes + kv.key.length + kv.value.length;
   }
+  const alarms = mvcc.alarms.list().map(({ memberId, kind }) => ({ kind, id: utf8(memberId) }));
+  length += 8;
+  for (const { id } of alarms) length += 8 + id.length;
   const writer = new Writer(length);
   writer.u32(magic);
   writer.f64(mvcc.revision);
@@ -40,6 +44,12 @@ export function encodeSnapshot(mvcc: Mvcc): Uint8Array {
     const kv = mvcc.history.at(i)?.kv;
     if (kv !== undefined) writer.pair(kv);
   }
+  writer.f64(alarms.length);
+  for (const { kind, id } of alarms) {
+    writer.u32(kind === "NoSpace" ? 1 : 2);
+    writer.u32(id.length);
+    writer.raw(id);
+  }
   invariant(writer.at === length, "a snapshot is as long as was reckoned");
   return writer.bytes;
 }
@@ -53,6 +63,11 @@ export function restoreSnapshot(mvcc: Mvcc, bytes: Uint8Array): void {
   for (let left = reader.f64(); left > 0; left--) mvcc.leases.grant(reader.i64(), reader.f64());
   for (let part = 0; part < 2; part++) {
     for (let left = reader.f64(); left > 0; left--) mvcc.load(reader.pair());
+  }
+  if (reader.done) return; // written before there were alarms
+  for (let left = reader.f64(); left > 0; left--) {
+    const kind = reader.u32() === 1 ? "NoSpace" : "Corrupt";
+    mvcc.alarms.set({ memberId: fromUtf8(reader.take(reader.u32())), kind }, true);
   }
 }
 
@@ -92,6 +107,11 @@ class Writer {
     this.at += 8;
   }
 
+  raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
   pair(kv: KeyValue): void {
     this.u32(kv.key.length);
     this.u32(kv.value.length);
@@ -99,10 +119,8 @@ class Writer {
     this.f64(kv.modRevision);
     this.f64(kv.version);
     this.i64(kv.lease);
-    this.bytes.set(kv.key, this.at);
-    this.at += kv.key.length;
-    this.bytes.set(kv.value, this.at);
-    this.at += kv.value.length;
+    this.raw(kv.key);
+    this.raw(kv.value);
   }
 }
 
@@ -114,6 +132,10 @@ class Reader {
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get done(): boolean {
+    return this.#at === this.#bytes.length;
   }
 
   u32(): number {

@@ -48,11 +48,16 @@ class Twin {
       }[sort.by];
       return by * (sort.order === "ascend" ? 1 : -1);
     });
-    const kvs = request.countOnly === true ? [] : limit > 0 ? sorted.slice(0, limit) : sorted;
+    const inside = (value: number, min = 0, max = 0) => value >= min && (max === 0 || value <= max);
+    const kept = sorted.filter((kv) =>
+      inside(kv.modRevision, request.minModRevision, request.maxModRevision) &&
+      inside(kv.createRevision, request.minCreateRevision, request.maxCreateRevision)
+    );
+    const kvs = request.countOnly === true ? [] : limit > 0 ? kept.slice(0, limit) : kept;
     return {
       revision: current,
       kvs: request.keysOnly === true ? kvs.map((kv) => ({ ...kv, value: emptyBytes })) : kvs,
-      more: request.countOnly !== true && limit > 0 && all.length > limit,
+      more: request.countOnly !== true && limit > 0 && kept.length > limit,
       count: all.length,
     };
   }
@@ -185,6 +190,10 @@ function randomRange(random: Prng, revision: number): RangeRequest {
     ...(random.int(4) === 0 ? { keysOnly: true } : {}),
     ...(random.int(6) === 0 ? { countOnly: true } : {}),
     ...(random.int(4) === 0 ? { sort: { by, order: pick(random, ["ascend", "descend"] as const) } } : {}),
+    ...(random.int(5) === 0 ? { minModRevision: random.int(revision + 1) } : {}),
+    ...(random.int(5) === 0 ? { maxModRevision: random.int(revision + 1) } : {}),
+    ...(random.int(8) === 0 ? { minCreateRevision: random.int(revision + 1) } : {}),
+    ...(random.int(8) === 0 ? { maxCreateRevision: random.int(revision + 1) } : {}),
   };
 }
 
@@ -255,7 +264,7 @@ function machineOf(mvcc: Mvcc): StoreMachine {
 function shown(result: CommandResult | { ok: true; response: unknown } | Refusal): unknown {
   if (!result.ok) return result.code;
   if ("response" in result) return result.response;
-  return result.kind === "leaseGrant" ? null : result.revision;
+  return "revision" in result ? result.revision : null;
 }
 
 Deno.test("Mvcc agrees with a list of all writes over 9,000 random commands, through compactions and snapshots", () => {
