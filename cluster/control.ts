@@ -1,5 +1,6 @@
 import { fromUtf8, utf8 } from "../base/bytes.ts";
 import type { FrameConnection, Network } from "../platform/mod.ts";
+import { asFaultChange, type FaultChange, type FaultTable } from "./faults/table.ts";
 
 /** How a component stands, as the supervisor knows it. */
 export type ComponentState = "starting" | "ready" | "waiting" | "stopped";
@@ -33,11 +34,19 @@ export type ControlRequest =
     readonly role: string;
     readonly detail: string;
   }
+  /** From a component: tell me what is wrong on purpose, now and at every change. The connection stays open. */
+  | { readonly op: "listen"; readonly name: string; readonly pid: number }
+  /** Answered when the components know of it; `change: null` only asks. */
+  | { readonly op: "faults"; readonly change: FaultChange | null }
   /** Ends every component, then the supervisor. Answered when all have gone. */
   | { readonly op: "shutdown" };
 
 export type ControlResponse =
   | { readonly op: "status"; readonly supervisorPid: number; readonly components: readonly ComponentStatus[] }
+  /** `silent`: components that run and have not said that they know of it. */
+  | { readonly op: "faults"; readonly table: FaultTable; readonly silent: readonly string[] }
+  /** To a component that listens. */
+  | { readonly op: "table"; readonly table: FaultTable }
   | { readonly op: "done" }
   | { readonly op: "refused"; readonly reason: string };
 
@@ -50,6 +59,13 @@ export function decodeRequest(frame: Uint8Array): ControlRequest | null {
   const value = parseRecord(frame);
   if (value === null) return null;
   if (value.op === "status" || value.op === "shutdown") return { op: value.op };
+  if (value.op === "listen" && typeof value.name === "string" && typeof value.pid === "number") {
+    return { op: "listen", name: value.name, pid: value.pid };
+  }
+  if (value.op === "faults") {
+    const change = value.change === null ? null : asFaultChange(value.change);
+    return change === null && value.change !== null ? null : { op: "faults", change };
+  }
   if (
     value.op === "report" && typeof value.name === "string" && typeof value.pid === "number" &&
     typeof value.ready === "boolean" && typeof value.role === "string" && typeof value.detail === "string"
@@ -65,6 +81,7 @@ function decodeResponse(frame: Uint8Array): ControlResponse | null {
   if (value === null) return null;
   // The two ends are one program of one version; the shape is checked as far as a wrong peer would show.
   if (value.op === "status" && Array.isArray(value.components)) return value as unknown as ControlResponse;
+  if (value.op === "faults" && typeof value.table === "object") return value as unknown as ControlResponse;
   if (value.op === "done" || value.op === "refused") return value as unknown as ControlResponse;
   return null;
 }

@@ -26,6 +26,8 @@ export const layout = {
   logs: "logs",
   state: "run/state.json",
   control: "run/control.sock",
+  /** What is broken on purpose; empty when nothing is. */
+  faults: "run/faults.json",
   supervisorPid: "run/supervisor.pid",
 } as const;
 

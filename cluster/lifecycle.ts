@@ -2,6 +2,8 @@ import { createDenoPlatform } from "../platform/deno/mod.ts";
 import type { Platform } from "../platform/mod.ts";
 import { callControl, type ComponentStatus, type ControlRequest, type ControlResponse } from "./control.ts";
 import { CliError, exitCode } from "./errors.ts";
+import type { ToldResult } from "./faults/keeper.ts";
+import type { FaultChange } from "./faults/table.ts";
 import { dataDirectory, layout, readTextIfPresent } from "./home.ts";
 import { releaseSlice } from "./slices.ts";
 import { planOf } from "./plan.ts";
@@ -47,6 +49,18 @@ export async function askStatus(
 ): Promise<{ supervisorPid: number; components: readonly ComponentStatus[] } | null> {
   const answer = await ask(name, { op: "status" }, platform);
   return answer?.op === "status" ? answer : null;
+}
+
+/**
+ * Changes what is broken on purpose (null: only asks); resolves when the components know of it.
+ * @throws CliError when no supervisor answers
+ */
+export async function askFaults(name: string, change: FaultChange | null, platform: Platform): Promise<ToldResult> {
+  const answer = await ask(name, { op: "faults", change }, platform);
+  if (answer?.op === "faults") return answer;
+  throw new CliError(exitCode.notReady, answer?.op === "refused" ? answer.reason : `Cluster "${name}" does not run`, {
+    hint: `deno task cluster start --name ${name}`,
+  });
 }
 
 /** Starts the detached supervisor and waits until it answers. */

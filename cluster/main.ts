@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { chaosKill, chaosPause, chaosResume } from "./cli/chaos.ts";
+import { chaosDiskFull, chaosHeal, chaosLinks } from "./cli/chaos_faults.ts";
 import { down, list, stop } from "./cli/down.ts";
 import { kubectl } from "./cli/kubectl.ts";
 import { logs } from "./cli/logs.ts";
@@ -24,6 +25,14 @@ function duration(text: string): number {
   const match = /^(\d+)(ms|s|m)?$/.exec(text);
   if (match === null) throw new InvalidArgumentError("Not a duration such as 60s, 2m or 500ms.");
   return Number(match[1]) * ({ ms: 1, s: 1_000, m: 60_000 }[match[2] ?? "s"] ?? 1_000);
+}
+
+/** `50%`, `0.5` -> a share. */
+function share(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(text);
+  const value = Number(match?.[1] ?? NaN) / (match?.[2] === "%" ? 100 : 1);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share such as 50% or 0.5.");
+  return value;
 }
 
 function atMost(limit: number): (text: string) => number {
@@ -157,6 +166,38 @@ function program(): Command {
     .action(async (target: string | undefined, options) =>
       chaosResume(await requireSpec(options.name), target ?? null, toolPlatform())
     );
+  const links = (verb: string, what: string) =>
+    chaos.command(verb).description(what).addOption(nameOption())
+      .argument("<side...>", "A B, 'A|B', or A alone against all others; each names, kinds or leader, by commas")
+      .option("--one-way", "only what the first side sends to the second", false);
+  links("partition", "cut the links between components: nothing arrives, nothing is refused")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task cluster chaos partition leader store\n  deno task cluster chaos partition 'store-0|store-1,store-2'\n  deno task cluster chaos partition apiserver-0 store --one-way",
+    )
+    .action(async (groups: string[], { name, oneWay }) =>
+      chaosLinks(await requireSpec(name), { groups, oneWay, condition: { cut: true } }, toolPlatform())
+    );
+  links("delay", "slow the links between components")
+    .requiredOption("--by <duration>", "each way, e.g. 75ms", duration)
+    .addOption(new Option("--jitter <duration>", "up to this much more").default(0, "none").argParser(duration))
+    .action(async (groups: string[], { name, oneWay, by, jitter }) =>
+      chaosLinks(
+        await requireSpec(name),
+        { groups, oneWay, condition: { delayMs: by, jitterMs: jitter } },
+        toolPlatform(),
+      )
+    );
+  links("drop", "lose a share of what is sent; a stream resends each after 200 ms")
+    .requiredOption("--share <share>", "e.g. 50%", share)
+    .action(async (groups: string[], { name, oneWay, share }) =>
+      chaosLinks(await requireSpec(name), { groups, oneWay, condition: { lossRate: share } }, toolPlatform())
+    );
+  chaos.command("disk-full").description("let a component find no space on its disk").addOption(nameOption())
+    .argument("<component>", "names, kinds or leader, by commas")
+    .action(async (target: string, options) => chaosDiskFull(await requireSpec(options.name), target, toolPlatform()));
+  chaos.command("heal").description("end every fault of links and disks").addOption(nameOption())
+    .action(async (options) => chaosHeal(await requireSpec(options.name), toolPlatform()));
   chaos.command("run").description("break a cluster under load, again and again, and judge what its clients saw")
     .addArgument(new Argument("<scenario>", "what to break").choices(scenarios))
     .addOption(

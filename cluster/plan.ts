@@ -60,6 +60,18 @@ export function planOf(spec: ClusterSpec): ComponentPlan[] {
   return plans;
 }
 
+/** Which component listens at an address (`unix:...`, `tcp:host:port`); null: none. */
+export function whoListens(spec: ClusterSpec): (address: string) => string | null {
+  const names = new Map<string, string>();
+  for (const { name, kind, address } of planOf(spec)) {
+    const { hostname, port } = address.startsWith("https:") ? new URL(address) : { hostname: "", port: "" };
+    names.set(hostname === "" ? address : `tcp:${hostname}:${port}`, name);
+    if (kind === "store") names.set(storePeerAddress(Number(name.slice("store-".length))), name);
+  }
+  names.delete("");
+  return (address) => names.get(address) ?? null;
+}
+
 export function balancerUrl(spec: ClusterSpec): string {
   return `https://127.0.0.1:${spec.port}`;
 }

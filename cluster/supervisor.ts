@@ -1,5 +1,7 @@
 import type { Component, FrameConnection, Listener, Log, Network, Timers } from "../platform/mod.ts";
 import { type ComponentStatus, type ControlRequest, decodeRequest, encodeControl } from "./control.ts";
+import { createFaultKeeper, encodeTable } from "./faults/keeper.ts";
+import { noFaults } from "./faults/table.ts";
 import { layout, writeTextAtomic } from "./home.ts";
 import type { ComponentPlan } from "./plan.ts";
 import { endProcesses, identify, isAlive, type ProcessId } from "./processes.ts";
@@ -51,6 +53,9 @@ export function startSupervisor(
   let listener: Listener | null = null;
   let connections = 0;
   let stateWrite: Promise<void> = Promise.resolve();
+  const saveFaults = (table: typeof noFaults) =>
+    writeTextAtomic(`${config.dataDirectory}/${layout.faults}`, encodeTable(table));
+  const faults = createFaultKeeper({ save: saveFaults }, { timers, encode: encodeControl });
 
   function launch(component: Supervised): void {
     const { plan } = component;
@@ -150,6 +155,15 @@ export function startSupervisor(
       } else if (request.op === "report") {
         onReport(request);
         connection.send(encodeControl({ op: "done" })); // the reporter waits for it, then closes
+      } else if (request.op === "listen") {
+        faults.subscribe(request.name, connection);
+      } else if (request.op === "faults") {
+        const told = request.change === null
+          ? Promise.resolve({ table: faults.table, silent: [] })
+          : faults.change(request.change);
+        told.then((result) => connection.send(encodeControl({ op: "faults", ...result })), (error) => {
+          connection.send(encodeControl({ op: "refused", reason: String(error) }));
+        });
       } else if (request.op === "status") {
         const all = [...components.values()].map(statusOf);
         connection.send(encodeControl({ op: "status", supervisorPid: Deno.pid, components: all }));
@@ -193,6 +207,7 @@ export function startSupervisor(
   }
 
   async function start(): Promise<void> {
+    await saveFaults(noFaults); // whatever an earlier run had broken
     listener = await network.frames.listen(`unix:${layout.control}`, {}, accept);
     for (const plan of config.plans) {
       const component: Supervised = {

@@ -21,6 +21,8 @@ export const lingerMs = 20;
 export const maxStreamsPerConnection = 100;
 /** HTTP connections of one client to one origin; beyond them fetch rejects. */
 export const maxConnectionsPerClient = 256;
+/** Origins whose links one client remembers; a further one is looked up each time. */
+export const maxKnownOrigins = 1024;
 /**
  * How long the source of a closed back connection may not carry another identity: a request that the old
  * connection left in the server's buffer must not be taken for one of the new connection's.

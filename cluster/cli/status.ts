@@ -4,10 +4,11 @@ import type { Platform } from "../../platform/mod.ts";
 import { adminClient } from "../api_access.ts";
 import type { ComponentStatus } from "../control.ts";
 import { dataDirectory, layout } from "../home.ts";
-import { askStatus } from "../lifecycle.ts";
+import { askFaults, askStatus } from "../lifecycle.ts";
 import { balancerUrl, planOf } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
+import { describeFaults } from "./chaos_faults.ts";
 import { megabytes, print, table } from "./output.ts";
 
 export interface ComponentRow {
@@ -111,9 +112,14 @@ export async function statusTable(spec: ClusterSpec, platform: Platform): Promis
     "",
     "",
   ]);
+  const faults = supervisor === null ? [] : describeFaults((await askFaults(spec.name, null, platform)).table);
   const total = resident.reduce((sum, each) => sum + each, supervisorBytes);
   return {
-    text: table(["COMPONENT", "STATE", "ROLE", "PID", "MEMORY", "RESTARTS", "ADDRESS", "DETAIL"], rows),
+    text: [
+      table(["COMPONENT", "STATE", "ROLE", "PID", "MEMORY", "RESTARTS", "ADDRESS", "DETAIL"], rows),
+      ...(faults.length > 0 ? ["", "BROKEN ON PURPOSE (deno task cluster chaos heal ends it):"] : []),
+      ...faults.map((fault) => `  ${fault}`),
+    ].join("\n"),
     memory: megabytes(total),
   };
 }

@@ -1,8 +1,10 @@
-import { createDenoPlatform } from "../../platform/deno/mod.ts";
+import { createDisturbablePlatform } from "../../platform/deno/mod.ts";
 import type { Component, Platform, TlsIdentity } from "../../platform/mod.ts";
 import { callControl } from "../control.ts";
+import { decodeTable } from "../faults/keeper.ts";
+import { applyTable, listenForFaults } from "../faults/listener.ts";
 import { layout } from "../home.ts";
-import { type ComponentPlan, planOf } from "../plan.ts";
+import { type ComponentPlan, planOf, whoListens } from "../plan.ts";
 import { type ClusterSpec, parseSpec } from "../spec.ts";
 import { type ClusterTimers, timersOf } from "../timers.ts";
 import { profileDirectory, profileOnSignal } from "./_profile.ts";
@@ -29,7 +31,10 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   const spec = parseSpec(Deno.readTextFileSync(layout.spec), layout.spec);
   const plan = planOf(spec).find((each) => each.name === name);
   if (plan === undefined) throw new Error(`No component "${name}" in ${layout.spec}`);
-  const platform = createDenoPlatform({ component: name });
+  const disturbable = createDisturbablePlatform({ component: name, nameOf: whoListens(spec) });
+  const { platform } = disturbable;
+  // Before anything is dialled: a component that starts again inside a partition stays inside it.
+  applyTable(name, decodeTable(readFaults()), disturbable);
   if (profileDirectory !== undefined) await profileOnSignal(profileDirectory, name);
   const report = { ready: false, role: "", detail: "" };
   const send = () =>
@@ -50,6 +55,8 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
     },
   });
 
+  listenForFaults(name, disturbable, platform);
+
   let stopping = false;
   const stop = async () => {
     if (stopping) return;
@@ -65,6 +72,14 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   await component.ready;
   report.ready = true;
   send();
+}
+
+function readFaults(): string | null {
+  try {
+    return Deno.readTextFileSync(layout.faults);
+  } catch {
+    return null; // Nobody supervises.
+  }
 }
 
 export function readPkiFile(file: string): string {

@@ -1,4 +1,7 @@
-import { maxConnectionsPerClient, maxStreamsPerConnection } from "../limits.ts";
+import { tcpAddress } from "../address.ts";
+import { maxConnectionsPerClient, maxKnownOrigins, maxStreamsPerConnection } from "../limits.ts";
+import type { Link, LinkFaults } from "../faults/links.ts";
+import { roundTrip } from "../faults/network.ts";
 import { type HttpClient, NetworkError, type TlsIdentity, type WebSocketChannel } from "../mod.ts";
 import { webSocketChannel } from "./web_socket.ts";
 
@@ -33,9 +36,10 @@ function createClient(tls: Partial<TlsIdentity> | undefined, http2: boolean): De
   return Deno.createHttpClient({ ...options, cert: tls.cert, key: tls.key });
 }
 
-/** The same body; `done` runs once, when it has ended, failed or been cancelled. */
+/** The same body; `done` runs once, when it has ended, failed or been cancelled. A chunk waits while the link says so. */
 function watched(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  link: Link | null,
   done: () => void,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
@@ -43,6 +47,7 @@ function watched(
     async pull(controller) {
       try {
         const next = await reader.read();
+        if (link !== null && link.in.condition !== null) await link.in.pass();
         if (!next.done) return controller.enqueue(next.value);
         done();
         controller.close();
@@ -122,8 +127,28 @@ function openSocket(
   });
 }
 
-/** As many connections as the requests at hand need; `tls.ca` is trusted beside the system's own roots. */
-export function createHttpClient(options: ClientOptions): HttpClient {
+/** The links to whoever serves a URL, remembered by origin: parsing one costs more than the rest of the question. */
+function linksByUrl(faults: LinkFaults | null): (url: string) => Link | null {
+  if (faults === null) return () => null;
+  const known = new Map<string, Link | null>();
+  return (url) => {
+    const path = url.indexOf("/", "https://".length);
+    const origin = path === -1 ? url : url.slice(0, path);
+    const found = known.get(origin);
+    if (found !== undefined) return found;
+    const { protocol, hostname, port } = new URL(origin);
+    const link = faults.to(tcpAddress(hostname, port === "" ? protocol === "https:" ? 443 : 80 : Number(port)));
+    if (known.size < maxKnownOrigins) known.set(origin, link);
+    return link;
+  };
+}
+
+/**
+ * As many connections as the requests at hand need; `tls.ca` is trusted beside the system's own roots.
+ * @param faults of the links that requests and answers travel over
+ */
+export function createHttpClient(options: ClientOptions, faults: LinkFaults | null = null): HttpClient {
+  const linkTo = linksByUrl(faults);
   const http2 = options.http2 ?? true;
   const pool = new Pool(() => createClient(options.tls, http2));
   // A WebSocket handshake is HTTP/1.1, and ALPN must not choose otherwise.
@@ -135,6 +160,8 @@ export function createHttpClient(options: ClientOptions): HttpClient {
   return {
     async fetch(url, init) {
       assertOpen();
+      const link = linkTo(url);
+      if (link !== null && link.out.condition !== null) await link.out.pass(init?.signal);
       const slot = pool.take();
       let released = false;
       function release(): void {
@@ -144,12 +171,13 @@ export function createHttpClient(options: ClientOptions): HttpClient {
       try {
         const withClient: RequestInit & { client: Deno.HttpClient } = { ...init, client: slot.client };
         const response = await fetch(url, withClient);
+        if (link !== null && link.in.condition !== null) await link.in.pass(init?.signal);
         if (!http2 || !isStreamed(response) || response.body === null) {
           release();
           return response;
         }
         const { status, statusText, headers } = response;
-        return new Response(watched(response.body, release), { status, statusText, headers });
+        return new Response(watched(response.body, link, release), { status, statusText, headers });
       } catch (error) {
         release();
         if (init?.signal?.aborted) throw init.signal.reason;
@@ -158,6 +186,8 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     },
     async webSocket(url, socketOptions) {
       assertOpen();
+      const link = linkTo(url);
+      if (link !== null) await roundTrip(link);
       const slot = plain.take();
       slot.active--; // one HTTP/1.1 connection each: nothing to count
       return await openSocket(url, socketOptions, slot.client);

@@ -1,3 +1,4 @@
+import { DiskFaults, faultyDisk, faultyFrames, faultyStreams, LinkFaults } from "../faults/mod.ts";
 import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Platform } from "../mod.ts";
@@ -33,6 +34,33 @@ function writeStderr(line: string): void {
   }
 }
 
+/** The real world, and what can be made wrong with it while it runs. */
+export interface DisturbablePlatform {
+  readonly platform: Platform;
+  readonly links: LinkFaults;
+  readonly disk: DiskFaults;
+}
+
+/** @param options.nameOf who listens at an address: a component, or null for everyone else, who is never disturbed */
+export function createDisturbablePlatform(
+  options: DenoPlatformOptions & { readonly nameOf: (address: string) => string | null },
+): DisturbablePlatform {
+  const real = createDenoPlatform(options);
+  const { frames, streams, http } = real.network;
+  const links = new LinkFaults({ self: options.component, nameOf: options.nameOf }, real);
+  const disk = new DiskFaults();
+  const network = {
+    ...real.network,
+    frames: faultyFrames(frames, links),
+    streams: faultyStreams(streams, links),
+    http: {
+      ...http,
+      client: (clientOptions: Parameters<typeof http.client>[0]) => createHttpClient(clientOptions, links),
+    },
+  };
+  return { platform: { ...real, disk: faultyDisk(real.disk, disk), network }, links, disk };
+}
+
 /** The real world. Each part is usable on its own; nothing is opened before it is asked for. */
 export function createDenoPlatform(options: DenoPlatformOptions): Platform {
   const clock = createClock();
@@ -49,7 +77,10 @@ export function createDenoPlatform(options: DenoPlatformOptions): Platform {
     disk: createDisk(),
     network: {
       frames: createFrames(),
-      http: { serve: async (serveOptions) => await serveHttp(serveOptions, log), client: createHttpClient },
+      http: {
+        serve: async (serveOptions) => await serveHttp(serveOptions, log),
+        client: (clientOptions) => createHttpClient(clientOptions),
+      },
       streams: createStreams(),
       datagrams: createDatagrams(),
     },
