@@ -4,6 +4,9 @@ import { benchFailover, type FailoverOptions } from "./failover.ts";
 import type { Latency, Summary } from "./histograms.ts";
 import { writeReport } from "./report.ts";
 import { benchScheduling } from "./scheduling.ts";
+import { compareStores, defaultSteps } from "./store/compare.ts";
+import { type StepName, stepNames } from "./store/steps.ts";
+import { tableOf } from "./store/table.ts";
 
 /** `deno task bench`: experiments on a live cluster of their own. METHOD.md says what each figure means. */
 
@@ -94,6 +97,33 @@ async function failover(flags: OutputFlags & Omit<FailoverOptions, "log">): Prom
   if (result.lostAcknowledgedWrites > 0) Deno.exitCode = exitCode.violated;
 }
 
+interface StoreFlags extends OutputFlags {
+  readonly against?: "etcd";
+  readonly only: readonly StepName[];
+  readonly seconds: number;
+  readonly kills: number;
+  readonly stops: number;
+  readonly seed: number;
+}
+
+async function store(flags: StoreFlags): Promise<void> {
+  const result = await compareStores({ ...flags, against: flags.against ?? null, steps: flags.only, log });
+  await emit(flags, result, {}, tableOf(result));
+}
+
+function steps(text: string): readonly StepName[] {
+  return text.split(",").map((name) => {
+    const known = stepNames.find((step) => step === name);
+    if (known === undefined) throw new InvalidArgumentError(`must be some of ${stepNames.join(",")}`);
+    return known;
+  });
+}
+
+function peer(text: string): "etcd" {
+  if (text !== "etcd") throw new InvalidArgumentError("must be etcd");
+  return text;
+}
+
 function program(): Command {
   const bench = new Command("bench").description("experiments on a live cluster of their own; see bench/METHOD.md");
   const output = (command: Command) =>
@@ -122,6 +152,15 @@ function program(): Command {
       .option("--writers <n>", "writing loops at once", bounded(64), 4)
       .option("--control-planes <n>", "stores, apiservers, schedulers, controller managers", bounded(7), 3),
   ).action(failover);
+  output(
+    bench.command("store").description("latency, rate, failover and memory of three store members, beside etcd's")
+      .option("--against <peer>", "etcd: three members of this machine's etcd in the same run, A B B A", peer)
+      .option("--only <steps>", `some of ${stepNames.join(",")}`, steps, defaultSteps)
+      .option("--seconds <n>", "of each steady step of a run", bounded(600), 3)
+      .option("--kills <n>", "SIGKILLs of the leader in each of two runs", bounded(1_000), 5)
+      .option("--stops <n>", "SIGSTOPs of the leader in each of two runs", bounded(1_000), 2)
+      .option("--seed <s>", "of keys and values", count(0, Number.MAX_SAFE_INTEGER), 1),
+  ).action(store);
   return bench;
 }
 
