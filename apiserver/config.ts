@@ -6,6 +6,8 @@ import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
 export interface ServerTimers {
   /** How often idle watches that asked for it get a bookmark. Default 60,000. */
   readonly bookmarkMs?: number;
+  /** Changes within this time of a watch's last write leave together. 0: each turn's by themselves. Default `limits`. */
+  readonly watchFlushMs?: number;
   /** Watches without timeoutSeconds end after this long, plus up to as much again. Default 1,800,000. */
   readonly watchTimeoutMs?: number;
   /** How often this server says that it lives; after 1.5 of these without, it leaves the `kubernetes` Service. Default 10,000. */

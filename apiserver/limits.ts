@@ -16,6 +16,8 @@ export const limits = {
   /** Bytes and changes waiting for one watcher's client; beyond either the watch is closed and the client resumes. */
   watcherPendingBytes: 8 * 1024 * 1024,
   watcherPendingEvents: 16_384,
+  /** Changes within this time of the last write are written together. */
+  watchFlushMs: 2,
   /** One chunk of a list or watch body. */
   chunkBytes: 256 * 1024,
   /** Lists larger than this are streamed rather than joined. */

@@ -1,5 +1,6 @@
 import { invariant } from "../base/assert.ts";
 import type { ResourceInfo } from "../api/resources.ts";
+import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
 import { serviceAccountReviewer } from "./authn/review.ts";
@@ -19,9 +20,11 @@ import { recover } from "./chain/recover.ts";
 import { refuseIdentityHeaders } from "./chain/refuse_headers.ts";
 import { refuseCrossSite } from "./chain/same_origin.ts";
 import { addAuditId } from "./chain/request_id.ts";
+import { handleBatch } from "./batch.ts";
 import type { ServerConfig, ServerDeps } from "./config.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
 import type { Exchange, Handler } from "./exchange.ts";
+import { limits } from "./limits.ts";
 import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
 import { parseCidr } from "./registry/cidr.ts";
 import type { Registry } from "./registry/context.ts";
@@ -35,6 +38,7 @@ import { pageNotFound } from "./respond.ts";
 import { StoreAccess } from "./store_access.ts";
 import { handleSubresource, isViewOfObject } from "./subresources/handle.ts";
 import { StoreFeed } from "./watchcache/feed.ts";
+import { FlushPacer } from "./watchcache/pacer.ts";
 import { ReadGate } from "./watchcache/read_gate.ts";
 import { ResourceCache } from "./watchcache/resource_cache.ts";
 
@@ -68,13 +72,17 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
     },
   };
   const handler = chain(filters(registry, deps), route(registry, deps, plain));
+  const batch = batchHandler(registry, deps, handler);
   const bookmarks = startBookmarks(registry, caches);
   const endpoints = new EndpointReconciler(registry);
   const ready = start(registry, endpoints, state);
   // A failure is reported by `ready`; whoever does not await it shall not die of it.
   ready.catch(() => {});
   return {
-    handle: (request, context) => handler(exchangeOf(request, context, registry)),
+    handle: (request, context) => {
+      const exchange = exchangeOf(request, context, registry);
+      return exchange.url.pathname === batchPath ? batch(exchange) : handler(exchange);
+    },
     ready,
     stop: async () => {
       if (state.stopping) return;
@@ -85,6 +93,7 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
       registry.feed.stop();
       registry.store.stop();
       for (const cache of caches) cache.reset(registry.feed.revision);
+      registry.pacer.stop();
     },
   };
 }
@@ -105,6 +114,7 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
     store,
     feed,
     gate: new ReadGate(store),
+    pacer: new FlushPacer(deps.timers, config.timers.watchFlushMs ?? limits.watchFlushMs),
     clock: deps.clock,
     timers: deps.timers,
     random: deps.random,
@@ -154,6 +164,23 @@ function filters(registry: Registry, deps: ServerDeps) {
     authorize(registry.authorizer),
     readBody,
   ];
+}
+
+/** A batch itself needs no right but to be someone: each request in it meets every filter. */
+function batchHandler(registry: Registry, deps: ServerDeps, handler: Handler): Handler {
+  const review = serviceAccountReviewer(registry);
+  const outer = [
+    addAuditId,
+    recover(deps.log),
+    authenticate(review),
+    refuseCrossSite,
+    readBody,
+  ];
+  return (exchange) => {
+    const { context } = exchange;
+    const inner = handleBatch(handler, (request, body) => ({ ...exchangeOf(request, context, registry), body }));
+    return chain(outer, inner)(exchange);
+  };
 }
 
 function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler {

@@ -57,8 +57,9 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     serviceCidr: "10.96.0.0/24",
     allowLoopbackEndpoints: true,
     advertise: { address: "127.0.0.9", port: 6443 },
-    timers: {},
     ...options.config,
+    // A watch's next change does not wait for the clock to be moved.
+    timers: { watchFlushMs: 0, ...options.config?.timers },
   }, {
     store,
     clock: time,

@@ -138,10 +138,24 @@ class Recorder implements EventRecorder {
 
   async #drain(): Promise<void> {
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) await this.#write(next);
+      while (this.#queue.size > 0) await Promise.all(this.#takeRound().map((pending) => this.#write(pending)));
     } finally {
       this.#writing = false;
     }
+  }
+
+  /** The next Events, of one object each: those of the same object keep their order, and count up one series. */
+  #takeRound(): Pending[] {
+    const round: Pending[] = [];
+    const objects = new Set<string>();
+    while (round.length < limits.maxConcurrentEvents) {
+      const next = this.#queue.at(0);
+      if (next === undefined || objects.has(identify(next.object))) break;
+      objects.add(identify(next.object));
+      round.push(next);
+      this.#queue.shift();
+    }
+    return round;
   }
 
   /** A token bucket per object. */

@@ -38,7 +38,9 @@ export const requeueBaseMs = 5;
 export const requeueMaxMs = 60_000;
 
 /** Events waiting to be written; more are dropped and counted. */
-export const maxQueuedEvents = 1_000;
+export const maxQueuedEvents = 4_096;
+/** Events written at once. */
+export const maxConcurrentEvents = 64;
 /** Event series remembered for aggregation (client-go: an LRU of 4096). */
 export const maxEventSeries = 4_096;
 /** Per object: a burst of 25 events, then one every 300 s (client-go's spam filter). */
@@ -52,3 +54,12 @@ export const maxEventTries = 12;
 export const eventRetryMs = 2_000;
 /** The longest message of an Event, UTF-8 bytes (validation's limit of core/v1 Events). */
 export const maxEventMessageBytes = 1_024;
+
+/** Batches under way at once; writes that come up meanwhile wait for the next one. */
+export const maxBatchesUnderWay = 2;
+/** A larger body is sent by itself, bytes. */
+export const maxBatchedBodyBytes = 64 * 1024;
+/** What one request's head adds to a batch beside its path, bytes. */
+export const batchHeadBytes = 256;
+/** Writes that wait for a batch; more are sent by themselves. */
+export const maxBatchQueue = 4_096;

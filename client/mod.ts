@@ -1,4 +1,5 @@
 export type * from "./types.ts";
+export { createBatchingTransport } from "./batching.ts";
 export { keyOf, splitKey } from "./cache.ts";
 export { ApiError, isAlreadyExists, isConflict, isExpired, isNotFound, TransportError, wasNotSent } from "./errors.ts";
 export {

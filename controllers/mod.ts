@@ -38,6 +38,8 @@ export interface ControllerManagerConfig {
 
 export interface ControllerManagerDeps {
   readonly client: RestClient;
+  /** For the Lease alone, so that a renewal never waits behind other work; `client` when left out. */
+  readonly electionClient?: RestClient;
   readonly platform: Pick<Platform, "clock" | "timers" | "random" | "log">;
 }
 
@@ -94,7 +96,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
       void term.finally(() => working.delete(term));
     },
     onStoppedLeading: () => config.onRole?.("standby"),
-  }, recorderDeps);
+  }, { ...recorderDeps, client: deps.electionClient ?? client });
   config.onRole?.("standby");
 
   async function lead(leadership: AbortSignal): Promise<void> {

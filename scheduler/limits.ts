@@ -1,5 +1,5 @@
-/** Binds under way at once; scheduling pauses at this number. Each is one HTTP request. */
-export const maxConcurrentBinds = 64;
+/** Binds under way at once; scheduling pauses at this number. Two batches of them, as the client sends them. */
+export const maxConcurrentBinds = 256;
 /** How long the scheduler may decide without letting other work of its event loop run, milliseconds. */
 export const sliceMs = 8;
 /** Decisions kept for `cluster why`. */

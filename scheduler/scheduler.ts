@@ -52,6 +52,10 @@ export interface SchedulingTiming {
 
 export interface SchedulerDeps {
   readonly client: RestClient;
+  /** For the Lease alone, so that a renewal never waits behind binds; `client` when left out. */
+  readonly electionClient?: RestClient;
+  /** For Events, so that binds never wait behind them; `client` when left out. */
+  readonly eventClient?: RestClient;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -108,7 +112,8 @@ class Shell implements Scheduler {
       queued: (event, count) => this.#metrics.queued(event, count),
       unreadable: (kind, name, message) => deps.log.error(`Cannot read a ${kind}`, { name, message }),
     });
-    this.#recorder = createEventRecorder({ component: config.schedulerName }, deps);
+    const { eventClient = deps.client } = deps;
+    this.#recorder = createEventRecorder({ component: config.schedulerName }, { ...deps, client: eventClient });
     this.#reporter = createReporter({ ...deps, recorder: this.#recorder, stop: this.#stop.signal });
     this.#binder = new Binder({ ...deps, stop: this.#stop.signal });
     this.#nodes = createInformer<Node>(deps.client, nodesInfo, { transform: slimNode }, deps);
@@ -170,6 +175,7 @@ class Shell implements Scheduler {
 
   #runElection(): LeaderElection {
     const { identity, schedulerName, timers } = this.#config;
+    const { electionClient = this.#deps.client } = this.#deps;
     return runLeaderElection({
       namespace: "kube-system",
       // A second scheduler beside the default one leads on its own.
@@ -184,7 +190,7 @@ class Shell implements Scheduler {
         // Binds under way run to their end: each is conditional on the pod's uid and on its having no node.
         this.#leading = false;
       },
-    }, this.#deps);
+    }, { ...this.#deps, client: electionClient });
   }
 
   /** Runs once the current turn is over, so that the changes of one turn are looked at together. */

@@ -6,6 +6,7 @@ import { limits } from "../limits.ts";
 import { type CachedObject, cachedObject } from "../watchcache/cached.ts";
 import { Change, type FrameEncoder } from "../watchcache/change.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
+import type { FlushPacer } from "../watchcache/pacer.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
 import { Watcher } from "../watchcache/watcher.ts";
 import { cacheAt, type ReadDeps, tooOld } from "./list.ts";
@@ -43,7 +44,7 @@ export interface WatchRequest {
  * ring, or out of the store's history until the ring takes over. @throws ApiError 410 Expired, 504 too large
  */
 export async function startWatch(
-  deps: ReadDeps & { timers: Timers; counts: WatchCounts },
+  deps: ReadDeps & { timers: Timers; pacer: FlushPacer; counts: WatchCounts },
   request: WatchRequest,
 ): Promise<Watcher> {
   const { options, cache } = request;
@@ -88,7 +89,7 @@ function selected(cache: ResourceCache, request: WatchRequest): CachedObject[] {
 }
 
 function makeWatcher(
-  deps: { timers: Timers; feed: StoreFeed },
+  deps: { timers: Timers; pacer: FlushPacer; feed: StoreFeed },
   request: WatchRequest,
   initial: readonly CachedObject[],
   afterInitial: Uint8Array<ArrayBuffer> | null,
@@ -96,6 +97,7 @@ function makeWatcher(
 ): Watcher {
   const { cache, namespace, selection, options, format } = request;
   const watcher = new Watcher({
+    pacer: deps.pacer,
     trigger: triggerOf(namespace, selection),
     matches: namespace === ""
       ? selection.matches

@@ -65,11 +65,13 @@ function bound(pod: KubeObject, binding: KubeObject, node: string, now: string):
     throw conflict(bindings, name, `pod ${name} has non-empty .spec.schedulingGates`);
   }
   const status = record(dig(pod, "status"));
-  return Object.assign(structuredClone(pod), {
+  // Shallow: nothing of the present object is changed.
+  return {
+    ...pod,
     metadata: withAnnotations(pod, binding),
     spec: { ...spec, nodeName: node },
     status: { ...status, conditions: scheduled(items(status["conditions"]).map(record), now) },
-  });
+  } as KubeObject;
 }
 
 const bindings = { group: "", resource: "pods/binding" };

@@ -1,7 +1,7 @@
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
-import { headOf, respliceRevision, spliceRevision } from "./splice.ts";
+import { headOf, isCanonical, respliceRevision, spliceRevision } from "./splice.ts";
 
 /** What the caches need to know of a resource: where it is stored and what can be selected. */
 export interface StoredResource {
@@ -37,30 +37,74 @@ export interface CachedObject {
 
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 
-/** @param stored bytes at rest, without resourceVersion */
+interface Selectable {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/**
+ * Parsed when a selector first asks, and then only labels and fields are kept: most changes of most resources (Events,
+ * Leases) are never selected by anything but their name, and parsing is the dearest part of a change.
+ */
+class LazyObject implements CachedObject {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #resource: StoredResource;
+  #selectable: Selectable | null = null;
+
+  constructor(resource: StoredResource, key: string, revision: number, bytes: Uint8Array<ArrayBuffer>) {
+    const rest = key.slice(resource.prefix.length);
+    const slash = resource.info.namespaced ? rest.indexOf("/") : -1;
+    this.key = key;
+    this.namespace = slash < 0 ? "" : rest.slice(0, slash);
+    this.name = rest.slice(slash + 1);
+    this.revision = revision;
+    this.bytes = bytes;
+    this.#resource = resource;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.#read().labels;
+  }
+
+  get fields(): Readonly<Record<string, string>> {
+    return this.#read().fields;
+  }
+
+  #read(): Selectable {
+    if (this.#selectable !== null) return this.#selectable;
+    const object = parseCached(this);
+    return this.#selectable = { labels: object.metadata?.labels ?? noLabels, fields: this.#resource.fields(object) };
+  }
+}
+
+/**
+ * @param stored bytes at rest, without resourceVersion
+ * @throws SyntaxError, TypeError for a value that is no object
+ */
 export function cachedObject(
   resource: StoredResource,
   key: string,
   stored: Uint8Array,
   revision: number,
 ): CachedObject {
-  const object = JSON.parse(fromUtf8(stored)) as KubeObject;
-  const rest = key.slice(resource.prefix.length);
-  const slash = resource.info.namespaced ? rest.indexOf("/") : -1;
-  return {
+  const object = new LazyObject(
+    resource,
     key,
-    namespace: slash < 0 ? "" : rest.slice(0, slash),
-    name: rest.slice(slash + 1),
     revision,
-    bytes: spliceRevision(resource.info, resource.head, stored, revision),
-    labels: object.metadata?.labels ?? noLabels,
-    fields: resource.fields(object),
-  };
+    spliceRevision(resource.info, resource.head, stored, revision),
+  );
+  // What this server did not write may be anything: it is looked at now, where a failure is expected.
+  if (!isCanonical(resource.head, stored)) void object.labels;
+  return object;
 }
 
 /** The same content under another resourceVersion: what a DELETED change carries. */
 export function atRevision(resource: StoredResource, object: CachedObject, revision: number): CachedObject {
-  return { ...object, revision, bytes: respliceRevision(resource.head, object.bytes, revision) };
+  return new LazyObject(resource, object.key, revision, respliceRevision(resource.head, object.bytes, revision));
 }
 
 /** A fresh parsed copy, for the caller to change. */

@@ -27,8 +27,8 @@ export function spliceRevision(
   stored: Uint8Array,
   revision: number,
 ): Uint8Array<ArrayBuffer> {
-  if (startsWith(stored, head)) {
-    const empty = stored[head.length] === 0x7d;
+  if (isCanonical(head, stored)) {
+    const empty = stored[head.length] === closingBrace;
     const field = utf8(`"resourceVersion":"${revision}"${empty ? "" : ","}`);
     const all = new Uint8Array(stored.length + field.length);
     all.set(head, 0);
@@ -47,8 +47,11 @@ export function respliceRevision(head: Uint8Array, spliced: Uint8Array, revision
   return concatBytes([spliced.subarray(0, start), utf8(String(revision)), spliced.subarray(end)]);
 }
 
-function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
-  if (bytes.length < head.length + 1) return false;
-  for (let i = 0; i < head.length; i++) if (bytes[i] !== head[i]) return false;
+/** Whether `stored` begins as {@linkcode encodeAtRest} begins and ends as an object ends: an apiserver wrote it. */
+export function isCanonical(head: Uint8Array, stored: Uint8Array): boolean {
+  if (stored.length < head.length + 1 || stored[stored.length - 1] !== closingBrace) return false;
+  for (let i = 0; i < head.length; i++) if (stored[i] !== head[i]) return false;
   return true;
 }
+
+const closingBrace = 0x7d;

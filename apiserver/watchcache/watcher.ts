@@ -2,9 +2,11 @@ import { concatBytes } from "../../base/bytes.ts";
 import { limits } from "../limits.ts";
 import type { CachedObject } from "./cached.ts";
 import type { Change, FrameEncoder } from "./change.ts";
+import type { FlushPacer } from "./pacer.ts";
 import type { Subscriber } from "./resource_cache.ts";
 
 export interface WatcherOptions {
+  readonly pacer: FlushPacer;
   readonly trigger: string | null;
   readonly matches: (object: CachedObject) => boolean;
   readonly encode: FrameEncoder;
@@ -37,7 +39,7 @@ export class Watcher implements Subscriber {
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
   #wanted = false;
-  #flushing = false;
+  readonly #flush = () => this.#drain();
   #ending = false;
   #ended = false;
   #revision: number;
@@ -110,12 +112,7 @@ export class Watcher implements Subscriber {
   }
 
   #scheduleFlush(): void {
-    if (!this.#wanted && !this.#ending || this.#flushing) return;
-    this.#flushing = true;
-    queueMicrotask(() => {
-      this.#flushing = false;
-      this.#drain();
-    });
+    if (this.#wanted || this.#ending) this.#options.pacer.request(this.#flush);
   }
 
   #drain(): void {

@@ -4,6 +4,8 @@ import { configMaps } from "../../api/resources.ts";
 import { limits } from "../limits.ts";
 import { type CachedObject, cachedObject, storedResource } from "./cached.ts";
 import { Change, encodeJsonFrame } from "./change.ts";
+import { VirtualTime } from "../testing.ts";
+import { FlushPacer } from "./pacer.ts";
 import { Watcher, type WatcherOptions } from "./watcher.ts";
 
 const resource = storedResource(configMaps, "/registry/configmaps/", () => ({}));
@@ -21,6 +23,7 @@ function object(name: string, revision: number, bytes = 0): CachedObject {
 function watcher(more: Partial<WatcherOptions> = {}): { watcher: Watcher; ended: string[] } {
   const ended: string[] = [];
   const made = new Watcher({
+    pacer: new FlushPacer(new VirtualTime(), 0),
     trigger: null,
     matches: () => true,
     encode: encodeJsonFrame,

@@ -5,8 +5,11 @@ import { readIdentity, runEntry } from "./_entry.ts";
 
 await runEntry(({ spec, plan, timers, platform, reportRole }) => {
   const tls = readIdentity("controller-manager");
-  const transport = createTransport({ endpoints: apiServerUrls(spec), tls }, platform);
-  const client = createRestClient(transport, { encoding: "json", userAgent: "sauropod-controller-manager" });
+  const dial = () =>
+    createRestClient(createTransport({ endpoints: apiServerUrls(spec), tls }, platform), {
+      encoding: "json",
+      userAgent: "sauropod-controller-manager",
+    });
   return startControllerManager({
     identity: plan.name,
     timers: {
@@ -18,5 +21,5 @@ await runEntry(({ spec, plan, timers, platform, reportRole }) => {
     nodeLifecycle: spec.nodeLifecycle ?? true,
     clusterCaPem: tls.ca,
     onRole: reportRole,
-  }, { client, platform });
+  }, { client: dial(), electionClient: dial(), platform });
 });

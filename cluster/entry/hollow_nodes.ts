@@ -1,4 +1,4 @@
-import { createRestClient, createTransport } from "../../client/mod.ts";
+import { createBatchingTransport, createRestClient, createTransport } from "../../client/mod.ts";
 import { startHollowNodes } from "../../kubelet/mod.ts";
 import { apiServerUrls, hollowNodesHost, hollowPodCidr, kubeletPort } from "../plan.ts";
 import { readIdentity, runEntry } from "./_entry.ts";
@@ -6,7 +6,11 @@ import { readIdentity, runEntry } from "./_entry.ts";
 await runEntry(({ spec, timers, platform }) => {
   const tls = readIdentity("hollow-nodes");
   const transport = createTransport({ endpoints: apiServerUrls(spec), tls, http2: true }, platform);
-  const client = createRestClient(transport, { encoding: "msgpack", userAgent: "sauropod-hollow-nodes" });
+  // Thousands of nodes: heartbeats and pod statuses leave together.
+  const client = createRestClient(createBatchingTransport(transport), {
+    encoding: "msgpack",
+    userAgent: "sauropod-hollow-nodes",
+  });
   return startHollowNodes({
     count: spec.hollowNodes,
     prefix: "hollow",

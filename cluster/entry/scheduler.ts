@@ -1,4 +1,5 @@
-import { createRestClient, createTransport } from "../../client/mod.ts";
+import { createBatchingTransport, createRestClient, createTransport } from "../../client/mod.ts";
+import type { Transport } from "../../client/mod.ts";
 import { type SchedulingTiming, startScheduler } from "../../scheduler/mod.ts";
 import { layout } from "../home.ts";
 import { apiServerUrls } from "../plan.ts";
@@ -8,8 +9,11 @@ import { readIdentity, runEntry } from "./_entry.ts";
 const maxTimings = 16_384;
 
 await runEntry(async ({ spec, plan, timers, platform }) => {
-  const transport = createTransport({ endpoints: apiServerUrls(spec), tls: readIdentity("scheduler") }, platform);
-  const client = createRestClient(transport, { encoding: "json", userAgent: "sauropod-scheduler" });
+  const tls = readIdentity("scheduler");
+  const dial = () => createTransport({ endpoints: apiServerUrls(spec), tls }, platform);
+  const clientOver = (transport: Transport) =>
+    createRestClient(transport, { encoding: "json", userAgent: "sauropod-scheduler" });
+  const transport = dial();
   const timings = timingLog();
   const scheduler = startScheduler({
     identity: plan.name,
@@ -17,7 +21,13 @@ await runEntry(async ({ spec, plan, timers, platform }) => {
     seed: platform.random.int(2 ** 31),
     timers: timers.leaderElection,
     onScheduled: timings.add,
-  }, { client, ...platform });
+  }, {
+    // Binds leave together; so do Events, of which a batch would hold binds up.
+    client: clientOver(createBatchingTransport(transport)),
+    eventClient: clientOver(createBatchingTransport(transport)),
+    electionClient: clientOver(dial()),
+    ...platform,
+  });
   // In the cluster's own directory (mode 0700), so no more than that directory's owner can ask.
   const socket = `${layout.run}/${plan.name}.sock`;
   // A predecessor that was killed left its socket; nobody else ever listens under this component's name.

@@ -1,5 +1,5 @@
 import { startApiServer } from "../../apiserver/mod.ts";
-import { createRestClient, createTransport, type RestClient } from "../../client/mod.ts";
+import { createBatchingTransport, createRestClient, createTransport, type RestClient } from "../../client/mod.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
 import { startKubelet } from "../../kubelet/mod.ts";
 import type { Component, Platform, TlsIdentity } from "../../platform/mod.ts";
@@ -65,6 +65,12 @@ export function clientOf(
 ): RestClient {
   // JSON for all: the msgpack codec is loaded on first use by the event loop, at a moment that no seed decides.
   return createRestClient(createTransport({ endpoints, tls }, platform), { encoding: "json", userAgent });
+}
+
+/** As {@linkcode clientOf}, but what is written at the same time leaves together. */
+function batchingClientOf(plan: SimPlan, tls: TlsIdentity, platform: Platform, userAgent: string): RestClient {
+  const transport = createTransport({ endpoints: each(plan.controlPlanes, apiServerUrl), tls }, platform);
+  return createRestClient(createBatchingTransport(transport), { encoding: "json", userAgent });
 }
 
 /** Starts what belongs on the machine: the live cluster's factory with the live cluster's configuration. */
@@ -141,7 +147,11 @@ async function controllerManager(index: number, plan: SimPlan, platform: Platfor
     },
     clusterCaPem: authority.ca,
     onRole: (next) => void (role = next),
-  }, { client: clientOf(plan, tls, platform, "sauropod-controller-manager"), platform });
+  }, {
+    client: clientOf(plan, tls, platform, "sauropod-controller-manager"),
+    electionClient: clientOf(plan, tls, platform, "sauropod-controller-manager"),
+    platform,
+  });
   return { component, leads: () => role === "leader" };
 }
 
@@ -152,7 +162,11 @@ async function scheduler(index: number, plan: SimPlan, platform: Platform): Prom
     schedulerName: "default-scheduler",
     seed: platform.random.int(2 ** 31),
     timers: plan.timers.leaderElection,
-  }, { client: clientOf(plan, tls, platform, "sauropod-scheduler"), ...platform });
+  }, {
+    client: batchingClientOf(plan, tls, platform, "sauropod-scheduler"),
+    electionClient: clientOf(plan, tls, platform, "sauropod-scheduler"),
+    ...platform,
+  });
   return { component, leads: () => component.isLeader };
 }
 

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { VirtualTime } from "../testing.ts";
+import { FlushPacer } from "./pacer.ts";
+
+Deno.test("FlushPacer sends the first at once, gathers what follows within a period, and falls silent when idle", async () => {
+  const time = new VirtualTime();
+  const pacer = new FlushPacer(time, 2);
+  const sent: string[] = [];
+  const flushes = Object.fromEntries(["a", "b"].map((name) => [name, () => void sent.push(name)]));
+  const request = (name: "a" | "b") => pacer.request(flushes[name] ?? (() => {}));
+  request("a");
+  request("a");
+  request("b");
+  assert.deepEqual(sent, [], "not inside the caller's own change");
+  await Promise.resolve();
+  assert.deepEqual(sent, ["a", "b"], "one flush each, in this turn");
+  request("a");
+  await time.advance(1);
+  request("a");
+  assert.deepEqual(sent, ["a", "b"], "the period is not over");
+  await time.advance(1);
+  assert.deepEqual(sent, ["a", "b", "a"]);
+  await time.advance(2);
+  assert.equal(time.pending, 0, "a period without a change ends it");
+  request("b");
+  await Promise.resolve();
+  assert.deepEqual(sent.slice(3), ["b"], "quiet again: at once");
+  request("b");
+  pacer.stop();
+  assert.deepEqual(sent.slice(4), ["b"], "what waits goes out at the end");
+  assert.equal(time.pending, 0);
+});
