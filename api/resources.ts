@@ -65,7 +65,7 @@ export const nodes = define("", "v1", "Node", "nodes", {
 export const pods = define("", "v1", "Pod", "pods", {
   shortNames: ["po"],
   categories: ["all"],
-  subresources: ["attach", "binding", "exec", "log", "status"],
+  subresources: ["attach", "binding", "eviction", "exec", "log", "status"],
 });
 export const configMaps = define("", "v1", "ConfigMap", "configmaps", { shortNames: ["cm"] });
 export const secrets = define("", "v1", "Secret", "secrets");
@@ -278,7 +278,51 @@ export const resourceClaimTemplates = define(
 );
 export const resourceSlices = define("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", { namespaced: false });
 
-/** Every served resource, in discovery order. */
+export const selfSubjectReviews = define("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", {
+  namespaced: false,
+});
+export const tokenReviews = define("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", {
+  namespaced: false,
+});
+export const localSubjectAccessReviews = define(
+  "authorization.k8s.io",
+  "v1",
+  "LocalSubjectAccessReview",
+  "localsubjectaccessreviews",
+);
+export const selfSubjectAccessReviews = define(
+  "authorization.k8s.io",
+  "v1",
+  "SelfSubjectAccessReview",
+  "selfsubjectaccessreviews",
+  { namespaced: false },
+);
+export const selfSubjectRulesReviews = define(
+  "authorization.k8s.io",
+  "v1",
+  "SelfSubjectRulesReview",
+  "selfsubjectrulesreviews",
+  { namespaced: false },
+);
+export const subjectAccessReviews = define(
+  "authorization.k8s.io",
+  "v1",
+  "SubjectAccessReview",
+  "subjectaccessreviews",
+  { namespaced: false },
+);
+
+/** Questions that a POST answers; nothing of them is stored. */
+export const reviews: readonly ResourceInfo[] = [
+  selfSubjectReviews,
+  tokenReviews,
+  localSubjectAccessReviews,
+  selfSubjectAccessReviews,
+  selfSubjectRulesReviews,
+  subjectAccessReviews,
+];
+
+/** Every stored resource, in discovery order. */
 export const resources: readonly ResourceInfo[] = [
   configMaps,
   endpoints,
@@ -339,6 +383,20 @@ export const resources: readonly ResourceInfo[] = [
   resourceClaimTemplates,
   resourceSlices,
 ];
+
+const afterApps = resources.indexOf(horizontalPodAutoscalers);
+
+/** Every resource that has a path, in discovery order. */
+export const served: readonly ResourceInfo[] = [
+  ...resources.slice(0, afterApps),
+  ...reviews,
+  ...resources.slice(afterApps),
+];
+
+/** Whether it is a question that is answered rather than an object that is kept. */
+export function isReview(info: ResourceInfo): boolean {
+  return reviews.includes(info);
+}
 
 /** `v1` or `apps/v1`. */
 export function apiVersionOf(info: Pick<ResourceInfo, "group" | "version">): string {

@@ -51,6 +51,11 @@ export const limits = {
   /** Longest label or field selector, and largest `limit`. */
   selectorLength: 16 * 1024,
 
+  /** How often an eviction tries again when pod or budget change under it. */
+  evictionAttempts: 20,
+  /** Evictions under way that a disruption budget may know of before more are refused. */
+  disruptedPods: 2000,
+
   /** Default roles and bindings written in one transaction; the store takes 128 operations in one. */
   bootstrapBatch: 50,
   /** How long a request waits for the roles of a server that is starting. */

@@ -1,4 +1,4 @@
-import { type ResourceInfo, resources } from "../api/resources.ts";
+import { isReview, type ResourceInfo, served } from "../api/resources.ts";
 
 export type ResourceVerb =
   | "get"
@@ -44,7 +44,7 @@ export interface UnservedRequest {
 
 export type RequestInfo = ResourceRequest | PlainRequest | UnservedRequest;
 
-const byPath = new Map(resources.map((info) => [`${info.group}/${info.version}/${info.resource}`, info]));
+const byPath = new Map(served.map((info) => [`${info.group}/${info.version}/${info.resource}`, info]));
 
 export function requestInfo(method: string, url: URL): RequestInfo {
   const common = { method, path: url.pathname, query: url.searchParams };
@@ -114,6 +114,7 @@ const subresourceMethods: Readonly<Record<string, readonly string[]>> = {
   scale: ["GET", "PUT", "PATCH"],
   finalize: ["PUT"],
   binding: ["POST"],
+  eviction: ["POST"],
   token: ["POST"],
   log: ["GET"],
   exec: ["GET", "POST"],
@@ -123,6 +124,7 @@ const subresourceMethods: Readonly<Record<string, readonly string[]>> = {
 function verbOf(method: string, query: URLSearchParams, target: Target): ResourceVerb | null {
   if (target.subresource !== "" && !subresourceMethods[target.subresource]?.includes(method)) return null;
   const collection = target.name === "";
+  if (isReview(target.info) && (method !== "POST" || !collection)) return null;
   switch (method) {
     case "GET":
     case "HEAD":

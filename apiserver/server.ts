@@ -1,5 +1,5 @@
 import { invariant } from "../base/assert.ts";
-import type { ResourceInfo } from "../api/resources.ts";
+import { isReview, type ResourceInfo } from "../api/resources.ts";
 import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
@@ -17,7 +17,7 @@ import { chain } from "./chain/chain.ts";
 import { maxInFlight } from "./chain/in_flight.ts";
 import { measure } from "./chain/metrics.ts";
 import { recover } from "./chain/recover.ts";
-import { refuseIdentityHeaders } from "./chain/refuse_headers.ts";
+import { impersonate } from "./chain/impersonate.ts";
 import { refuseCrossSite } from "./chain/same_origin.ts";
 import { addAuditId } from "./chain/request_id.ts";
 import { handleBatch } from "./batch.ts";
@@ -36,6 +36,7 @@ import { requestInfo } from "./request_info.ts";
 import { handleResource } from "./resource_handler.ts";
 import { pageNotFound } from "./respond.ts";
 import { StoreAccess } from "./store_access.ts";
+import { handleReview } from "./reviews/handle.ts";
 import { handleSubresource, isViewOfObject } from "./subresources/handle.ts";
 import { StoreFeed } from "./watchcache/feed.ts";
 import { FlushPacer } from "./watchcache/pacer.ts";
@@ -159,7 +160,7 @@ function filters(registry: Registry, deps: ServerDeps) {
     recover(deps.log),
     maxInFlight(),
     authenticate(serviceAccountReviewer(registry)),
-    refuseIdentityHeaders,
+    impersonate(registry.authorizer),
     refuseCrossSite,
     authorize(registry.authorizer),
     readBody,
@@ -194,6 +195,7 @@ function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler 
         if (info.problem === "badPath") throw badRequest("the path is not valid");
         throw methodNotAllowed({ group: "", resource: "" }, info.method.toLowerCase());
       case "resource":
+        if (isReview(info.info)) return await handleReview(registry, exchange, info);
         if (info.subresource === "" || isViewOfObject(info.subresource)) {
           return await handleResource(registry, exchange, info);
         }

@@ -1,4 +1,5 @@
 import type {
+  ClusterRole,
   ConfigMap,
   Deployment,
   Endpoints,
@@ -48,6 +49,7 @@ export interface Watched {
 }
 
 export interface Informers {
+  readonly clusterRoles: Informer<ClusterRole>;
   readonly configMaps: Informer<ConfigMap>;
   readonly deployments: Informer<Deployment>;
   readonly endpoints: Informer<Endpoints>;
@@ -94,6 +96,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     return informer;
   }
   const informers = {
+    clusterRoles: inform<ClusterRole>(resources.clusterRoles),
     configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
     deployments: inform<Deployment>(resources.deployments),
     endpoints: inform<Endpoints>(resources.endpoints),

@@ -1,5 +1,6 @@
 import type { Component, Platform } from "../platform/mod.ts";
 import { createEventRecorder, type RestClient, runLeaderElection } from "../client/mod.ts";
+import { clusterRoleAggregationController } from "./cluster_role_aggregation.ts";
 import { deploymentController } from "./deployment.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpoint_slice.ts";
@@ -79,6 +80,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(podGarbageCollector(informers, client, gcTimers, clock), { ...base, recorder: node }),
     createRunner(endpointSliceController(informers), { ...base, recorder: other }),
     createRunner(endpointsController(informers), { ...base, recorder: other }),
+    createRunner(clusterRoleAggregationController(informers), { ...base, recorder: other }),
   ];
   informers.start();
 

@@ -5,6 +5,7 @@ import type { Strategy } from "../registry/strategy.ts";
 import type { UpdateTarget } from "../registry/update.ts";
 import { admitNamespaceDelete, admitToNamespace } from "./namespace_lifecycle.ts";
 import { restrictNodeCreate, restrictNodeDelete, restrictNodeUpdate } from "./node_restriction.ts";
+import { refuseEscalation } from "./escalation.ts";
 import { addTolerations } from "./default_tolerations.ts";
 import { setPriority } from "./priority.ts";
 import { setServiceAccount } from "./service_account.ts";
@@ -19,6 +20,7 @@ export async function admitCreate(
 ): Promise<void> {
   if (strategy.info.namespaced) await admitToNamespace(registry, strategy.info, namespace, object.metadata?.name ?? "");
   restrictNodeCreate(context.user, strategy.info, object);
+  refuseEscalation(registry.authorizer, context.user, strategy.info, object, null);
   if (strategy.info === pods) {
     await setServiceAccount(registry, namespace, object);
     setPriority(object);
@@ -34,6 +36,7 @@ export function admitUpdate(
   old: KubeObject,
 ): void {
   const { info } = target.strategy;
+  refuseEscalation(registry.authorizer, context.user, info, object, old);
   if (info === nodes || info === pods) {
     const podsCache = registry.strategy(pods).cache;
     restrictNodeUpdate(

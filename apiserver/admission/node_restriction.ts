@@ -74,6 +74,13 @@ export function restrictNodeDelete(user: User, info: ResourceInfo, podNode: stri
   }
 }
 
+/** @param podNode where the pod is bound */
+export function restrictEviction(user: User, podNode: string, name: string): void {
+  const node = nodeOfUser(user);
+  if (node === null || podNode === node) return;
+  throw forbidden(pods, name, `node ${node} can only evict pods with spec.nodeName set to itself`);
+}
+
 /** Labels of the kubernetes.io and k8s.io domains that a kubelet may set on its own Node. */
 const ownLabels: ReadonlySet<string> = new Set([
   "kubernetes.io/hostname",

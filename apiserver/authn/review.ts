@@ -4,7 +4,7 @@ import { limits } from "../limits.ts";
 import type { Registry } from "../registry/context.ts";
 import { keyOf, readCurrent } from "../registry/write.ts";
 import { parseCached } from "../watchcache/cached.ts";
-import type { User } from "./user.ts";
+import type { TokenClaims } from "./service_account_tokens.ts";
 
 /**
  * Who a bearer token stands for. The signature is checked once and remembered for a while; that the account, and the pod
@@ -23,14 +23,14 @@ export function serviceAccountReviewer(registry: Registry): TokenReviewer {
       if (known.size > limits.tokenCacheEntries) known.delete(known.keys().next().value as string);
     }
     const { claims } = entry;
-    if (claims === null) return null;
-    const { namespace, serviceAccount, user } = claims;
-    if (await uidOf(registry, serviceAccounts, namespace, serviceAccount.name) !== serviceAccount.uid) return null;
-    return await podStillThere(registry, user) ? user : null;
+    return claims !== null && await stillHolds(registry, claims) ? claims.user : null;
   };
 }
 
-async function podStillThere(registry: Registry, { pod }: User): Promise<boolean> {
+/** Whether the account, and the pod that the token is bound to, still exist. */
+export async function stillHolds(registry: Registry, claims: TokenClaims): Promise<boolean> {
+  const { namespace, serviceAccount, user: { pod } } = claims;
+  if (await uidOf(registry, serviceAccounts, namespace, serviceAccount.name) !== serviceAccount.uid) return false;
   return pod === undefined || await uidOf(registry, pods, pod.namespace, pod.name) === pod.uid;
 }
 

@@ -1,5 +1,5 @@
 import { importPKCS8, importSPKI, jwtVerify, SignJWT } from "jose";
-import { dig, text } from "../dig.ts";
+import { dig, text, texts } from "../dig.ts";
 import { serviceAccountUser, type User } from "./user.ts";
 
 export interface ServiceAccountKeys {
@@ -28,6 +28,7 @@ export interface TokenClaims {
   readonly user: User;
   readonly namespace: string;
   readonly serviceAccount: { readonly name: string; readonly uid: string };
+  readonly audiences: readonly string[];
 }
 
 type Key = Awaited<ReturnType<typeof importPKCS8>>;
@@ -69,15 +70,19 @@ export class ServiceAccountTokens {
       .sign(key);
   }
 
-  /** Null for anything but a valid token of this cluster, for this API. @param now wall clock, ms */
-  async verify(token: string, now: number): Promise<TokenClaims | null> {
+  /**
+   * Null for anything but a valid token of this cluster.
+   * @param now wall clock, ms
+   * @param audiences the token must be for one of them; by default for this API
+   */
+  async verify(token: string, now: number, audiences = [this.#keys.issuer]): Promise<TokenClaims | null> {
     this.#verifying ??= importWith(importSPKI, this.#keys.publicKeyPem);
     const { key, algorithm } = await this.#verifying;
     let payload: unknown;
     try {
       const verified = await jwtVerify(token, key, {
         issuer: this.#keys.issuer,
-        audience: this.#keys.issuer,
+        audience: audiences,
         algorithms: [algorithm],
         currentDate: new Date(now),
         requiredClaims: ["exp", "sub"],
@@ -97,9 +102,21 @@ function claimsOf(payload: unknown): TokenClaims | null {
   const uid = text(dig(bound, "serviceaccount", "uid"));
   if (namespace === "" || name === "" || uid === "") return null;
   if (dig(payload, "sub") !== `system:serviceaccount:${namespace}:${name}`) return null;
-  const podName = text(dig(bound, "pod", "name"));
-  const pod = podName === "" ? undefined : { name: podName, uid: text(dig(bound, "pod", "uid")) };
-  return { user: serviceAccountUser(namespace, name, uid, pod), namespace, serviceAccount: { name, uid } };
+  const audience = dig(payload, "aud");
+  const pod = referenceOf(dig(bound, "pod"));
+  const node = referenceOf(dig(bound, "node"));
+  const binding = { ...(pod && { pod }), ...(node && { node }), id: text(dig(payload, "jti")) };
+  return {
+    user: serviceAccountUser(namespace, name, uid, binding),
+    namespace,
+    serviceAccount: { name, uid },
+    audiences: typeof audience === "string" ? [audience] : texts(audience),
+  };
+}
+
+function referenceOf(claim: unknown): { name: string; uid: string } | undefined {
+  const name = text(dig(claim, "name"));
+  return name === "" ? undefined : { name, uid: text(dig(claim, "uid")) };
 }
 
 /** The key's own kind decides the algorithm: a P-256 key signs ES256, an RSA key RS256. */

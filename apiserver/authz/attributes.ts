@@ -31,7 +31,7 @@ export function attributesOf(info: RequestInfo): Attributes {
 }
 
 /** `a=b,c==d,e!=f` -> {a: b, c: d}. Malformed selectors are refused later; here they grant nothing. */
-function equalities(selector: string): Record<string, string> {
+export function equalities(selector: string): Record<string, string> {
   const found: Record<string, string> = Object.create(null);
   for (const term of selector.split(",")) {
     const match = /^([^=!]+)==?([^=!]*)$/.exec(term);

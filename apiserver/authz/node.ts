@@ -35,6 +35,8 @@ export function decideNode(node: string, it: ResourceAttributes, view: NodeView)
       return decideLease(node, it);
     case "pods":
       return decidePods(node, it, view);
+    case "pods/eviction":
+      return it.verb === "create" ? allow : no("");
     case "pods/status":
       return boundHere(node, it, view);
     case "events":

@@ -1,4 +1,5 @@
 import { utf8 } from "../../base/bytes.ts";
+import { isReview } from "../../api/resources.ts";
 import { schemaOf } from "../../api/schema.ts";
 import type { Json } from "../dig.ts";
 import { contentHash } from "./etag.ts";
@@ -79,7 +80,7 @@ function pathsOf(all: readonly GroupVersion[], dialect: Dialect): Json {
 function schemasOf(all: readonly GroupVersion[], dialect: Dialect): Json {
   const roots = all.flatMap((it) => it.resources).flatMap((info) => [
     info.type,
-    `${info.type}List`,
+    ...(isReview(info) ? [] : [`${info.type}List`]),
     ...info.subresources.map((name) => subresourceOf(info, name).type),
   ]);
   const schemas: Json = {};

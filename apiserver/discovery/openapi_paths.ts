@@ -1,4 +1,4 @@
-import { pathOf, type ResourceInfo } from "../../api/resources.ts";
+import { isReview, pathOf, type ResourceInfo } from "../../api/resources.ts";
 import type { Json } from "../dig.ts";
 import type { Dialect } from "./openapi_schema.ts";
 import { subresourceOf } from "./resources.ts";
@@ -56,10 +56,12 @@ export function openApiPaths(info: ResourceInfo, dialect: Dialect): Record<strin
   const placeholders = info.namespaced ? ["namespace"] : [];
   const make = (action: string, on: Target, options: Partial<OperationOptions> = {}) =>
     operation(action, on, { dialect, ...options });
+  const post = make("post", target, { parameters: writes, body: target.type });
+  if (isReview(info)) return { [collection]: pathItem(dialect, placeholders, { post }) };
   const paths: Record<string, Json> = {
     [collection]: pathItem(dialect, placeholders, {
       get: make("list", target, { parameters: lists, answer: list.type }),
-      post: make("post", target, { parameters: writes, body: target.type }),
+      post,
       ...(info.resource === "namespaces" ? {} : {
         delete: make("deletecollection", target, {
           parameters: [...lists, ...deletes],

@@ -1,7 +1,8 @@
-import { type ResourceInfo, resources } from "../../api/resources.ts";
+import { isReview, type ResourceInfo, served } from "../../api/resources.ts";
 
 /** The verbs that discovery lists for a resource. */
 export function verbsOf(info: ResourceInfo): readonly string[] {
+  if (isReview(info)) return ["create"];
   return info.resource === "namespaces"
     ? ["create", "delete", "get", "list", "patch", "update", "watch"]
     : ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -17,6 +18,8 @@ export interface SubresourceInfo {
   readonly verbs: readonly string[];
 }
 
+export const evictionType = "io.k8s.api.policy.v1.Eviction";
+
 /** What a sub-resource takes and answers: its own kind where that is not the parent's. */
 export function subresourceOf(info: ResourceInfo, name: string): SubresourceInfo {
   const own = { name, group: info.group, version: info.version, kind: info.kind, type: info.type };
@@ -27,6 +30,8 @@ export function subresourceOf(info: ResourceInfo, name: string): SubresourceInfo
     }
     case "binding":
       return { ...own, kind: "Binding", type: "io.k8s.api.core.v1.Binding", verbs: ["create"] };
+    case "eviction":
+      return { name, group: "policy", version: "v1", kind: "Eviction", type: evictionType, verbs: ["create"] };
     case "token": {
       const type = "io.k8s.api.authentication.v1.TokenRequest";
       return { name, group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", type, verbs: ["create"] };
@@ -53,7 +58,7 @@ export interface GroupVersion {
 /** In the order in which discovery names them: the core group first. */
 export function groupVersions(): GroupVersion[] {
   const found: { group: string; version: string; resources: ResourceInfo[] }[] = [];
-  for (const info of resources) {
+  for (const info of served) {
     const known = found.find((it) => it.group === info.group && it.version === info.version);
     if (known === undefined) found.push({ group: info.group, version: info.version, resources: [info] });
     else known.resources.push(info);

@@ -11,6 +11,11 @@ const type = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 /** DELETE's options: from the body when there is one, else from the query. @throws ApiError 400, 415, 422 */
 export function deleteOptions(body: Uint8Array, contentType: string, query: URLSearchParams): DeleteOptions {
   const given: KubeObject = body.length > 0 ? fromBody(body, contentType) : fromQuery(query);
+  return deleteOptionsOf(given, query.getAll("dryRun"));
+}
+
+/** @param dryRun the query's; what `given` says is added. @throws ApiError 400, 422 */
+export function deleteOptionsOf(given: unknown, dryRun: readonly string[]): DeleteOptions {
   const seconds = dig(given, "gracePeriodSeconds");
   const policy = text(dig(given, "propagationPolicy"));
   const orphan = dig(given, "orphanDependents");
@@ -21,13 +26,12 @@ export function deleteOptions(body: Uint8Array, contentType: string, query: URLS
     const problem = notSupported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]);
     throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [problem]);
   }
-  const dryRun = [...query.getAll("dryRun"), ...listOf(dig(given, "dryRun"))];
   return {
     gracePeriodSeconds: typeof seconds === "number" ? seconds : undefined,
     propagationPolicy: policy !== "" ? policy : orphan === undefined ? undefined : orphan ? "Orphan" : "Background",
     uid: text(dig(given, "preconditions", "uid")) || undefined,
     resourceVersion: text(dig(given, "preconditions", "resourceVersion")) || undefined,
-    dryRun: isDryRun(dryRun),
+    dryRun: isDryRun([...dryRun, ...listOf(dig(given, "dryRun"))]),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Exchange } from "../exchange.ts";
 import type { Registry } from "../registry/context.ts";
 import type { ResourceRequest } from "../request_info.ts";
 import { handleBinding } from "./binding.ts";
+import { handleEviction } from "./eviction.ts";
 import { handleStream } from "./exec.ts";
 import { handleLog } from "./log.ts";
 import { handleScale } from "./scale.ts";
@@ -24,6 +25,8 @@ export async function handleSubresource(
   switch (request.subresource) {
     case "binding":
       return await handleBinding(registry, exchange, request);
+    case "eviction":
+      return await handleEviction(registry, exchange, request);
     case "scale":
       return await handleScale(registry, exchange, request);
     case "token":

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { apiVersionOf, resources } from "../../api/resources.ts";
+import { apiVersionOf, served } from "../../api/resources.ts";
 import { start } from "../testing.ts";
 
 const aggregatedV2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /** Every served group but the core, in discovery order. */
-const groupNames = [...new Set(resources.map((info) => info.group))].filter((group) => group !== "");
+const groupNames = [...new Set(served.map((info) => info.group))].filter((group) => group !== "");
 
 interface Named {
   readonly name: string;
@@ -111,7 +111,7 @@ Deno.test("health answers ok, says more with verbose, and names checks", async (
 Deno.test("/openapi/v3: the index leads to documents whose hash makes them immutable; a wrong hash is redirected", async () => {
   await using server = await start();
   const index = await server.get("/openapi/v3");
-  const names = new Set(resources.map((info) => info.group === "" ? "api/v1" : `apis/${apiVersionOf(info)}`));
+  const names = new Set(served.map((info) => info.group === "" ? "api/v1" : `apis/${apiVersionOf(info)}`));
   assert.deepEqual(Object.keys(index.body.paths), [...names]);
   const url = index.body.paths["apis/apps/v1"].serverRelativeURL;
   const document = await server.get(url);

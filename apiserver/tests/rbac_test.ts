@@ -90,3 +90,55 @@ Deno.test("three servers that start at once on an empty store write each default
   for (const server of servers) await server[Symbol.asyncDispose]();
   store.close();
 });
+
+Deno.test("nobody grants more than they hold, without escalate or bind; the refusal names what lacks", async () => {
+  await using server = await start();
+  const roles = `${rbac}/namespaces/default/roles`;
+  const bindings = `${rbac}/namespaces/default/rolebindings`;
+  const rule = (verbs: string[], resources: string[], apiGroups = [""]) => ({ verbs, apiGroups, resources });
+  const bindTo = (name: string, kind: string, role: string, user: string) => ({
+    metadata: { name },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: role },
+    subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
+  });
+  const rbacGroup = ["rbac.authorization.k8s.io"];
+  await server.post(roles, {
+    metadata: { name: "access" },
+    rules: [rule(["*"], ["roles", "rolebindings"], rbacGroup), rule(["get", "list"], ["pods"])],
+  });
+  await server.post(bindings, bindTo("access", "Role", "access", "jane"));
+
+  const role = (name: string, verbs: string[]) => ({ metadata: { name }, rules: [rule(verbs, ["pods"])] });
+  assert.equal((await server.post(roles, role("same", ["get"]), { as: jane })).code, 201);
+  // `*` on roles holds `escalate` too: take that away first.
+  await server.put(`${roles}/access`, {
+    metadata: { name: "access" },
+    rules: [
+      rule(["get", "create", "update", "patch"], ["roles", "rolebindings"], rbacGroup),
+      rule(["get", "list"], ["pods"]),
+    ],
+  });
+  const more = await server.post(roles, role("more", ["get", "delete", "watch"]), { as: jane });
+  assert.equal(more.code, 403);
+  assert.equal(
+    more.body.message,
+    'roles.rbac.authorization.k8s.io "more" is forbidden: user "jane" (groups=["dev" "system:authenticated"]) is ' +
+      "attempting to grant RBAC permissions not currently held:\n" +
+      '{APIGroups:[""], Resources:["pods"], Verbs:["delete" "watch"]}',
+  );
+  assert.equal((await server.patch(`${roles}/same`, role("same", ["get", "delete"]), { as: jane })).code, 403);
+  assert.equal((await server.patch(`${roles}/same`, { metadata: { labels: { a: "b" } } }, { as: jane })).code, 200);
+  const admin = await server.post(bindings, bindTo("up", "ClusterRole", "cluster-admin", "jane"), { as: jane });
+  assert.equal(admin.code, 403);
+  assert.match(admin.body.message, /\n\{APIGroups:\["\*"\], Resources:\["\*"\], Verbs:\["\*"\]\}\n\{NonResourceURLs/);
+  assert.equal((await server.post(bindings, bindTo("ok", "Role", "same", "bob"), { as: jane })).code, 201);
+  const missing = await server.post(bindings, bindTo("nope", "Role", "nope", "bob"), { as: jane });
+  assert.equal(missing.body.message, 'role.rbac.authorization.k8s.io "nope" not found');
+
+  await server.post(roles, {
+    metadata: { name: "binder" },
+    rules: [{ ...rule(["bind"], ["clusterroles"], rbacGroup), resourceNames: ["view"] }],
+  });
+  await server.post(bindings, bindTo("binder", "Role", "binder", "jane"));
+  assert.equal((await server.post(bindings, bindTo("view", "ClusterRole", "view", "bob"), { as: jane })).code, 201);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type {
+  ClusterRole,
   ConfigMap,
   Deployment,
   EndpointSlice,
@@ -13,6 +14,7 @@ import type {
 import { admin, start, type TestServer } from "../../apiserver/testing.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
+  clusterRoles,
   configMaps,
   deployments,
   endpointSlices,
@@ -481,4 +483,23 @@ Deno.test("another controller-manager takes over when the leader is cut off, and
   await world.until(() => managers.get("cm-2")?.role === "leader", "cm-2 leads", 4_000);
   await world.rolledOut("web");
   assert.equal(leader.role, "standby");
+});
+
+Deno.test("view, edit and admin are put together from what is labelled for them, as it comes and goes", async () => {
+  await using world = await World.begin();
+  const verbsOn = async (name: string, resource: string): Promise<string[]> => {
+    const role = await world.client.get<ClusterRole>(clusterRoles, name);
+    return (role.rules ?? []).filter((rule) => rule.resources?.includes(resource)).flatMap((rule) => rule.verbs).sort();
+  };
+  await world.until(async () => (await verbsOn("admin", "rolebindings")).includes("create"), "admin grants roles");
+  await world.until(async () => (await verbsOn("admin", "configmaps")).includes("get"), "admin has what view has");
+  assert.deepEqual(await verbsOn("view", "configmaps"), ["get", "list", "watch"]);
+  assert.deepEqual(await verbsOn("view", "secrets"), []);
+  await world.client.create<ClusterRole>(clusterRoles, {
+    metadata: { name: "widgets", labels: { "rbac.authorization.k8s.io/aggregate-to-view": "true" } },
+    rules: [{ verbs: ["get"], apiGroups: ["acme.com"], resources: ["widgets"] }],
+  });
+  await world.until(async () => (await verbsOn("admin", "widgets")).length === 1, "admin has the new rule");
+  await world.client.delete(clusterRoles, "widgets");
+  await world.until(async () => (await verbsOn("admin", "widgets")).length === 0, "the rule went with its role");
 });

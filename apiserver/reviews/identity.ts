@@ -1,0 +1,36 @@
+import type { KubeObject } from "../../api/meta.ts";
+import { badRequest } from "../../api/status.ts";
+import { stillHolds } from "../authn/review.ts";
+import type { User } from "../authn/user.ts";
+import { dig, type Json, text, texts } from "../dig.ts";
+import type { Registry } from "../registry/context.ts";
+
+/** SelfSubjectReview: who am I? (`kubectl auth whoami`) */
+export function reviewSelf(user: User): Json {
+  return { userInfo: userInfo(user) };
+}
+
+/** TokenReview: whose token is this, for one of these audiences? */
+export async function reviewToken(registry: Registry, review: KubeObject): Promise<Json> {
+  const token = text(dig(review, "spec", "token"));
+  if (token === "") throw badRequest("token is required for TokenReview in authentication");
+  const asked = texts(dig(review, "spec", "audiences"));
+  const audiences = asked.length > 0 ? asked : [registry.tokens.issuer];
+  const claims = await registry.tokens.verify(token, registry.clock.now(), audiences);
+  if (claims === null) return { user: {}, error: "invalid bearer token" };
+  if (!(await stillHolds(registry, claims))) return { user: {}, error: "service account token has been invalidated" };
+  return {
+    authenticated: true,
+    user: userInfo(claims.user),
+    audiences: audiences.filter((audience) => claims.audiences.includes(audience)),
+  };
+}
+
+function userInfo({ name, uid, groups, extra = {} }: User): Json {
+  return {
+    username: name,
+    ...(uid === "" ? {} : { uid }),
+    groups,
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
+  };
+}
