@@ -27,7 +27,7 @@ export interface LeaderElectionConfig {
   readonly leaseDurationMs: number;
   /** The leader gives up when it could not renew for this long; less than `leaseDurationMs`. */
   readonly renewDeadlineMs: number;
-  /** Between two renewals, and between two tries of a candidate that is not told by its watch; less than `renewDeadlineMs`. */
+  /** Between two renewals (a quarter of it after one that failed), and between two tries of a candidate that is not told by its watch; less than `renewDeadlineMs`. */
   readonly retryPeriodMs: number;
   /** Called each time this candidate becomes leader; `leadership` aborts when it no longer is. */
   readonly onStartedLeading: (leadership: AbortSignal) => void;
@@ -166,14 +166,16 @@ class Election implements LeaderElection {
     log.info("became leader", { lease: name, identity });
     this.#config.onStartedLeading(leadership.signal);
     let renewedAt = clock.monotonic();
+    let failed = false;
     while (!this.#stop.signal.aborted) {
       // Sleeping is cut short by stop alone: watch events about our own renewals must not make us renew at once.
-      await this.#sleep(retryPeriodMs, true);
+      await this.#sleep(failed ? retryPeriodMs / 4 : retryPeriodMs, true);
       if (this.#stop.signal.aborted) break;
       const startedAt = clock.monotonic();
       const left = renewedAt + renewDeadlineMs - startedAt;
       if (left <= 0 || this.#heldByOtherForMs() > 0) break;
-      if (await within(this.#deps.timers, this.#try(), left)) renewedAt = startedAt;
+      failed = !(await within(this.#deps.timers, this.#try(), left) ?? false);
+      if (!failed) renewedAt = startedAt;
       else if (clock.monotonic() - renewedAt >= renewDeadlineMs) break;
     }
     this.#leadership = null;

@@ -47,6 +47,21 @@ Deno.test("runLeaderElection() elects exactly one of three candidates, which kee
   await stop(...all);
 });
 
+Deno.test("runLeaderElection() keeps its lead when three renewals of four fail, and asks again soon after each", async () => {
+  const { time, api, candidate, log, stop } = setUp();
+  const leader = candidate("a", 1);
+  await time.advance(100);
+  const standby = candidate("b", 2);
+  let tries = 0;
+  api.intercept = (verb) => verb === "update" && ++tries % 4 !== 0 ? new Error("overloaded") : null;
+  await time.advance(20_000);
+  assert.deepEqual(log, ["0 a leads"]);
+  // One period, three quarters of one, and the renewal that succeeds.
+  assert.ok(tries > 20_000 / timing.retryPeriodMs, `${tries} tries`);
+  api.intercept = () => null;
+  await stop(leader, standby);
+});
+
 Deno.test("runLeaderElection() releases on stop, and another takes over at once rather than after the lease", async () => {
   const { time, candidate, holder, stop } = setUp();
   const a = candidate("a", 1);

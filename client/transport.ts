@@ -309,7 +309,8 @@ class EndpointPool {
         `${endpoint.url}/livez`,
         this.#init({ method: "GET", headers: {} }, controller.signal),
       );
-      await response.body?.cancel();
+      // Read, not cancelled, which would end an HTTP/1.1 connection.
+      await response.arrayBuffer();
       endpoint.lastHeard = this.#deps.clock.monotonic();
     } catch (error) {
       if (this.#closed) return;

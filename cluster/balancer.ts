@@ -139,7 +139,8 @@ export function startBalancer(
     try {
       const healthy = await bounded(async (signal) => {
         const response = await health.fetch(`${backend.url}/readyz`, { signal });
-        await response.body?.cancel();
+        // Read, not cancelled: that would end the connection, and the next probe would begin with a handshake.
+        await response.arrayBuffer();
         backend.heardAt = clock.monotonic();
         return response.ok;
       });

@@ -22,6 +22,8 @@ export interface SupervisorConfig {
   readonly plans: readonly ComponentPlan[];
   /** The deno to run and its arguments up to the component's name. */
   readonly command: (plan: ComponentPlan) => { program: string; args: readonly string[] };
+  /** Told of each process that ended without having been asked to. */
+  readonly onEnded?: (plan: ComponentPlan) => void;
 }
 
 interface Supervised {
@@ -91,6 +93,7 @@ export function startSupervisor(
     const ranMs = performance.now() - component.startedAt;
     component.consecutiveFailures = ranMs > restartForgetMs ? 0 : component.consecutiveFailures + 1;
     component.restarts++;
+    config.onEnded?.(component.plan);
     const delayMs = Math.min(restartFirstMs * 2 ** Math.max(0, component.consecutiveFailures - 1), restartMaxMs);
     log.warn("component ended, restarting", {
       component: component.plan.name,

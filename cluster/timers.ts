@@ -23,10 +23,13 @@ const profiles: Readonly<Record<TimerProfile, ClusterTimers>> = {
   // a killed leader is noticed by the end of its connections, not by this timeout.
   fast: {
     store: { tickMs: 25, heartbeatTicks: 2, electionTicks: 16 },
-    leaderElection: { leaseDurationMs: 2_000, renewDeadlineMs: 1_500, retryPeriodMs: 250 },
+    // A killed leader's Lease is released by the supervisor; its length only bounds a leader that hangs, and must
+    // outlast what a machine at many times its capacity makes of a renewal.
+    leaderElection: { leaseDurationMs: 5_000, renewDeadlineMs: 4_000, retryPeriodMs: 1_000 },
     node: { heartbeatMs: 1_000, monitorPeriodMs: 250, monitorGraceMs: 4_000, podEvictionMs: 2_000 },
     apiServer: { endpointReconcileMs: 2_000 },
-    balancer: { healthPeriodMs: 100, healthTimeoutMs: 1_000 },
+    // A dead apiserver refuses connections and is left out at once; probes find one that hangs.
+    balancer: { healthPeriodMs: 500, healthTimeoutMs: 1_000 },
   },
   // etcd's and Kubernetes's own defaults.
   upstream: {

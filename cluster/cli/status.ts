@@ -5,6 +5,7 @@ import { adminClient } from "../api_access.ts";
 import type { ComponentStatus } from "../control.ts";
 import { dataDirectory, layout } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
+import { electionLeases } from "../lease_release.ts";
 import { balancerUrl, planOf } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
@@ -56,11 +57,13 @@ async function leaseHolders(spec: ClusterSpec, platform: Platform): Promise<Map<
   const holders = new Map<string, string>();
   const read = async () => {
     const client = adminClient(spec, platform);
-    for (const [kind, name] of [["scheduler", "kube-scheduler"], ["controller-manager", "kube-controller-manager"]]) {
-      const lease = await client.get<Lease>(leases, name as string, "kube-system").catch(() => null);
-      const holder = lease?.spec?.holderIdentity;
-      if (holder !== undefined && holder !== "") holders.set(kind as string, holder);
-    }
+    await Promise.all(
+      Object.entries(electionLeases).map(async ([kind, name]) => {
+        const lease = await client.get<Lease>(leases, name, "kube-system").catch(() => null);
+        const holder = lease?.spec?.holderIdentity;
+        if (holder !== undefined && holder !== "") holders.set(kind, holder);
+      }),
+    );
   };
   await Promise.race([read(), platform.timers.sleep(apiTimeoutMs)]);
   return holders;

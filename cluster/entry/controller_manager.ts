@@ -5,11 +5,13 @@ import { readIdentity, runEntry } from "./_entry.ts";
 
 await runEntry(({ spec, plan, timers, platform, reportRole }) => {
   const tls = readIdentity("controller-manager");
-  const dial = () =>
-    createRestClient(createTransport({ endpoints: apiServerUrls(spec), tls }, platform), {
-      encoding: "json",
-      userAgent: "sauropod-controller-manager",
-    });
+  const dial = (requestTimeoutMs?: number) => {
+    const limit = requestTimeoutMs === undefined ? {} : { requestTimeoutMs };
+    const transport = createTransport({ endpoints: apiServerUrls(spec), tls, ...limit }, platform);
+    return createRestClient(transport, { encoding: "json", userAgent: "sauropod-controller-manager" });
+  };
+  // A renewal that one apiserver leaves unanswered must reach the next before the deadline.
+  const electionClient = dial(timers.leaderElection.renewDeadlineMs / 3);
   return startControllerManager({
     identity: plan.name,
     timers: {
@@ -21,5 +23,5 @@ await runEntry(({ spec, plan, timers, platform, reportRole }) => {
     nodeLifecycle: spec.nodeLifecycle ?? true,
     clusterCaPem: tls.ca,
     onRole: reportRole,
-  }, { client: dial(), electionClient: dial(), platform });
+  }, { client: dial(), electionClient, platform });
 });

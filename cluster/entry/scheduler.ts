@@ -10,10 +10,12 @@ const maxTimings = 16_384;
 
 await runEntry(async ({ spec, plan, timers, platform }) => {
   const tls = readIdentity("scheduler");
-  const dial = () => createTransport({ endpoints: apiServerUrls(spec), tls }, platform);
+  const endpoints = apiServerUrls(spec);
   const clientOver = (transport: Transport) =>
     createRestClient(transport, { encoding: "json", userAgent: "sauropod-scheduler" });
-  const transport = dial();
+  const transport = createTransport({ endpoints, tls }, platform);
+  // A renewal that one apiserver leaves unanswered must reach the next before the deadline.
+  const requestTimeoutMs = timers.leaderElection.renewDeadlineMs / 3;
   const timings = timingLog();
   const scheduler = startScheduler({
     identity: plan.name,
@@ -25,7 +27,7 @@ await runEntry(async ({ spec, plan, timers, platform }) => {
     // Binds leave together; so do Events, of which a batch would hold binds up.
     client: clientOver(createBatchingTransport(transport)),
     eventClient: clientOver(createBatchingTransport(transport)),
-    electionClient: clientOver(dial()),
+    electionClient: clientOver(createTransport({ endpoints, tls, requestTimeoutMs }, platform)),
     ...platform,
   });
   // In the cluster's own directory (mode 0700), so no more than that directory's owner can ask.

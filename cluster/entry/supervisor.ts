@@ -17,6 +17,11 @@ const entryOf = (plan: ComponentPlan) => new URL(`cluster/entry/${plan.kind.repl
 const supervisor = startSupervisor({
   dataDirectory: Deno.cwd(),
   plans: planOf(spec),
+  onEnded: ({ kind, name }) => {
+    // Loaded when first needed: most supervisors never see a leader die.
+    if (kind !== "scheduler" && kind !== "controller-manager") return;
+    void import("../lease_release.ts").then(({ releaseLeaseOf }) => releaseLeaseOf({ kind, name }, spec, platform));
+  },
   command: (plan) => ({
     program: Deno.execPath(),
     args: [
