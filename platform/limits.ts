@@ -38,3 +38,5 @@ export const maxSeriesPerMetric = 2000;
 export const maxQueuedDatagrams = 256;
 /** The longest payload of a datagram over IPv4, bytes. */
 export const maxDatagramBytes = 65_507;
+/** HTTP/2 connections that one gRPC server has open; later ones are closed at once. */
+export const maxHttp2Connections = 4_096;
