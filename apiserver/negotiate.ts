@@ -28,7 +28,7 @@ export function parseAccept(header: string): MediaClause[] {
     .map(({ clause }) => clause);
 }
 
-export type Encoding = "json" | "yaml" | "msgpack";
+export type Encoding = "json" | "yaml" | "msgpack" | "protobuf";
 /** What the object is turned into before it is encoded. */
 export type Shape = "object" | "table" | "partial";
 
@@ -47,6 +47,7 @@ const encodings: Readonly<Record<string, Encoding>> = {
   "application/json": "json",
   "application/yaml": "yaml",
   "application/vnd.msgpack": "msgpack",
+  "application/vnd.kubernetes.protobuf": "protobuf",
   "*/*": "json",
   "application/*": "json",
 };
@@ -54,17 +55,21 @@ const encodings: Readonly<Record<string, Encoding>> = {
 /**
  * The first clause that can be served. Null: answer 406.
  * @param request.shapes false for answers that are no objects of a resource (a Scale, a TokenRequest)
+ * @param request.protobuf false for kinds that have no protobuf form
  */
 export function negotiate(
   accept: string | null,
-  request: { watch: boolean; shapes: boolean; pretty: boolean },
+  request: { watch: boolean; shapes: boolean; pretty: boolean; protobuf?: boolean },
 ): Negotiated | null {
   const clauses = accept === null || accept.trim() === "" ? [defaultClause] : parseAccept(accept);
   for (const clause of clauses) {
     const encoding = encodings[clause.type];
     if (encoding === undefined || (request.watch && encoding === "yaml")) continue;
+    if (encoding === "protobuf" && request.protobuf === false) continue;
     const shape = shapeOf(clause);
     if (shape === null || (shape.shape !== "object" && !request.shapes)) continue;
+    // Cells of a Table are any JSON value: there is no protobuf message that holds one.
+    if (shape.shape === "table" && encoding === "protobuf") continue;
     if (clause.parameters.has("stream") && clause.parameters.get("stream") !== "watch") continue;
     return { encoding, ...shape, contentType: contentType(encoding, request.watch), pretty: request.pretty };
   }
@@ -93,5 +98,7 @@ function contentType(encoding: Encoding, watch: boolean): string {
       return "application/yaml";
     case "msgpack":
       return watch ? "application/vnd.msgpack;stream=watch" : "application/vnd.msgpack";
+    case "protobuf":
+      return watch ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/vnd.kubernetes.protobuf";
   }
 }

@@ -12,6 +12,7 @@ import { deleteOptions, isDryRun } from "./registry/delete_options.ts";
 import { remove, removeCollection } from "./registry/delete.ts";
 import { cacheAt, list } from "./registry/list.ts";
 import { listOptions } from "./registry/list_options.ts";
+import { hasProtobuf } from "./protobuf/types.ts";
 import { type OutputOptions, respondList, respondObject, respondValue, watchFormat } from "./registry/output.ts";
 import { patch } from "./registry/patch.ts";
 import { selectionOf } from "./registry/selection.ts";
@@ -59,6 +60,7 @@ export function agree(exchange: Exchange, options: { watch?: boolean; shapes?: b
     watch: options.watch ?? false,
     shapes: options.shapes ?? true,
     pretty: pretty !== null && pretty !== "0" && pretty !== "false",
+    protobuf: exchange.info.kind !== "resource" || hasProtobuf(exchange.info.info),
   });
   if (agreed === null) throw notAcceptable(acceptedTypes);
   return agreed;
@@ -203,7 +205,7 @@ async function handleDelete(registry: Registry, exchange: Exchange, request: Res
   const options = deleteOptions(exchange.body, contentType, request.query);
   const context = { user: exchange.user, dryRun: options.dryRun };
   const deleted = await remove(registry, context, strategy, namespaceOf(request), request.name, options);
-  if (deleted.kind === "status") return respondStatus(deleted.status);
+  if (deleted.kind === "status") return respondStatus(deleted.status, negotiated.encoding);
   return respondObject(200, request.info, deleted.written.bytes, output(registry, exchange, negotiated));
 }
 

@@ -1,6 +1,9 @@
 import { concatBytes, utf8 } from "../base/bytes.ts";
 import { ApiError, type Status } from "../api/status.ts";
+import { encodeYaml } from "../api/codec/mod.ts";
 import { limits } from "./limits.ts";
+import { type Encoding, negotiate } from "./negotiate.ts";
+import { encodeProtobuf } from "./protobuf/encode.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -21,16 +24,35 @@ export function respondText(code: number, text: string): Response {
   return respondBytes(code, "text/plain; charset=utf-8", textBytes(text));
 }
 
-export function respondStatus(status: Status): Response {
-  const response = respondJson(status.code ?? (status.status === "Success" ? 200 : 500), status);
+/** @param encoding what the client reads best; msgpack clients read JSON here too */
+export function respondStatus(status: Status, encoding: Encoding = "json"): Response {
+  const code = status.code ?? (status.status === "Success" ? 200 : 500);
+  const response = encodedStatus(code, status, encoding);
   const seconds = status.details?.retryAfterSeconds;
   if (seconds !== undefined && seconds > 0) response.headers.set("retry-after", String(seconds));
   return response;
 }
 
-/** An error's answer: its Status, or for a bug a Status that tells nothing of our insides. */
-export function respondError(error: unknown): Response {
-  return error instanceof ApiError ? respondStatus(error.status) : respondStatus(internalStatus);
+function encodedStatus(code: number, status: Status, encoding: Encoding): Response {
+  switch (encoding) {
+    case "protobuf":
+      return respondBytes(code, "application/vnd.kubernetes.protobuf", encodeProtobuf({ ...status }, statusType));
+    case "yaml":
+      return respondBytes(code, "application/yaml", textBytes(encodeYaml(status)));
+    default:
+      return respondJson(code, status);
+  }
+}
+
+const statusType = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
+
+/**
+ * An error's answer in the encoding that the client asked for: its Status, or for a bug a Status that tells nothing of
+ * our insides. @param accept the request's Accept header
+ */
+export function respondError(error: unknown, accept: string | null = null): Response {
+  const encoding = negotiate(accept, { watch: false, shapes: true, pretty: false })?.encoding;
+  return respondStatus(error instanceof ApiError ? error.status : internalStatus, encoding);
 }
 
 const internalStatus: Status = {

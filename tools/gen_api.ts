@@ -22,6 +22,8 @@ interface OverlayField {
 interface OverlayType {
   readonly class?: string;
   readonly gvk?: readonly (readonly string[])[];
+  /** `atomic`: server-side apply takes values of the type as a whole. */
+  readonly map?: string;
   readonly fields?: Readonly<Record<string, OverlayField>>;
 }
 interface Attribute {
@@ -149,7 +151,9 @@ async function generate(): Promise<{ types: string; schemas: string }> {
     "export const schemaTable: Readonly<Record<string, string>> = {\n";
   for (const full of Object.keys(overlay).sort(compare)) {
     const entry = overlay[full] as OverlayType;
-    const lines = [(entry.gvk ?? []).map((gvk) => gvk.join("/")).join(" ")];
+    const heads = (entry.gvk ?? []).map((gvk) => gvk.join("/"));
+    if (entry.map !== undefined) heads.push(`map=${entry.map}`);
+    const lines = [heads.join(" ")];
     if (entry.class === undefined) {
       schemas += `  ${JSON.stringify(full)}: ${JSON.stringify("any")},\n`;
       continue;

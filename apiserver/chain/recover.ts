@@ -17,7 +17,7 @@ export function recover(log: Log): Filter {
           error: error instanceof Error ? error.stack ?? error.message : String(error),
         });
       }
-      return respondError(error);
+      return respondError(error, exchange.request.headers.get("accept"));
     }
   };
 }

@@ -3,7 +3,8 @@ import { type FieldType, schemaOf, type TypeSchema } from "../../api/schema.ts";
 import { formatMicroTime, formatTime } from "../../api/time.ts";
 import type { Json } from "../dig.ts";
 import { limits } from "../limits.ts";
-import { embeddedIn, extraNumbers, pointerFields } from "./embedded.ts";
+import { type Embedded, embeddedIn, isUnion, jsonSchemaProps } from "./embedded.ts";
+import { zeroCounts } from "./pointers.ts";
 import { ProtobufError, readFields } from "./wire.ts";
 
 /** `k8s\0`: what every protobuf body of Kubernetes begins with. */
@@ -38,15 +39,16 @@ interface NumberedField {
   readonly name: string;
   readonly type: FieldType;
   readonly required: boolean;
+  /** Full name of the structure. */
+  readonly owner: string;
 }
 
 /** The fields of a type by number; the numbers of an embedded message apart. */
 function numbered(schema: TypeSchema, numbers: Readonly<Record<string, number>> | null): Map<number, NumberedField> {
   const fields = new Map<number, NumberedField>();
-  const extra = extraNumbers[schema.name] ?? {};
-  for (const field of schema.fields.values()) {
-    const number = numbers === null ? field.pb ?? extra[field.name] : numbers[field.name];
-    if (number !== undefined) fields.set(number, field);
+  for (const { name, type, required, pb } of schema.fields.values()) {
+    const number = numbers === null ? pb : numbers[name];
+    if (number !== undefined) fields.set(number, { name, type, required, owner: schema.name });
   }
   return fields;
 }
@@ -54,12 +56,23 @@ function numbered(schema: TypeSchema, numbers: Readonly<Record<string, number>> 
 function decodeMessage(bytes: Uint8Array, schema: TypeSchema, depth: number): Json {
   if (depth > limits.depth) throw new ProtobufError("exceeded max depth");
   const object: Json = {};
-  const embedded = embeddedIn[schema.name];
-  decodeInto(object, bytes, numbered(schema, null), depth, (number, value) => {
-    if (embedded === undefined || number !== embedded.number) return;
-    decodeInto(object, value, numbered(schema, embedded.fields), depth, () => {});
-  });
+  decodeParts(object, bytes, schema, null, embeddedIn[schema.name], depth);
   return object;
+}
+
+/** Fields of a message, and those of a message that Go embeds in it, into one object. */
+function decodeParts(
+  object: Json,
+  bytes: Uint8Array,
+  schema: TypeSchema,
+  numbers: Readonly<Record<string, number>> | null,
+  embedded: Embedded | undefined,
+  depth: number,
+): void {
+  decodeInto(object, bytes, numbered(schema, numbers), depth, (number, value) => {
+    if (embedded === undefined || number !== embedded.number) return;
+    decodeParts(object, value, schema, embedded.fields, embedded.within, depth);
+  });
 }
 
 function decodeInto(
@@ -82,16 +95,17 @@ function decodeInto(
     } else if (type.kind === "map") {
       addEntry(object, name, value, type.of, depth);
     } else {
-      const decoded = decodeValue(value, type, depth);
-      if (decoded !== undefined && (field.required || !isUnset(name, decoded))) object[name] = decoded;
+      const decoded = isUnion(field.owner, name)
+        ? decodeUnion(name, bytesOf(value), depth)
+        : decodeValue(value, type, depth);
+      if (decoded !== undefined && (field.required || !isUnset(field.owner, name, decoded))) object[name] = decoded;
     }
   }
 }
 
 /** Go writes the zero of a plain field always. Structures count when they are there. */
-function isUnset(name: string, value: unknown): boolean {
-  if (value === "") return true;
-  return (value === 0 || value === false) && !pointerFields.has(name);
+function isUnset(owner: string, name: string, value: unknown): boolean {
+  return (value === "" || value === 0 || value === false) && !zeroCounts(owner, name, value);
 }
 
 function addEntry(object: Json, name: string, value: bigint | Uint8Array, of: FieldType, depth: number): void {
@@ -99,12 +113,48 @@ function addEntry(object: Json, name: string, value: bigint | Uint8Array, of: Fi
   let item: unknown;
   for (const field of readFields(bytesOf(value))) {
     if (field.number === 1) key = textOf(field.value);
-    if (field.number === 2) item = decodeValue(field.value, of, depth);
+    if (field.number !== 2) continue;
+    if (name === "dependencies") item = decodeUnion(name, bytesOf(field.value), depth);
+    else item = of.kind === "list" ? itemsOf(field.value, of.of, depth) : decodeValue(field.value, of, depth);
   }
   const map = object[name] ??= {};
   // defineProperty: a key such as __proto__ is a key like any other.
   const emptied = item ?? (of.kind === "string" || of.kind === "bytes" ? "" : {});
   Object.defineProperty(map, key, { value: emptied, enumerable: true, writable: true, configurable: true });
+}
+
+/** A list inside of a map is a message of its own: ExtraValue. */
+function itemsOf(value: bigint | Uint8Array, of: FieldType, depth: number): unknown[] {
+  const found: unknown[] = [];
+  for (const field of readFields(bytesOf(value))) {
+    if (field.number === 1) found.push(decodeValue(field.value, of, depth));
+  }
+  return found;
+}
+
+/** See {@linkcode isUnion}. */
+function decodeUnion(name: string, bytes: Uint8Array, depth: number): unknown {
+  if (name === "status") return {};
+  const schemas: Json[] = [];
+  const texts: string[] = [];
+  let single: unknown;
+  let allows = false;
+  const message = (value: bigint | Uint8Array) => decodeMessage(bytesOf(value), schemaOf(jsonSchemaProps), depth + 1);
+  for (const { number, value } of readFields(bytes)) {
+    if (name === "additionalProperties" || name === "additionalItems") {
+      if (number === 1) allows = numberOf(value) !== 0n;
+      if (number === 2) single = message(value);
+    } else if (number === 1) {
+      single = message(value);
+    } else if (number === 2 && name === "items") {
+      schemas.push(message(value));
+    } else if (number === 2) {
+      texts.push(textOf(value));
+    }
+  }
+  if (single !== undefined) return single;
+  if (name === "items") return schemas;
+  return name === "dependencies" ? texts : allows;
 }
 
 function decodeValue(value: bigint | Uint8Array, type: FieldType, depth: number): unknown {

@@ -115,7 +115,7 @@ Deno.test("a protobuf body creates an object; a broken one is 400", async () => 
   await using server = await start();
   const headers = {
     "content-type": "application/vnd.kubernetes.protobuf",
-    accept: "application/vnd.kubernetes.protobuf,application/json",
+    accept: "application/json",
   };
   const raw = message([1, message([1, "a"])], [2, message([1, "k"], [2, "v"])], [2, message([1, "e"])]);
   const path = "/api/v1/namespaces/default/configmaps";

@@ -5,9 +5,12 @@
 export interface Embedded {
   readonly number: number;
   readonly fields: Readonly<Record<string, number>>;
+  /** A message that is embedded in this one in turn. */
+  readonly within?: Embedded;
 }
 
 const localObjectReference: Embedded = { number: 1, fields: { name: 1 } };
+const rule: Embedded = { number: 2, fields: { apiGroups: 1, apiVersions: 2, resources: 3, scope: 4 } };
 
 export const embeddedIn: Readonly<Record<string, Embedded>> = {
   "io.k8s.api.core.v1.ConfigMapEnvSource": localObjectReference,
@@ -83,51 +86,52 @@ export const embeddedIn: Readonly<Record<string, Embedded>> = {
       image: 30,
     },
   },
+  "io.k8s.api.core.v1.PersistentVolumeSpec": {
+    number: 2,
+    fields: {
+      gcePersistentDisk: 1,
+      awsElasticBlockStore: 2,
+      hostPath: 3,
+      glusterfs: 4,
+      nfs: 5,
+      rbd: 6,
+      iscsi: 7,
+      cinder: 8,
+      cephfs: 9,
+      fc: 10,
+      flocker: 11,
+      flexVolume: 12,
+      azureFile: 13,
+      vsphereVolume: 14,
+      quobyte: 15,
+      azureDisk: 16,
+      photonPersistentDisk: 17,
+      portworxVolume: 18,
+      scaleIO: 19,
+      local: 20,
+      storageos: 21,
+      csi: 22,
+    },
+  },
+  "io.k8s.api.admissionregistration.v1.RuleWithOperations": rule,
+  "io.k8s.api.admissionregistration.v1.NamedRuleWithOperations": { number: 2, fields: { operations: 1 }, within: rule },
+  "io.k8s.api.networking.v1.IngressRule": { number: 2, fields: { http: 1 } },
+  "io.k8s.api.resource.v1.DeviceAllocationConfiguration": { number: 3, fields: { opaque: 1 } },
+  "io.k8s.api.resource.v1.DeviceClaimConfiguration": { number: 2, fields: { opaque: 1 } },
+  "io.k8s.api.resource.v1.DeviceClassConfiguration": { number: 1, fields: { opaque: 1 } },
 };
 
-/** Field numbers that the tables lack otherwise. */
-export const extraNumbers: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  "io.k8s.api.authentication.v1.BoundObjectReference": { kind: 1, apiVersion: 2, name: 3, uid: 4 },
-};
+export const jsonSchemaProps = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
+const subresources = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresources";
 
 /**
- * Numbers and booleans that are pointers in Go, by JSON name: their zero is on the wire only when it was meant. Every
- * other zero is on the wire always and means "not set".
+ * Fields of a CustomResourceDefinition that the tables call `any` and that are messages of their own on the wire:
+ * JSONSchemaPropsOrBool {allows = 1, schema = 2}, OrArray {schema = 1, jSONSchemas = 2}, OrStringArray {schema = 1,
+ * property = 2}, and the empty CustomResourceSubresourceStatus.
  */
-export const pointerFields: ReadonlySet<string> = new Set([
-  "activeDeadlineSeconds",
-  "allocateLoadBalancerNodePorts",
-  "allowPrivilegeEscalation",
-  "automountServiceAccountToken",
-  "blockOwnerDeletion",
-  "controller",
-  "defaultMode",
-  "deletionGracePeriodSeconds",
-  "enableServiceLinks",
-  "expirationSeconds",
-  "fsGroup",
-  "gracePeriodSeconds",
-  "hostUsers",
-  "immutable",
-  "leaseDurationSeconds",
-  "leaseTransitions",
-  "mode",
-  "optional",
-  "orphanDependents",
-  "priority",
-  "privileged",
-  "progressDeadlineSeconds",
-  "readOnlyRootFilesystem",
-  "replicas",
-  "revisionHistoryLimit",
-  "runAsGroup",
-  "runAsNonRoot",
-  "runAsUser",
-  "serving",
-  "setHostnameAsFQDN",
-  "shareProcessNamespace",
-  "started",
-  "terminating",
-  "terminationGracePeriodSeconds",
-  "tolerationSeconds",
-]);
+export function isUnion(type: string, field: string): boolean {
+  if (type === subresources) return field === "status";
+  if (type !== jsonSchemaProps) return false;
+  return field === "items" || field === "additionalItems" || field === "additionalProperties" ||
+    field === "dependencies";
+}

@@ -1,10 +1,14 @@
+import { invariant } from "../../base/assert.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
 import type { ApiError } from "../../api/status.ts";
 import type { Clock } from "../../platform/mod.ts";
 import { encodeMsgpack, encodeYaml } from "../../api/codec/mod.ts";
-import { type Json, record } from "../dig.ts";
-import type { Negotiated } from "../negotiate.ts";
+import { type Json, record, text } from "../dig.ts";
+import type { Encoding, Negotiated } from "../negotiate.ts";
+import { encodeProtobuf, encodeRaw, envelope, listMessage, watchFrame } from "../protobuf/encode.ts";
+import { typeOfKind } from "../protobuf/types.ts";
+import { BackwardWriter } from "../protobuf/writer.ts";
 import { type Bytes, respondBytes, respondParts, textBytes } from "../respond.ts";
 import { printerFor } from "../table/printers.ts";
 import { type IncludeObject, parseBytes, partialMetadata, table, type TableOptions, tableRow } from "../table/table.ts";
@@ -35,6 +39,9 @@ export function respondObject(code: number, info: ResourceInfo, bytes: Bytes, op
     return respondBytes(code, negotiated.contentType, bytes);
   }
   const object = parseBytes({ bytes });
+  if (negotiated.shape === "object" && negotiated.encoding === "protobuf") {
+    return respondBytes(code, negotiated.contentType, encodeProtobuf(object, info.type));
+  }
   switch (negotiated.shape) {
     case "object":
       return respondValue(code, object, negotiated);
@@ -60,7 +67,29 @@ function encodeValue(value: unknown, negotiated: Negotiated): Bytes {
       return textBytes(encodeYaml(value));
     case "msgpack":
       return encodeMsgpack(value);
+    case "protobuf":
+      return protobufOf(value);
   }
+}
+
+/** Any object of a kind that the tables know. */
+function protobufOf(value: unknown): Bytes {
+  const object = record(value);
+  const kind = text(object["kind"]);
+  const apiVersion = text(object["apiVersion"]);
+  if (kind === "PartialObjectMetadata") return envelope(apiVersion, kind, partialMessage(object));
+  const type = typeOfKind(apiVersion, kind);
+  invariant(type !== undefined, `${apiVersion} ${kind} has a protobuf form`);
+  return encodeProtobuf(object, type);
+}
+
+const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/** PartialObjectMetadata: metadata = 1. */
+function partialMessage(object: Json): Bytes {
+  const writer = new BackwardWriter();
+  writer.bytesField(1, encodeRaw(record(object["metadata"]), objectMeta));
+  return writer.finish();
 }
 
 /** A list's answer: the objects' own bytes, one after another. */
@@ -78,10 +107,18 @@ export function respondList(info: ResourceInfo, page: Page, options: OutputOptio
   }
   if (negotiated.shape === "partial") {
     const objects = page.objects.map((object) => partialMetadata(parseBytes(object), metaVersion));
+    if (negotiated.encoding === "protobuf") {
+      const message = listMessage(meta, objects.map(partialMessage));
+      return respondBytes(200, negotiated.contentType, envelope(metaVersion, "PartialObjectMetadataList", message));
+    }
     const list = { kind: "PartialObjectMetadataList", apiVersion: metaVersion, metadata: meta, items: objects };
     return respondValue(200, list, negotiated);
   }
   const head = { kind: `${info.kind}List`, apiVersion: apiVersionOf(info), metadata: meta };
+  if (negotiated.encoding === "protobuf") {
+    const message = listMessage(meta, page.objects.map((object) => encodeRaw(parseBytes(object), info.type)));
+    return respondBytes(200, negotiated.contentType, envelope(head.apiVersion, head.kind, message));
+  }
   if (negotiated.encoding !== "json" || negotiated.pretty) {
     return respondValue(200, { ...head, items: page.objects.map(parseBytes) }, negotiated);
   }
@@ -104,7 +141,7 @@ function jsonList(head: Json, objects: readonly CachedObject[]): Bytes[] {
 /** How a watch's changes are written: shared frames for plain JSON and msgpack, a frame for each client for the rest. */
 export function watchFormat(info: ResourceInfo, options: OutputOptions): WatchFormat {
   const { negotiated } = options;
-  const line = negotiated.encoding === "msgpack" ? msgpackFrame : jsonLine;
+  const line = frameOf[negotiated.encoding];
   const bookmarkObject = (revision: number, initialEnd: boolean): Json => ({
     kind: info.kind,
     apiVersion: apiVersionOf(info),
@@ -117,9 +154,7 @@ export function watchFormat(info: ResourceInfo, options: OutputOptions): WatchFo
   const error = (failure: ApiError) => line("ERROR", failure.status);
   if (negotiated.shape === "object") {
     return {
-      encode: negotiated.encoding === "msgpack"
-        ? (type, object) => msgpackFrame(type, parseBytes(object))
-        : encodeJsonFrame,
+      encode: negotiated.encoding === "json" ? encodeJsonFrame : (type, object) => line(type, parseBytes(object)),
       sharedAs: negotiated.encoding,
       bookmark: (revision, initialEnd) => line("BOOKMARK", bookmarkObject(revision, initialEnd)),
       error,
@@ -155,11 +190,21 @@ function partialShape(metaVersion: string): Reshape {
   return (object) => partialMetadata(object, `meta.k8s.io/${metaVersion}`);
 }
 
-function jsonLine(type: ChangeType | "BOOKMARK" | "ERROR", object: unknown): Bytes {
+type FrameType = ChangeType | "BOOKMARK" | "ERROR";
+
+const frameOf: Readonly<Record<Encoding, (type: FrameType, object: unknown) => Bytes>> = {
+  json: jsonLine,
+  // Never agreed on for a watch.
+  yaml: jsonLine,
+  msgpack: msgpackFrame,
+  protobuf: (type, object) => watchFrame(type, protobufOf(object)),
+};
+
+function jsonLine(type: FrameType, object: unknown): Bytes {
   return textBytes(`${JSON.stringify({ type, object })}\n`);
 }
 
-function msgpackFrame(type: ChangeType | "BOOKMARK" | "ERROR", object: unknown): Bytes {
+function msgpackFrame(type: FrameType, object: unknown): Bytes {
   const body = encodeMsgpack({ type, object });
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, body.length);

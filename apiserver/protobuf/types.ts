@@ -1,0 +1,27 @@
+import type { ResourceInfo } from "../../api/resources.ts";
+import { findSchema, schemaOf, typeNames } from "../../api/schema.ts";
+
+/** Every built-in kind has a protobuf form; custom resources have none. */
+export function hasProtobuf(info: Pick<ResourceInfo, "type">): boolean {
+  return info.type.startsWith("io.k8s.") && findSchema(info.type) !== undefined;
+}
+
+/** Built at first use; a memo of the generated tables. */
+let byKind: Map<string, string> | undefined;
+
+/** The full type name behind an apiVersion and kind; undefined for what is not in the tables. */
+export function typeOfKind(apiVersion: string, kind: string): string | undefined {
+  if (kind === "Status") return "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
+  byKind ??= kinds();
+  return byKind.get(`${apiVersion} ${kind}`);
+}
+
+function kinds(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const type of typeNames()) {
+    for (const { group, version, kind } of schemaOf(type).gvks) {
+      found.set(`${group === "" ? version : `${group}/${version}`} ${kind}`, type);
+    }
+  }
+  return found;
+}
