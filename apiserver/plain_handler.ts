@@ -8,7 +8,8 @@ import {
   versionDocument,
 } from "./discovery/documents.ts";
 import { contentHash } from "./discovery/etag.ts";
-import type { OpenApiDocuments } from "./discovery/openapi.ts";
+import type { Document, OpenApiDocuments } from "./discovery/openapi.ts";
+import type { Clock } from "../platform/mod.ts";
 import type { Json } from "./dig.ts";
 import type { Exchange } from "./exchange.ts";
 import { type MediaClause, parseAccept } from "./negotiate.ts";
@@ -21,6 +22,7 @@ export interface PlainDeps {
   readonly advertise: { readonly address: string; readonly port: number };
   readonly openApi: OpenApiDocuments;
   readonly health: HealthChecks;
+  readonly clock: Clock;
   /** The text of /metrics. */
   readonly metrics: () => string;
 }
@@ -136,14 +138,38 @@ function taggedBytes(exchange: Exchange, bytes: Bytes, contentType: string, hash
   return response;
 }
 
-function handleOpenApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
-  if (!clauses(exchange).some(isJson)) throw notAcceptable(["application/json"]);
-  if (parts[1] === "v2" && parts.length === 2) {
-    const { bytes, hash } = deps.openApi.v2();
-    return taggedBytes(exchange, bytes, "application/json", hash);
+/** What a client may ask for: JSON, or gnostic's protobuf under its older name with `@` and its newer one. */
+function openApiForm(exchange: Exchange, dialect: "v2" | "v3"): "json" | "protobuf" {
+  const types = [`application/com.github.proto-openapi.spec.${dialect}.v1.0+protobuf`]
+    .concat(`application/com.github.proto-openapi.spec.${dialect}@v1.0+protobuf`);
+  for (const clause of clauses(exchange)) {
+    if (isJson(clause)) return "json";
+    if (types.includes(clause.type)) return "protobuf";
   }
+  throw notAcceptable(["application/json", ...types]);
+}
+
+function respondDocument(exchange: Exchange, document: Document, dialect: "v2" | "v3"): Response {
+  const form = openApiForm(exchange, dialect);
+  const response = form === "json"
+    ? taggedBytes(exchange, document.bytes, "application/json", document.hash)
+    : taggedBytes(
+      exchange,
+      document.protobuf(),
+      `application/com.github.proto-openapi.spec.${dialect}.v1.0+protobuf`,
+      document.hash,
+    );
+  response.headers.set("vary", "Accept");
+  return response;
+}
+
+function handleOpenApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
+  if (parts[1] === "v2" && parts.length === 2) return respondDocument(exchange, deps.openApi.v2(), "v2");
   if (parts[1] !== "v3") return pageNotFound();
-  if (parts.length === 2) return tagged(exchange, deps.openApi.index(), "application/json");
+  if (parts.length === 2) {
+    if (!clauses(exchange).some(isJson)) throw notAcceptable(["application/json"]);
+    return tagged(exchange, deps.openApi.index(), "application/json");
+  }
   const name = parts.slice(2).join("/");
   const document = deps.openApi.groupVersion(name);
   if (document === undefined) return pageNotFound();
@@ -152,8 +178,13 @@ function handleOpenApi(deps: PlainDeps, exchange: Exchange, parts: readonly stri
     const location = `/openapi/v3/${name}?hash=${document.hash}`;
     return new Response(null, { status: 301, headers: { location } });
   }
-  const response = taggedBytes(exchange, document.bytes, "application/json", document.hash);
-  // The name of the hash is part of the URL: what it names never changes.
-  if (asked !== null) response.headers.set("cache-control", "public, immutable, max-age=31536000");
+  const response = respondDocument(exchange, document, "v3");
+  if (asked !== null) {
+    // The hash is part of the URL: what it names never changes.
+    response.headers.set("cache-control", "public, immutable");
+    response.headers.set("expires", new Date(deps.clock.now() + yearMs).toUTCString());
+  }
   return response;
 }
+
+const yearMs = 365 * 24 * 3600 * 1000;

@@ -58,6 +58,7 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
   const plain: PlainDeps = {
     advertise: config.advertise,
     openApi: new OpenApiDocuments(kubernetesVersion),
+    clock: deps.clock,
     metrics: () => deps.metrics.text(),
     health: {
       healthz: { ping: () => true, etcd: () => registry.feed.synced },

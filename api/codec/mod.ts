@@ -22,8 +22,8 @@ export const mediaTypes = {
   msgpack: "application/vnd.msgpack",
 } as const;
 
-/** What a 415 lists. */
-const readable = [mediaTypes.json, mediaTypes.yaml, mediaTypes.msgpack];
+/** What a 415 lists: what upstream reads, in its order. */
+const readable = [mediaTypes.json, mediaTypes.yaml, "application/vnd.kubernetes.protobuf"];
 
 export interface DecodeOptions {
   readonly fieldValidation: FieldValidation;

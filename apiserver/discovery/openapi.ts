@@ -1,7 +1,9 @@
-import { utf8 } from "../../base/bytes.ts";
+import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { isReview } from "../../api/resources.ts";
 import { schemaOf } from "../../api/schema.ts";
-import type { Json } from "../dig.ts";
+import { type Json, record } from "../dig.ts";
+import { encodeOpenApi } from "../protobuf/openapi.ts";
+import type { Bytes } from "../respond.ts";
 import { contentHash } from "./etag.ts";
 import { openApiPaths, operationTypes } from "./openapi_paths.ts";
 import { type Dialect, openApiSchema, typeClosure } from "./openapi_schema.ts";
@@ -10,6 +12,8 @@ import { type GroupVersion, groupVersionName, groupVersions, subresourceOf } fro
 export interface Document {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly hash: string;
+  /** The same in gnostic's protobuf form; made at first use. */
+  readonly protobuf: () => Bytes;
 }
 
 /** `api/v1` or `apis/apps/v1`: how the index names a group version. */
@@ -49,7 +53,7 @@ export class OpenApiDocuments {
       info: { title: "Kubernetes", version: this.#version },
       paths: pathsOf([found], "v3"),
       components: { schemas: schemasOf([found], "v3") },
-    });
+    }, "v3");
     this.#v3.set(name, document);
     return document;
   }
@@ -61,14 +65,21 @@ export class OpenApiDocuments {
       info: { title: "Kubernetes", version: this.#version },
       paths: pathsOf(groupVersions(), "v2"),
       definitions: schemasOf(groupVersions(), "v2"),
-    });
+    }, "v2");
     return this.#v2;
   }
 }
 
-function encode(document: Json): Document {
+function encode(document: Json, dialect: Dialect): Document {
   const bytes = new Uint8Array(utf8(JSON.stringify(document)));
-  return { bytes, hash: contentHash(bytes) };
+  let protobuf: Bytes | undefined;
+  return { bytes, hash: contentHash(bytes), protobuf: () => protobuf ??= encodeOpenApi(parse(bytes), dialect) };
+}
+
+/** The tree is not kept: the text is a third of it, and few clients ask for protobuf. */
+function parse(bytes: Uint8Array): Json {
+  const parsed: unknown = JSON.parse(fromUtf8(bytes));
+  return record(parsed);
 }
 
 function pathsOf(all: readonly GroupVersion[], dialect: Dialect): Json {
