@@ -6,22 +6,20 @@ export function hasProtobuf(info: Pick<ResourceInfo, "type">): boolean {
   return info.type.startsWith("io.k8s.") && findSchema(info.type) !== undefined;
 }
 
-/** Built at first use; a memo of the generated tables. */
-let byKind: Map<string, string> | undefined;
+/** Filled at first use; a memo of the generated tables. */
+const byKind = new Map<string, string>();
 
 /** The full type name behind an apiVersion and kind; undefined for what is not in the tables. */
 export function typeOfKind(apiVersion: string, kind: string): string | undefined {
   if (kind === "Status") return "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
-  byKind ??= kinds();
+  if (byKind.size === 0) fillKinds();
   return byKind.get(`${apiVersion} ${kind}`);
 }
 
-function kinds(): Map<string, string> {
-  const found = new Map<string, string>();
+function fillKinds(): void {
   for (const type of typeNames()) {
     for (const { group, version, kind } of schemaOf(type).gvks) {
-      found.set(`${group === "" ? version : `${group}/${version}`} ${kind}`, type);
+      byKind.set(`${group === "" ? version : `${group}/${version}`} ${kind}`, type);
     }
   }
-  return found;
 }
