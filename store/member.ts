@@ -1,6 +1,7 @@
-import type { Address, Component, Platform, Timer, TlsIdentity } from "../platform/mod.ts";
+import type { Address, Component, Platform, Random, Timer, TlsIdentity } from "../platform/mod.ts";
 import { type Consensus, createMachine, StoreFront } from "./front.ts";
 import { storeLimits } from "./limits.ts";
+import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
 import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
 import { ClientServer } from "./serve.ts";
@@ -10,7 +11,10 @@ import { decodeCommand, encodeCommand } from "./wire.ts";
 export interface MemberConfig {
   readonly clusterId: string;
   readonly id: string;
+  /** Where members listen; when the data directory is new and `join` is not set also who belongs to the cluster. */
   readonly members: readonly { readonly id: string; readonly peerAddress: Address; readonly clientAddress: Address }[];
+  /** A new data directory belongs to a member that was, or will be, added to a running cluster. */
+  readonly join?: boolean;
   readonly dataDirectory: string;
   /** Required unless the addresses are unix sockets. */
   readonly tls?: TlsIdentity;
@@ -51,7 +55,7 @@ export async function startMember(
   const electionMs = config.timers.tickMs * config.timers.electionTicks;
   const front = new StoreFront({
     machine,
-    consensus: consensusOf(config.id, replica),
+    consensus: consensusOf(config.id, replica, platform.random),
     deps: platform,
     config: {
       compactionRetentionRevisions: config.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions,
@@ -112,14 +116,15 @@ export async function startMember(
   };
 }
 
-function consensusOf(id: string, replica: Replica<CommandResult>): Consensus {
+function consensusOf(id: string, replica: Replica<CommandResult>, random: Random): Consensus {
   return {
     propose: (command, encoded) => replica.propose(encoded ?? encodeCommand(command)),
     readIndex: () => replica.readIndex(),
     leads: () => replica.status().leaderId === id,
     status: () => {
-      const { leaderId, term, appliedIndex, commitIndex } = replica.status();
-      return { memberId: id, leaderId: leaderId ?? "", term, appliedIndex, commitIndex, isLearner: false };
+      const { leaderId, term, appliedIndex, commitIndex, isLearner } = replica.status();
+      return { memberId: id, leaderId: leaderId ?? "", term, appliedIndex, commitIndex, isLearner };
     },
+    membership: createMembership(id, replica, random),
   };
 }

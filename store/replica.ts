@@ -12,7 +12,16 @@ import type {
   Timers,
   TlsIdentity,
 } from "../platform/mod.ts";
+import { configurationIn, Directory, type MemberAddresses } from "./directory.ts";
 import { Transport } from "./peer/transport.ts";
+import {
+  type Configuration,
+  type ConfigurationChange,
+  isVoter,
+  membersOf,
+  noConfiguration,
+  votersOnly,
+} from "./raft/configuration.ts";
 import { raftLimits } from "./raft/limits.ts";
 import type { Entry, ReadState, Save, SnapshotPoint } from "./raft/messages.ts";
 import { majorityQuorum } from "./raft/quorum.ts";
@@ -26,7 +35,7 @@ import {
   retainedShare,
 } from "./replica_limits.ts";
 import { ProposalWaiters, ReadWaiters } from "./replica_waiters.ts";
-import { StoreError } from "./types.ts";
+import { type ClusterMember, StoreError } from "./types.ts";
 import type { WalRecord } from "./wal/codec.ts";
 import { segmentBytes as defaultSegmentBytes } from "./wal/limits.ts";
 import { openStorage, type Storage } from "./wal/open.ts";
@@ -43,8 +52,13 @@ export interface Machine<R> {
 export interface ReplicaConfig {
   readonly id: string;
   readonly clusterId: string;
-  /** One, three or five; the same on every member. */
+  /**
+   * Where members listen: for those named here this holds, whatever they said before. When the data directory is new and
+   * `join` is not set they are also who belongs to the cluster: then the same on every member.
+   */
   readonly members: readonly { readonly id: string; readonly peerAddress: Address; readonly clientAddress: Address }[];
+  /** A new data directory belongs to a member that was, or will be, added to a running cluster. */
+  readonly join?: boolean;
   readonly dataDirectory: string;
   /** Required unless peer addresses are unix sockets. */
   readonly tls?: TlsIdentity;
@@ -89,6 +103,7 @@ export interface ReplicaStatus extends RaftStatus {
   readonly leaderId: string | null;
   readonly appliedIndex: number;
   readonly commitIndex: number;
+  readonly isLearner: boolean;
 }
 
 export interface Replica<R> {
@@ -102,6 +117,18 @@ export interface Replica<R> {
    * then linearizable. On any member. @throws StoreError NoLeader, Unavailable
    */
   readIndex(): Promise<void>;
+  /**
+   * Resolves once the configuration after `changes` is committed and in force here; a joint one is left by itself later.
+   * Leader only. @param context see Directory
+   * @throws StoreError as `propose`, and InvalidArgument for changes that leave no voter
+   */
+  change(changes: readonly ConfigurationChange[], context: Uint8Array): Promise<void>;
+  /** Who belongs to the cluster, as far as this member has applied the log. */
+  members(): readonly ClusterMember[];
+  /** This member can talk to the other one. */
+  connected(member: string): boolean;
+  /** Leader: the last index that the other member surely has; 0 when unknown. */
+  matchOf(member: string): number;
   status(): ReplicaStatus;
   /** Called when the leader changes, with null when it is lost. @return unsubscribes */
   onLeaderChange(listener: (leaderId: string | null) => void): () => void;
@@ -123,9 +150,11 @@ export async function startReplica<R>(
   if (!config.members.some((member) => member.id === config.id)) {
     throw new StoreError("InvalidArgument", `Cannot start: ${config.id} is not one of the members`);
   }
+  const configuration = firstConfiguration(config);
   const storage = await openStorage({
     disk: deps.disk,
     directory: config.dataDirectory,
+    configuration,
     identity: { clusterId: config.clusterId, memberId: config.id },
     segmentBytes: config.segmentBytes ?? defaultSegmentBytes,
   });
@@ -145,7 +174,13 @@ class RunningReplica<R> implements Replica<R> {
   readonly #storage: Storage;
   readonly #raft: RaftCore;
   readonly #transport: Transport;
-  readonly #proposals = new ProposalWaiters<R>();
+  readonly #given: Map<string, MemberAddresses>;
+  /** The log ended here when this process started. */
+  readonly #restoredIndex: number;
+  /** Of a snapshot that does not say: written before members could change. */
+  readonly #first: Configuration;
+  readonly #directory: Directory;
+  readonly #proposals = new ProposalWaiters<R | typeof changed>();
   readonly #reads = new ReadWaiters();
   readonly #leaderListeners = new Set<(leaderId: string | null) => void>();
   readonly #persistMs;
@@ -160,6 +195,8 @@ class RunningReplica<R> implements Replica<R> {
   #appliedTerm: number;
   #leaderId: string | null = null;
   #wasLeader = false;
+  /** This member was removed: the tick at which it stops. Until then it votes for those who stay. */
+  #leavingTick: number | null = null;
   #snapshotting = false;
   #entriesSinceSnapshot = 0;
   #bytesSinceSnapshot = 0;
@@ -181,30 +218,41 @@ class RunningReplica<R> implements Replica<R> {
     this.failed = promise;
     this.#settleFailed = resolve;
     const { restored } = storage;
-    if (restored.snapshotData !== null) machine.restore(restored.snapshotData);
+    this.#given = new Map(config.members.map(({ id, ...addresses }) => [id, addresses]));
+    this.#restoredIndex = restored.entries.at(-1)?.index ?? restored.snapshot.index;
+    this.#first = storage.firstConfiguration ?? firstConfiguration(config);
+    this.#directory = new Directory(this.#first);
+    if (restored.snapshotData !== null) {
+      machine.restore(this.#directory.restore(restored.snapshotData, this.#first));
+    }
+    if (this.#directory.wasRemoved(config.id)) {
+      throw new StoreError("MemberNotFound", `Cannot start: ${config.id} was removed from the cluster`);
+    }
     this.#appliedIndex = restored.snapshot.index;
     this.#appliedTerm = restored.snapshot.term;
     this.#lastSnapshotBytes = restored.snapshotData?.length ?? 0;
     const createRaft = testing.createRaft ?? ((raftConfig: RaftConfig) => new Raft(raftConfig));
     this.#raft = createRaft({
       id: config.id,
-      members: config.members.map((member) => member.id),
       heartbeatTicks: config.timers.heartbeatTicks,
       electionTicks: config.timers.electionTicks,
       random: prng(deps.random.int(0x7fffffff)),
       limits: raftLimits,
       quorum: majorityQuorum,
-      restored,
+      restored: { ...restored, configuration: this.#directory.configuration },
     });
-    const { clusterId, id, members, tls } = config;
+    const { clusterId, id, tls } = config;
     this.#transport = new Transport(
-      { clusterId, id, members, tls },
+      { clusterId, id, address: this.#given.get(id)?.peerAddress, tls },
       { frames: deps.network.frames, log: deps.log },
       {
         onMessage: (message) => this.#input(() => this.#raft.step(message)),
         onConnectionLost: (member) => this.#input(() => this.#raft.peerConnectionLost(member)),
         onDropped: (member) => this.#raft.unreachable(member),
         onSnapshotSent: (member, delivered) => this.#input(() => this.#raft.snapshotSent(member, delivered)),
+        onRemoved: () => this.#input(() => this.#leave()),
+        wasRemoved: (member) => this.#directory.wasRemoved(member),
+        configurationIn: (snapshot) => configurationIn(snapshot, this.#first),
         loadSnapshot: (point) => storage.snapshots.read(point),
       },
     );
@@ -216,15 +264,29 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   async start(): Promise<void> {
+    this.#meetPeers();
     try {
-      await this.#transport.start(this.#deps.network.frames);
+      await this.#transport.start();
     } catch (error) {
       await this.#storage.wal.close();
       throw error;
     }
-    if (this.#config.members.length === 1) this.#raft.campaign(); // nobody to wait for
+    this.#pump(); // first what is committed: it may say who belongs to the cluster
+    const { voters, outgoing } = this.#raft.status().configuration;
+    if (voters.length === 1 && outgoing.length === 0) this.#raft.campaign(); // nobody to wait for
     this.#pump();
     this.#schedule();
+  }
+
+  /** Peers are the members, and those that this process was told of: a member that joins knows only them. */
+  #meetPeers(): void {
+    const ids = new Set([...membersOf(this.#directory.configuration), ...this.#given.keys()]);
+    const peers = [...ids].flatMap((id) => {
+      const peerAddress = (this.#given.get(id) ?? this.#directory.addresses(id))?.peerAddress;
+      const known = id !== this.#config.id && peerAddress !== undefined && !this.#directory.wasRemoved(id);
+      return known ? [{ id, peerAddress }] : [];
+    });
+    this.#transport.setPeers(peers);
   }
 
   // ---- inputs -------------------------------------------------------------------------------------------------
@@ -240,12 +302,41 @@ class RunningReplica<R> implements Replica<R> {
     const { electionTicks } = this.#config.timers;
     return new Promise((resolve, reject) => {
       const deadlineTick = this.#tick + requestTimeoutElections * electionTicks;
-      this.#proposals.add(proposed.index, { term: proposed.term, resolve, reject, deadlineTick });
+      this.#proposals.add(proposed.index, {
+        term: proposed.term,
+        resolve: (result) => result === changed ? reject(new Error("a change answered a command")) : resolve(result),
+        reject,
+        deadlineTick,
+      });
       this.#wake();
     });
   }
 
-  #refusal(reason: "notLeader" | "transferring" | "full"): StoreError {
+  change(changes: readonly ConfigurationChange[], context: Uint8Array): Promise<void> {
+    if (this.#state === "stopped") return Promise.reject(notSent("the member has stopped"));
+    const proposed = this.#raft.proposeChange(changes, context);
+    if (!proposed.ok) return Promise.reject(this.#refusal(proposed.reason));
+    const { index, term } = proposed;
+    const deadlineTick = this.#tick + requestTimeoutElections * this.#config.timers.electionTicks;
+    return new Promise((resolve, reject) => {
+      this.#proposals.add(index, { term, resolve: () => resolve(), reject, deadlineTick });
+      this.#wake();
+    });
+  }
+
+  members(): readonly ClusterMember[] {
+    return this.#directory.members(this.#given);
+  }
+
+  connected(member: string): boolean {
+    return member === this.#config.id || this.#transport.connected(member);
+  }
+
+  matchOf(member: string): number {
+    return this.#raft.progress(member)?.match ?? 0;
+  }
+
+  #refusal(reason: "notLeader" | "transferring" | "full" | "notReady" | "pending" | "invalid"): StoreError {
     const { leader } = this.#raft.status();
     switch (reason) {
       case "notLeader":
@@ -256,6 +347,12 @@ class RunningReplica<R> implements Replica<R> {
         return notSent("leadership is being handed over");
       case "full":
         return notSent("too many writes wait for a quorum");
+      case "notReady":
+        return notSent("the leader has not committed an entry of its term yet");
+      case "pending":
+        return notSent("another change of members is under way");
+      case "invalid":
+        return new StoreError("InvalidArgument", "Cannot change members: no voter would be left");
     }
   }
 
@@ -277,6 +374,7 @@ class RunningReplica<R> implements Replica<R> {
       leaderId: status.leader,
       appliedIndex: this.#appliedIndex,
       commitIndex: status.committed,
+      isLearner: !isVoter(status.configuration, this.#config.id),
     };
   }
 
@@ -286,8 +384,9 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   async transferLeadership(target?: string): Promise<void> {
-    const { id, members, timers } = this.#config;
-    const to = target ?? this.#mostCaughtUp(members.map((member) => member.id).filter((member) => member !== id));
+    const { id, timers } = this.#config;
+    const { voters } = this.#raft.status().configuration;
+    const to = target ?? this.#mostCaughtUp(voters.filter((member) => member !== id));
     if (to === undefined || this.#raft.status().role !== "leader") return;
     this.#input(() => this.#raft.transferLeadership(to));
     for (let i = 0; i < timers.electionTicks && this.#raft.status().role === "leader"; i++) {
@@ -297,8 +396,7 @@ class RunningReplica<R> implements Replica<R> {
 
   /** The core knows which member has most of the log; the one first in the list is as good as any when it does not. */
   #mostCaughtUp(others: readonly string[]): string | undefined {
-    const match = (member: string) => this.#raft.progress(member)?.match ?? 0;
-    return others.toSorted((a, b) => match(b) - match(a))[0];
+    return others.toSorted((a, b) => this.matchOf(b) - this.matchOf(a))[0];
   }
 
   #schedule(): void {
@@ -318,6 +416,11 @@ class RunningReplica<R> implements Replica<R> {
     this.#transport.tick();
     this.#proposals.expire(this.#tick);
     this.#reads.tick(this.#tick);
+    if (this.#leavingTick !== null && this.#tick >= this.#leavingTick) this.#leave();
+  }
+
+  #leave(): never {
+    throw new StoreError("MemberNotFound", `Cannot go on: ${this.#config.id} was removed from the cluster`);
   }
 
   /** Every input goes through here: a bug in the core stops the member instead of being lost in a callback. */
@@ -404,7 +507,8 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   #install({ point, data }: { readonly point: SnapshotPoint; readonly data: Uint8Array }): void {
-    this.#machine.restore(data);
+    this.#machine.restore(this.#directory.restore(data, this.#first));
+    this.#meetPeers();
     this.#appliedIndex = point.index;
     this.#appliedTerm = point.term;
     this.#proposals.covered(point.index);
@@ -421,7 +525,7 @@ class RunningReplica<R> implements Replica<R> {
   #apply(committed: readonly Entry[]): void {
     for (const entry of committed) {
       invariant(entry.index === this.#appliedIndex + 1, `entry ${entry.index} follows ${this.#appliedIndex}`);
-      const result = entry.kind === "command" ? { value: this.#machine.apply(entry.index, entry.data) } : null;
+      const result = this.#applyOne(entry);
       this.#appliedIndex = entry.index;
       this.#appliedTerm = entry.term;
       this.#bytesSinceSnapshot += entry.data.length;
@@ -431,6 +535,33 @@ class RunningReplica<R> implements Replica<R> {
     this.#entriesSinceSnapshot += committed.length;
     this.#reads.applied(this.#appliedIndex);
     this.#failpoint("afterApply");
+  }
+
+  #applyOne(entry: Entry): { readonly value: R | typeof changed } | null {
+    switch (entry.kind) {
+      case "noop":
+        return null;
+      case "command":
+        return { value: this.#machine.apply(entry.index, entry.data) };
+      case "config":
+        this.#applyConfiguration(entry);
+        return { value: changed };
+    }
+  }
+
+  #applyConfiguration({ index, data }: Entry): void {
+    const { id, timers } = this.#config;
+    const before = this.#directory.configuration;
+    const moved = this.#directory.apply(data);
+    // Newer than what this process was started with.
+    if (moved !== null && index > this.#restoredIndex) this.#given.delete(moved);
+    this.#meetPeers();
+    const now = this.#directory.configuration;
+    this.#deps.log.info("members changed", { voters: now.voters.join(" "), learners: now.learners.join(" ") });
+    if (membersOf(now).includes(id)) this.#leavingTick = null;
+    else if (membersOf(before).includes(id)) {
+      this.#leavingTick = this.#tick + requestTimeoutElections * timers.electionTicks;
+    }
   }
 
   #onReadState({ context, index }: ReadState): void {
@@ -472,9 +603,10 @@ class RunningReplica<R> implements Replica<R> {
     try {
       this.#failpoint("beforeSnapshot");
       const point = { index: this.#appliedIndex, term: this.#appliedTerm };
+      const members = this.#directory.encode();
       const data = this.#machine.snapshot();
       this.#snapshotTaken(data.length);
-      await this.#storage.snapshots.write(point, data);
+      await this.#storage.snapshots.write(point, members, data);
       await this.#storage.wal.append([{ kind: "snapshotMark", point }]);
       this.#failpoint("afterSnapshotMark");
       await this.#prune(point);
@@ -492,7 +624,7 @@ class RunningReplica<R> implements Replica<R> {
   async stop(): Promise<void> {
     if (this.#state !== "running") return;
     this.#state = "stopping";
-    if (this.#config.members.length > 1) await this.transferLeadership();
+    await this.transferLeadership();
     await this.#release("the member was stopped");
   }
 
@@ -513,6 +645,13 @@ class RunningReplica<R> implements Replica<R> {
     await this.#transport.close();
     await this.#storage.wal.close().catch(() => {}); // the disk may be what failed
   }
+}
+
+/** What a waiting change of members is answered with. */
+const changed = Symbol("changed");
+
+function firstConfiguration(config: ReplicaConfig): Configuration {
+  return config.join === true ? noConfiguration : votersOnly(config.members.map((member) => member.id));
 }
 
 function recordsOf(save: Save): WalRecord[] {

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter, entriesBytes, readEntries, writeEntries } from "../raft/binary.ts";
+import { decodeConfiguration } from "../raft/configuration.ts";
 import type { MemberId, Message, SnapshotPoint, Term } from "../raft/messages.ts";
 
 /** One frame between members. `from` and `to` of a message are the connection's own and do not travel. */
@@ -21,7 +22,9 @@ export type PeerFrame =
     readonly data: Uint8Array;
   }
   /** The receiver has all bytes before `received`. */
-  | { readonly kind: "chunkAck"; readonly point: SnapshotPoint; readonly received: number };
+  | { readonly kind: "chunkAck"; readonly point: SnapshotPoint; readonly received: number }
+  /** The one answer to a hello: who dialled was removed from the cluster. */
+  | { readonly kind: "removed" };
 
 /** Raised when frames change their layout. Members that differ do not talk. */
 export const protocolVersion = 1;
@@ -29,6 +32,7 @@ export const protocolVersion = 1;
 const hello = 1;
 const chunk = 2;
 const chunkAck = 3;
+const removed = 4;
 /** Message kinds, from 16 on; the place in this list is the wire code. Append only. */
 const kinds = [
   "preVote",
@@ -74,6 +78,9 @@ export function encodePeerFrame(frame: PeerFrame): Uint8Array<ArrayBuffer> {
       writer.counter(frame.point.index);
       writer.counter(frame.point.term);
       writer.counter(frame.received);
+      break;
+    case "removed":
+      writer.u8(removed);
       break;
   }
   return writer.finish();
@@ -169,6 +176,8 @@ function readFrame(reader: ByteReader, link: { from: MemberId; to: MemberId }): 
       const point = { index: reader.counter(), term: reader.counter() };
       return { kind: "chunkAck", point, received: reader.counter() };
     }
+    case removed:
+      return { kind: "removed" };
     default: {
       const message = readMessage(reader, kinds[code - firstKind], link);
       return message === null ? null : { kind: "message", message };
@@ -198,6 +207,7 @@ function readMessage(
       const commit = reader.counter();
       const entries = readEntries(reader);
       const contiguous = entries.length === 0 || entries[0]?.index === prevIndex + 1;
+      for (const entry of entries) if (entry.kind === "config") decodeConfiguration(entry.data); // or RangeError
       return contiguous ? { kind, ...head, prevIndex, prevTerm, commit, entries } : null;
     }
     case "commit":

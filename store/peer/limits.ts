@@ -18,3 +18,5 @@ export const maxStrangers = 64;
 /** First and longest wait between two tries to reach a peer, in ticks. */
 export const redialTicksMin = 1;
 export const redialTicksMax = 16;
+/** Ticks in which a removed member is still talked to: it hears of its removal, and votes for those who stay. */
+export const lingerTicks = 160;

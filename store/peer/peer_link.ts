@@ -9,6 +9,8 @@ export interface PeerLinkOptions {
   readonly hello: PeerFrame;
   /** The connection that was there has ended. */
   readonly onLost: () => void;
+  /** The little that comes back on it. */
+  readonly onFrame: (bytes: Uint8Array) => void;
 }
 
 /** The connection this member dials to send to one peer; what comes the other way comes on the peer's own. */
@@ -77,7 +79,10 @@ export class PeerLink {
     if (this.#closed) return connection.close();
     this.#connection = connection;
     this.#backoffTicks = redialTicksMin;
-    connection.onFrame = () => connection.close(); // nothing comes this way
+    connection.onFrame = (bytes) => {
+      this.#options.onFrame(bytes);
+      connection.close(); // what comes this way is a refusal
+    };
     connection.onClose = () => {
       if (this.#connection !== connection) return;
       this.#connection = null;

@@ -3,6 +3,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
 import { maxFrameBytes } from "../../platform/limits.ts";
 import { createWorld } from "../../platform/sim/mod.ts";
+import { noConfiguration } from "../raft/configuration.ts";
 import { raftLimits } from "../raft/limits.ts";
 import type { Message } from "../raft/messages.ts";
 import { maxCommandBytes } from "../replica_limits.ts";
@@ -44,6 +45,7 @@ const frames: readonly PeerFrame[] = [
   { kind: "hello", version: 1, clusterId: "c", from: "a", to: "b" },
   { kind: "chunk", term: 3, point: { index: 9, term: 2 }, total: 10, offset: 5, data: utf8("hello") },
   { kind: "chunkAck", point: { index: 9, term: 2 }, received: 10 },
+  { kind: "removed" },
 ];
 
 Deno.test("decodePeerFrame() gives back every kind of frame that encodePeerFrame() writes", () => {
@@ -120,16 +122,19 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
     onConnectionLost: () => {},
     onDropped: () => {},
     onSnapshotSent: () => {},
+    onRemoved: () => {},
+    wasRemoved: (member) => member === "gone",
+    configurationIn: () => noConfiguration,
     loadSnapshot: () => Promise.resolve(null),
   };
   const { network, log } = world.host("a").platform;
-  const members = ["a", "b"].map((id) => ({ id, peerAddress: `tcp:${id}:2380` }));
   const transport = new Transport(
-    { clusterId: "c", id: "a", members, tls: undefined },
+    { clusterId: "c", id: "a", address: "tcp:a:2380", tls: undefined },
     { frames: network.frames, log },
     events,
   );
-  await world.complete(transport.start(network.frames));
+  transport.setPeers([{ id: "b", peerAddress: "tcp:b:2380" }]);
+  await world.complete(transport.start());
   const message: PeerFrame = { kind: "message", message: { kind: "timeoutNow", from: "b", to: "a", term: 1 } };
   const hello = { kind: "hello", version: 1, clusterId: "c", from: "b", to: "a" } as const;
   const attempts: [PeerFrame, boolean][] = [
@@ -149,5 +154,11 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
     await world.run(world.nowMs + 50);
     deepEqual([closed, seen.length], [!welcome, welcome ? 1 : 0], JSON.stringify(opening));
   }
+  const connection = await world.complete(world.host("b").platform.network.frames.dial("tcp:a:2380", {}));
+  const told: (string | undefined)[] = [];
+  connection.onFrame = (bytes) => void told.push(decodePeerFrame(bytes, { from: "a", to: "gone" })?.kind);
+  connection.send(encodePeerFrame({ ...hello, from: "gone" }));
+  await world.run(world.nowMs + 50);
+  deepEqual(told, ["removed"]);
   await world.complete(transport.close());
 });

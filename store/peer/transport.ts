@@ -1,14 +1,16 @@
 import type { Address, FrameConnection, Frames, Listener, Log, TlsIdentity } from "../../platform/mod.ts";
+import type { Configuration } from "../raft/configuration.ts";
 import type { MemberId, Message, SnapshotMessage, SnapshotPoint } from "../raft/messages.ts";
-import { decodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
-import { helloTicks, maxStrangers } from "./limits.ts";
+import { decodePeerFrame, encodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
+import { helloTicks, lingerTicks, maxStrangers } from "./limits.ts";
 import { PeerLink } from "./peer_link.ts";
 import { SnapshotReceiver, SnapshotSender } from "./snapshot_transfer.ts";
 
 export interface TransportConfig {
   readonly clusterId: string;
   readonly id: MemberId;
-  readonly members: readonly { readonly id: MemberId; readonly peerAddress: Address }[];
+  /** Where this member listens; undefined: nowhere, it has no peers. */
+  readonly address: Address | undefined;
   readonly tls: TlsIdentity | undefined;
 }
 
@@ -20,16 +22,24 @@ export interface TransportEvents {
   /** Messages to this peer were dropped. */
   onDropped(member: MemberId): void;
   onSnapshotSent(member: MemberId, delivered: boolean): void;
+  /** A peer says that this member was removed from the cluster. */
+  onRemoved(): void;
+  wasRemoved(member: MemberId): boolean;
+  /** Who belonged to the cluster at this snapshot. @throws RangeError when the bytes are no snapshot */
+  configurationIn(snapshot: Uint8Array): Configuration;
   /** Null: it is not there any more. */
   loadSnapshot(point: SnapshotPoint): Promise<Uint8Array | null>;
 }
 
 interface Peer {
+  readonly address: Address;
   readonly link: PeerLink;
   readonly receiver: SnapshotReceiver;
   sender: SnapshotSender | null;
   /** The newest connection the peer dialled. */
   incoming: FrameConnection | null;
+  /** It was removed: ticks left in which it may still hear of it. Null for a member. */
+  leavingTicks: number | null;
 }
 
 /** Moves messages between members: one dialled connection a peer and direction, snapshots in chunks beside them. */
@@ -37,6 +47,7 @@ export class Transport {
   readonly #config: TransportConfig;
   readonly #events: TransportEvents;
   readonly #log: Log;
+  readonly #frames: Frames;
   readonly #peers = new Map<MemberId, Peer>();
   /** Accepted connections without a hello yet, and the ticks each has left. */
   readonly #strangers = new Map<FrameConnection, number>();
@@ -47,27 +58,60 @@ export class Transport {
     this.#config = config;
     this.#events = events;
     this.#log = deps.log;
-    for (const { id, peerAddress } of config.members) {
-      if (id === config.id) continue;
-      const link = new PeerLink({
-        frames: deps.frames,
-        address: peerAddress,
-        tls: config.tls,
-        hello: { kind: "hello", version: protocolVersion, clusterId: config.clusterId, from: config.id, to: id },
-        onLost: () => this.#lost(id),
-      });
-      this.#peers.set(id, { link, receiver: new SnapshotReceiver(), sender: null, incoming: null });
-    }
+    this.#frames = deps.frames;
   }
 
   /** Listens, then dials the peers. */
-  async start(frames: Frames): Promise<void> {
-    const own = this.#config.members.find((member) => member.id === this.#config.id);
-    if (own !== undefined && this.#peers.size > 0) {
-      const tls = this.#config.tls === undefined ? {} : { tls: this.#config.tls };
-      this.#listener = await frames.listen(own.peerAddress, tls, (connection) => this.#accept(connection));
+  async start(): Promise<void> {
+    const { address, tls } = this.#config;
+    if (address !== undefined) {
+      const options = tls === undefined ? {} : { tls };
+      this.#listener = await this.#frames.listen(address, options, (connection) => this.#accept(connection));
     }
     for (const peer of this.#peers.values()) peer.link.tick();
+  }
+
+  /** Who the peers are and where, from now on. One that is missing may be talked to for a little longer. */
+  setPeers(peers: readonly { readonly id: MemberId; readonly peerAddress: Address }[]): void {
+    for (const { id, peerAddress } of peers) {
+      const known = this.#peers.get(id);
+      if (known?.address === peerAddress) known.leavingTicks = null;
+      else if (id !== this.#config.id) {
+        if (known !== undefined) this.#forget(id, known); // it has moved
+        this.#peers.set(id, this.#meet(id, peerAddress));
+      }
+    }
+    for (const [id, peer] of this.#peers) {
+      if (!peers.some((other) => other.id === id)) peer.leavingTicks ??= lingerTicks;
+    }
+  }
+
+  /** Something that this peer sent or takes can travel now. */
+  connected(id: MemberId): boolean {
+    return this.#peers.get(id)?.link.connected === true;
+  }
+
+  #meet(id: MemberId, address: Address): Peer {
+    const { clusterId, id: from, tls } = this.#config;
+    const link = new PeerLink({
+      frames: this.#frames,
+      address,
+      tls,
+      hello: { kind: "hello", version: protocolVersion, clusterId, from, to: id },
+      onLost: () => this.#lost(id),
+      onFrame: (bytes) => {
+        const frame = decodePeerFrame(bytes, { from: id, to: from });
+        if (frame?.kind === "removed" && !this.#closed) this.#events.onRemoved();
+      },
+    });
+    return { address, link, receiver: new SnapshotReceiver(), sender: null, incoming: null, leavingTicks: null };
+  }
+
+  #forget(id: MemberId, peer: Peer): void {
+    this.#peers.delete(id);
+    peer.link.close();
+    peer.incoming?.close();
+    if (peer.sender !== null) this.#endTransfer(id, peer, false);
   }
 
   send(messages: readonly Message[]): void {
@@ -85,6 +129,10 @@ export class Transport {
       else connection.close();
     }
     for (const [id, peer] of this.#peers) {
+      if (peer.leavingTicks !== null && peer.leavingTicks-- <= 0) {
+        this.#forget(id, peer);
+        continue;
+      }
       peer.link.tick();
       peer.sender?.tick();
       if (peer.sender?.stalled) this.#endTransfer(id, peer, false);
@@ -104,7 +152,8 @@ export class Transport {
   #lost(id: MemberId): void {
     if (this.#closed) return;
     const peer = this.#peers.get(id);
-    if (peer?.sender) this.#endTransfer(id, peer, false);
+    if (peer === undefined) return;
+    if (peer.sender !== null) this.#endTransfer(id, peer, false);
     this.#events.onConnectionLost(id);
   }
 
@@ -127,6 +176,11 @@ export class Transport {
       hello.to === id;
     const from = fits ? hello.from : "";
     const peer = this.#peers.get(from);
+    if (peer === undefined && this.#events.wasRemoved(from)) {
+      connection.onFrame = () => {};
+      this.#strangers.set(connection, helloTicks); // closed once that has arrived
+      return connection.send(encodePeerFrame({ kind: "removed" }));
+    }
     if (peer === undefined) {
       this.#log.warn("refused a connection: not a member of this cluster", { remote: connection.remote });
       return connection.close();
@@ -187,7 +241,14 @@ export class Transport {
     if (taken === null) return; // the sender notices by the clock and starts again
     const { point, term } = frame;
     peer.link.send({ kind: "chunkAck", point, received: taken.received });
-    if (taken.data === null) return;
-    this.#events.onMessage({ kind: "snapshot", from, to: this.#config.id, term, point, data: taken.data });
+    const { data } = taken;
+    if (data === null) return;
+    try {
+      const content = { data, configuration: this.#events.configurationIn(data) };
+      this.#events.onMessage({ kind: "snapshot", from, to: this.#config.id, term, point, content });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#log.warn("refused a snapshot that cannot be read", { member: from });
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { must } from "../../base/assert.ts";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
+import { type Configuration, decodeConfiguration, isJoint, noConfiguration, votersOnly } from "./configuration.ts";
 import { type RaftLimits, raftLimits } from "./limits.ts";
 import type { Entry, HardState, MemberId, Message, SnapshotPoint } from "./messages.ts";
 import { majorityQuorum, type Quorum } from "./quorum.ts";
@@ -11,6 +12,8 @@ interface TestDisk {
   hardState: HardState;
   snapshot: SnapshotPoint;
   snapshotData: string[];
+  /** At the snapshot; at index 0 the one the member was first started with. */
+  configuration: Configuration;
   entries: Entry[];
 }
 
@@ -25,6 +28,8 @@ interface TestMember {
 
 export interface TestClusterOptions {
   readonly members: readonly MemberId[];
+  /** Members that start without a configuration, to be added. */
+  readonly joining?: readonly MemberId[];
   readonly electionTicks?: number;
   readonly heartbeatTicks?: number;
   readonly seed?: number;
@@ -41,24 +46,29 @@ export class TestCluster {
 
   constructor(options: TestClusterOptions) {
     this.#options = options;
-    for (const id of options.members) {
+    for (const id of this.#ids) {
       const disk: TestDisk = {
         hardState: { term: 0, vote: null, commit: 0 },
         snapshot: { index: 0, term: 0 },
         snapshotData: [],
+        configuration: options.members.includes(id) ? votersOnly(options.members) : noConfiguration,
         entries: [],
       };
       this.members.set(id, this.#start(id, disk));
     }
   }
 
+  get #ids(): readonly MemberId[] {
+    return [...this.#options.members, ...this.#options.joining ?? []];
+  }
+
   #start(id: MemberId, disk: TestDisk): TestMember {
-    const { members, electionTicks = 10, heartbeatTicks = 2, seed = 1, quorum = majorityQuorum } = this.#options;
-    const { hardState, snapshot, entries } = disk;
-    const random = prng(seed * 1000 + members.indexOf(id));
+    const { electionTicks = 10, heartbeatTicks = 2, seed = 1, quorum = majorityQuorum } = this.#options;
+    const { hardState, snapshot, entries, configuration } = disk;
+    const random = prng(seed * 1000 + this.#ids.indexOf(id));
     const limits = { ...raftLimits, ...this.#options.limits };
-    const restored = { hardState, snapshot, entries };
-    const raft = new Raft({ id, members, electionTicks, heartbeatTicks, random, limits, quorum, restored });
+    const restored = { hardState, snapshot, entries, configuration };
+    const raft = new Raft({ id, electionTicks, heartbeatTicks, random, limits, quorum, restored });
     return { raft, disk, applied: [...disk.snapshotData], appliedIndex: snapshot.index, reads: [] };
   }
 
@@ -98,6 +108,7 @@ export class TestCluster {
         if (snapshot !== null) {
           disk.snapshot = snapshot.point;
           disk.snapshotData = JSON.parse(fromUtf8(snapshot.data));
+          disk.configuration = snapshot.configuration;
           disk.entries = [];
           member.applied = [...disk.snapshotData];
           member.appliedIndex = snapshot.point.index;
@@ -117,8 +128,9 @@ export class TestCluster {
   }
 
   #send(message: Message): void {
-    const data = message.kind === "snapshot" ? utf8(JSON.stringify(this.member(message.from).disk.snapshotData)) : null;
-    this.network.push(message.kind === "snapshot" ? { ...message, data } : message);
+    if (message.kind !== "snapshot") return void this.network.push(message);
+    const { snapshotData, configuration } = this.member(message.from).disk;
+    this.network.push({ ...message, content: { data: utf8(JSON.stringify(snapshotData)), configuration } });
   }
 
   /** Delivers what is on the wire now and `wanted`; answers stay on the wire. */
@@ -159,13 +171,34 @@ export class TestCluster {
     const point = { index, term: must(member.raft.termAt(index), "applied entries have a term") };
     member.disk.snapshot = point;
     member.disk.snapshotData = [...member.applied];
+    member.disk.configuration = member.raft.status().configuration;
     member.disk.entries = member.disk.entries.filter((entry) => entry.index > index);
     member.raft.compact(point, retain);
   }
 }
 
 export function formatEntry(entry: Entry): string {
-  return `${entry.index}@${entry.term}=${entry.kind === "noop" ? "noop" : fromUtf8(entry.data)}`;
+  return `${entry.index}@${entry.term}=${entryText(entry)}`;
+}
+
+function entryText(entry: Entry): string {
+  switch (entry.kind) {
+    case "noop":
+      return "noop";
+    case "command":
+      return fromUtf8(entry.data);
+    case "config":
+      return formatConfiguration(decodeConfiguration(entry.data).configuration);
+  }
+}
+
+/** `{1 2 3}`; in a joint change `{3 4}&{1 2}`; learners behind `~`, those to be behind `~~`. */
+export function formatConfiguration(configuration: Configuration): string {
+  const { voters, outgoing, learners, learnersNext } = configuration;
+  const old = isJoint(configuration) ? `&{${outgoing.join(" ")}}` : "";
+  const learning = learners.length > 0 ? `~{${learners.join(" ")}}` : "";
+  const next = learnersNext.length > 0 ? `~~{${learnersNext.join(" ")}}` : "";
+  return `{${voters.join(" ")}}${old}${learning}${next}`;
 }
 
 export function formatMessage(message: Message): string {

@@ -1,6 +1,7 @@
 import { BugError, must } from "../../base/assert.ts";
-import { fromUtf8, utf8 } from "../../base/bytes.ts";
-import { TestCluster } from "./_harness.ts";
+import { utf8 } from "../../base/bytes.ts";
+import { formatConfiguration, formatEntry, TestCluster } from "./_harness.ts";
+import type { ConfigurationChange } from "./configuration.ts";
 import type { MemberId, Message } from "./messages.ts";
 
 /**
@@ -36,6 +37,7 @@ function runCommand(state: ScriptState, line: string): string[] {
   if (name === "cluster") {
     state.cluster = new TestCluster({
       members: args,
+      joining: named.get("joining")?.split(",") ?? [],
       electionTicks: number("election", 10),
       heartbeatTicks: number("heartbeat", 2),
       limits: {
@@ -65,6 +67,17 @@ function runCommand(state: ScriptState, line: string): string[] {
       cluster.process(id);
       break;
     }
+    case "change": {
+      const result = cluster.member(id).raft.proposeChange(args.slice(1).map(parseChange), utf8(""));
+      if (!result.ok) cluster.trace.push(`${id} cannot change the configuration: ${result.reason}`);
+      cluster.process(id);
+      break;
+    }
+    case "configuration":
+      for (const member of args) {
+        cluster.trace.push(`${member} ${formatConfiguration(cluster.member(member).raft.status().configuration)}`);
+      }
+      break;
     case "read": {
       const asked = cluster.member(id).raft.readIndex(Number(args[1]));
       if (!asked) cluster.trace.push(`${id} knows no leader to ask`);
@@ -112,6 +125,14 @@ function runCommand(state: ScriptState, line: string): string[] {
   return cluster.trace;
 }
 
+/** `+4` adds a voter or promotes a learner, `~4` adds a learner or demotes a voter, `-4` removes. */
+function parseChange(text: string): ConfigurationChange {
+  const kinds = { "+": "addVoter", "~": "addLearner", "-": "remove" } as const;
+  const kind = kinds[text[0] as keyof typeof kinds];
+  if (kind === undefined) throw new BugError(`no change of configuration: ${text}`);
+  return { kind, id: text.slice(1) };
+}
+
 /** `1->2`, `*->2`, `1->*`, with an optional message kind behind; nothing means everything. */
 function matcher(args: readonly string[]): (message: Message) => boolean {
   const [link = "*->*", kind] = args;
@@ -124,7 +145,7 @@ function matcher(args: readonly string[]): (message: Message) => boolean {
 function formatStatus(cluster: TestCluster, id: MemberId): string {
   const { role, term, leader, committed, firstIndex, lastIndex } = cluster.member(id).raft.status();
   const log = cluster.member(id).disk.entries
-    .map((entry) => `${entry.index}@${entry.term}${entry.kind === "noop" ? "" : `=${fromUtf8(entry.data)}`}`);
+    .map((entry) => entry.kind === "noop" ? `${entry.index}@${entry.term}` : formatEntry(entry));
   const span = `log ${firstIndex}..${lastIndex}`;
   return `${id} ${role} term=${term} leader=${leader ?? "-"} commit=${committed} ${span} disk [${log.join(" ")}]`;
 }

@@ -109,7 +109,8 @@ export class ByteReader {
   }
 }
 
-const kindCodes = { noop: 0, command: 1 } as const;
+/** The place in this list is the code on disk and on the wire. Append only. */
+const entryKinds = ["noop", "command", "config"] as const;
 
 /** An upper bound of what {@linkcode writeEntries} writes: growing a writer copies what is in it. */
 export function entriesBytes(entries: readonly Entry[]): number {
@@ -124,7 +125,7 @@ export function writeEntries(writer: ByteWriter, entries: readonly Entry[]): voi
   writer.u32(entries.length);
   for (const entry of entries) {
     writer.counter(entry.term);
-    writer.u8(kindCodes[entry.kind]);
+    writer.u8(entryKinds.indexOf(entry.kind));
     writer.bytes(entry.data);
   }
 }
@@ -136,8 +137,9 @@ export function readEntries(reader: ByteReader): Entry[] {
   for (let i = 0; i < count; i++) {
     const term = reader.counter();
     const code = reader.u8();
-    if (code !== kindCodes.noop && code !== kindCodes.command) throw new RangeError(`unknown entry kind ${code}`);
-    entries.push({ index: first + i, term, kind: code === kindCodes.noop ? "noop" : "command", data: reader.bytes() });
+    const kind = entryKinds[code];
+    if (kind === undefined) throw new RangeError(`unknown entry kind ${code}`);
+    entries.push({ index: first + i, term, kind, data: reader.bytes() });
   }
   return entries;
 }

@@ -1,5 +1,7 @@
 import { invariant } from "../../base/assert.ts";
-import type { Entry, LogIndex, SnapshotPoint, Term } from "./messages.ts";
+import type { Entry, LogIndex, SnapshotContent, SnapshotPoint, Term } from "./messages.ts";
+
+type PendingSnapshot = SnapshotContent & { readonly point: SnapshotPoint };
 
 /**
  * The log in memory: entries after a compaction point, and four marks on them.
@@ -16,7 +18,7 @@ export class RaftLog {
   /** Entries up to here were handed out to be applied. */
   #handed: LogIndex;
   /** A snapshot that came from the leader and is not on disk yet; nothing is handed out before it is. */
-  #pendingSnapshot: { readonly point: SnapshotPoint; readonly data: Uint8Array } | null = null;
+  #pendingSnapshot: PendingSnapshot | null = null;
 
   /** @param base what the restored state machine covers @param entries contiguous, from `base.index + 1` on */
   constructor(base: SnapshotPoint, entries: readonly Entry[], committed: LogIndex) {
@@ -47,7 +49,7 @@ export class RaftLog {
   get handed(): LogIndex {
     return this.#handed;
   }
-  get pendingSnapshot(): { readonly point: SnapshotPoint; readonly data: Uint8Array } | null {
+  get pendingSnapshot(): PendingSnapshot | null {
     return this.#pendingSnapshot;
   }
 
@@ -137,6 +139,17 @@ export class RaftLog {
     return taken;
   }
 
+  /**
+   * The first change of configuration that is committed and not handed out, or null. Whoever has one must not campaign:
+   * with a configuration two steps old it could win without meeting a voter of the newest (etcd-io/raft #469).
+   */
+  unappliedConfiguration(): LogIndex | null {
+    for (let index = this.#handed + 1; index <= this.#committed; index++) {
+      if (this.entry(index)?.kind === "config") return index;
+    }
+    return null;
+  }
+
   unstable(): Entry[] {
     return this.#entries.slice(this.#stable - this.#base.index);
   }
@@ -153,14 +166,14 @@ export class RaftLog {
   }
 
   /** The leader's snapshot replaces the whole log (paper §7). */
-  restore(point: SnapshotPoint, data: Uint8Array): void {
+  restore(point: SnapshotPoint, content: SnapshotContent): void {
     invariant(point.index > this.#committed, "a snapshot never takes committed entries back");
     this.#base = point;
     this.#entries = [];
     this.#committed = point.index;
     this.#stable = point.index;
     this.#handed = point.index;
-    this.#pendingSnapshot = { point, data };
+    this.#pendingSnapshot = { point, ...content };
   }
 
   markSnapshotStable(point: SnapshotPoint): void {

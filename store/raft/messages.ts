@@ -1,3 +1,5 @@
+import type { Configuration } from "./configuration.ts";
+
 /** What goes into the core and what comes out of it. Counters are safe integers; terms and indexes start at 1. */
 
 export type MemberId = string;
@@ -9,8 +11,11 @@ export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 export interface Entry {
   readonly index: LogIndex;
   readonly term: Term;
-  /** `noop` opens a leader's term (paper §8, §5.4.2); the state machine never sees it. */
-  readonly kind: "noop" | "command";
+  /**
+   * `noop` opens a leader's term (paper §8, §5.4.2). `config` carries a whole configuration, in force once it is
+   * committed and handed out. The state machine sees only commands.
+   */
+  readonly kind: "noop" | "command" | "config";
   readonly data: Uint8Array;
 }
 
@@ -87,11 +92,17 @@ export interface HeartbeatAnswer extends Envelope {
   readonly readSequence: number;
 }
 
-/** Leaves the core without `data` (the transport loads it from disk) and enters it with. */
+/** A state machine's state, and who belonged to the cluster at that point. */
+export interface SnapshotContent {
+  readonly data: Uint8Array;
+  readonly configuration: Configuration;
+}
+
+/** Leaves the core without `content` (the transport loads it from disk) and enters it with. */
 export interface SnapshotMessage extends Envelope {
   readonly kind: "snapshot";
   readonly point: SnapshotPoint;
-  readonly data: Uint8Array | null;
+  readonly content: SnapshotContent | null;
 }
 
 /** A follower's read, for the leader to confirm. `context` is the follower's own number. */
@@ -139,7 +150,7 @@ export interface Save {
   /** Null: as last saved. */
   readonly hardState: HardState | null;
   /** A snapshot from the leader: write it, restore the state machine from it; `entries` follow it. */
-  readonly snapshot: { readonly point: SnapshotPoint; readonly data: Uint8Array } | null;
+  readonly snapshot: (SnapshotContent & { readonly point: SnapshotPoint }) | null;
   /** The first one's index may be lower than the last one saved: what was there is replaced. */
   readonly entries: readonly Entry[];
   /** Votes, acknowledgements: promises that must not outlive a crash that forgets them. */

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
 import { TestCluster } from "./_harness.ts";
+import { isJoint, membersOf, votersOnly } from "./configuration.ts";
 import { raftLimits } from "./limits.ts";
 import { majorityQuorum } from "./quorum.ts";
 import { Raft } from "./raft.ts";
@@ -51,15 +52,18 @@ function checkLogMatching(cluster: TestCluster): void {
 }
 
 /** One run: random ticks, deliveries, losses, duplicates, restarts, compactions; then quiet, and all must agree. */
-function chaos(seed: number, size: number): { commands: number; terms: number } {
+function chaos(seed: number, initial: number, joiners = 0): { commands: number; terms: number; changes: number } {
   const random = prng(seed);
+  const size = initial + joiners;
   const ids = Array.from({ length: size }, (_, i) => `${i + 1}`);
   const limits = { maxInflightAppends: 1 + random.int(4), maxAppendBytes: random.int(12) };
-  const cluster = new TestCluster({ members: ids, seed, limits, electionTicks: 6, heartbeatTicks: 1 });
+  const [members, joining] = [ids.slice(0, initial), ids.slice(initial)];
+  const cluster = new TestCluster({ members, joining, seed, limits, electionTicks: 6, heartbeatTicks: 1 });
   const checker = new SafetyChecker();
   const rates = { drop: random.int(30), duplicate: random.int(10), restart: random.int(3), compact: random.int(6) };
   const acknowledged: string[] = [];
   let next = 0;
+  let changed = 0;
   for (let round = 0; round < 400; round++) {
     const restarted = new Set<string>();
     const id = ids[random.int(size)] ?? "1";
@@ -73,6 +77,14 @@ function chaos(seed: number, size: number): { commands: number; terms: number } 
       cluster.restart(id);
       restarted.add(id);
     } else if (draw < 70 + rates.compact) cluster.compact(id, random.int(3));
+    else if (draw < 82 && joiners > 0 && raft.status().role === "leader") {
+      const kinds = ["addVoter", "addLearner", "remove"] as const;
+      const changes = Array.from({ length: 1 + random.int(3) }, () => ({
+        kind: kinds[random.int(3)] ?? "remove",
+        id: ids[random.int(size)] ?? "1",
+      }));
+      if (raft.proposeChange(changes, utf8("")).ok) changed++;
+    }
     cluster.process(id);
     if (random.int(100) < 80) {
       const chosen = new Set(cluster.network.filter(() => random.int(100) < 60));
@@ -94,19 +106,29 @@ function chaos(seed: number, size: number): { commands: number; terms: number } 
   }
   const leaders = ids.filter((id) => cluster.member(id).raft.status().role === "leader");
   equal(leaders.length, 1, `one leader when quiet, seed ${seed}`);
-  cluster.member(leaders[0] ?? "").raft.propose(utf8("last"));
+  const leader = cluster.member(leaders[0] ?? "").raft;
+  leader.propose(utf8("last"));
   for (let i = 0; i < 3; i++) {
     cluster.stabilize();
     for (const id of ids) cluster.member(id).raft.tick();
   }
   checker.check(cluster, new Set());
-  for (const id of ids) {
+  const { configuration } = leader.status();
+  equal(isJoint(configuration), false, `a joint configuration is left, seed ${seed}`);
+  for (const id of membersOf(configuration)) {
     deepEqual(cluster.member(id).applied, checker.commands, `all converge, seed ${seed}, member ${id}`);
+    deepEqual(cluster.member(id).raft.status().configuration, configuration, `one configuration, seed ${seed}`);
   }
   deepEqual(checker.commands.slice(0, acknowledged.length), acknowledged, "Leader Completeness (§5.4)");
   equal(checker.commands.at(-1), "last");
-  return { commands: checker.commands.length, terms: cluster.member("1").raft.status().term };
+  return { commands: checker.commands.length, terms: leader.status().term, changes: changed };
 }
+
+Deno.test("the properties of paper figure 3 hold while members are added, promoted, demoted and removed at random", () => {
+  let changes = 0;
+  for (let seed = 1; seed <= 120; seed++) changes += chaos(seed, 1 + (seed % 3) * 2, 3).changes;
+  ok(changes > 300, `${changes} changes`);
+});
 
 Deno.test("the properties of paper figure 3 hold in 400 random runs of 3 and 5 members, and quiet brings agreement", () => {
   let commands = 0;
@@ -147,13 +169,17 @@ Deno.test("a quorum that is wrong on purpose is caught by the same checks", () =
 function single(random = prng(1)): Raft {
   return new Raft({
     id: "1",
-    members: ["1", "2", "3"],
     electionTicks: 10,
     heartbeatTicks: 1,
     random,
     limits: raftLimits,
     quorum: majorityQuorum,
-    restored: { hardState: { term: 3, vote: "2", commit: 0 }, snapshot: { index: 0, term: 0 }, entries: [] },
+    restored: {
+      hardState: { term: 3, vote: "2", commit: 0 },
+      snapshot: { index: 0, term: 0 },
+      entries: [],
+      configuration: votersOnly(["1", "2", "3"]),
+    },
   });
 }
 
@@ -201,7 +227,6 @@ Deno.test("a vote that was given before a restart is not given to another member
 Deno.test("a vote is refused to a candidate whose log is older (§5.4.1)", () => {
   const raft = new Raft({
     id: "1",
-    members: ["1", "2", "3"],
     electionTicks: 10,
     heartbeatTicks: 1,
     random: prng(1),
@@ -210,6 +235,7 @@ Deno.test("a vote is refused to a candidate whose log is older (§5.4.1)", () =>
     restored: {
       hardState: { term: 2, vote: null, commit: 0 },
       snapshot: { index: 0, term: 0 },
+      configuration: votersOnly(["1", "2", "3"]),
       entries: [{ index: 1, term: 1, kind: "noop", data: utf8("") }, {
         index: 2,
         term: 2,

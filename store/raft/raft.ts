@@ -1,6 +1,17 @@
 import { invariant, must, unreachable } from "../../base/assert.ts";
 import { emptyBytes } from "../../base/bytes.ts";
 import type { Prng } from "../../base/prng.ts";
+import {
+  afterChanges,
+  afterLeaving,
+  type Configuration,
+  type ConfigurationChange,
+  decodeConfiguration,
+  encodeConfiguration,
+  isJoint,
+  isVoter,
+  membersOf,
+} from "./configuration.ts";
 import { earlyCampaigns, lostLeaderStaggerTicks, type RaftLimits } from "./limits.ts";
 import { RaftLog } from "./log.ts";
 import type {
@@ -26,24 +37,23 @@ import type {
   VoteMessage,
 } from "./messages.ts";
 import { Progress } from "./progress.ts";
-import type { Quorum } from "./quorum.ts";
+import { committedIn, type Outcome, outcomeIn, type Quorum } from "./quorum.ts";
 import { ReadRounds } from "./read_rounds.ts";
 
 export interface RaftConfig {
   readonly id: MemberId;
-  /** All voters, this one among them; the same set and order on every member. */
-  readonly members: readonly MemberId[];
   readonly heartbeatTicks: number;
   /** Silence after which a follower campaigns: drawn from [electionTicks, 2 x electionTicks) (paper §5.2). */
   readonly electionTicks: number;
   readonly random: Prng;
   readonly limits: RaftLimits;
   readonly quorum: Quorum;
-  /** What the disk held. `entries` follow `snapshot`. */
+  /** What the disk held. `entries` follow `snapshot`; `configuration` is that of the snapshot, or the first one ever. */
   readonly restored: {
     readonly hardState: HardState;
     readonly snapshot: SnapshotPoint;
     readonly entries: readonly Entry[];
+    readonly configuration: Configuration;
   };
 }
 
@@ -56,11 +66,17 @@ export interface RaftStatus {
   readonly applied: LogIndex;
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
+  readonly configuration: Configuration;
 }
 
 export type ProposeResult =
   | { readonly ok: true; readonly index: LogIndex; readonly term: Term }
   | { readonly ok: false; readonly reason: "notLeader" | "transferring" | "full" };
+
+/** `notReady`: no entry of this term is committed yet. `pending`: a change is under way. `invalid`: see afterChanges. */
+export type ProposeChangeResult =
+  | ProposeResult
+  | { readonly ok: false; readonly reason: "notReady" | "pending" | "invalid" };
 
 /** What the shell uses; tests wrap it. */
 export type RaftCore = Pick<
@@ -70,6 +86,7 @@ export type RaftCore = Pick<
   | "step"
   | "tick"
   | "propose"
+  | "proposeChange"
   | "readIndex"
   | "ready"
   | "advance"
@@ -89,8 +106,15 @@ export type RaftCore = Pick<
  */
 export class Raft {
   readonly #config: RaftConfig;
-  readonly #peers: readonly MemberId[];
   readonly #log: RaftLog;
+  /** In force: that of the last change that was handed out. */
+  #configuration: Configuration;
+  /** Everyone else in it. */
+  #peers: readonly MemberId[] = [];
+  /** Leader: no change is proposed before this entry was handed out. */
+  #pendingChange: LogIndex = 0;
+  /** Leader: the pending change takes it out. It appends nothing behind it, or its log would outbid those who stay. */
+  #leaving = false;
 
   #role: Role = "follower";
   #term: Term;
@@ -119,17 +143,21 @@ export class Raft {
   #saving: Save | null = null;
 
   constructor(config: RaftConfig) {
-    invariant(config.members.includes(config.id), "a member is one of the members");
     invariant(config.heartbeatTicks >= 1 && config.electionTicks > 2 * config.heartbeatTicks, "timers are ordered");
     const { hardState, snapshot, entries } = config.restored;
     this.#config = config;
-    this.#peers = config.members.filter((member) => member !== config.id);
     this.#log = new RaftLog(snapshot, entries, hardState.commit);
     this.#snapshot = snapshot;
     this.#term = Math.max(hardState.term, this.#log.lastTerm);
     this.#vote = hardState.term === this.#term ? hardState.vote : null;
     this.#saved = hardState;
+    this.#configuration = config.restored.configuration;
+    this.#setPeers();
     this.#drawDeadline();
+  }
+
+  #setPeers(): void {
+    this.#peers = membersOf(this.#configuration).filter((member) => member !== this.#config.id);
   }
 
   status(): RaftStatus {
@@ -142,6 +170,7 @@ export class Raft {
       applied: this.#log.handed,
       firstIndex: this.#log.firstIndex,
       lastIndex: this.#log.lastIndex,
+      configuration: this.#configuration,
     };
   }
 
@@ -175,18 +204,22 @@ export class Raft {
 
   /** Check-quorum (thesis §6.2): a leader that a majority does not hear must not go on taking requests. */
   #quorumIsActive(): boolean {
-    let active = 1;
-    for (const progress of this.#progress.values()) {
-      if (progress.recentActive) active++;
+    const active = new Set([this.#config.id]);
+    for (const [peer, progress] of this.#progress) {
+      if (progress.recentActive) active.add(peer);
       progress.recentActive = false;
     }
-    return this.#outcome(active, 0) === "won";
+    return this.#isQuorum(active);
+  }
+
+  #isQuorum(members: ReadonlySet<MemberId>): boolean {
+    return this.#outcome((voter) => members.has(voter) || undefined) === "won";
   }
 
   /** Leader only. The entry is identified by (index, term): by Log Matching no other entry ever bears both. */
   propose(data: Uint8Array): ProposeResult {
     if (this.#role !== "leader") return { ok: false, reason: "notLeader" };
-    if (this.#transferTarget !== null) return { ok: false, reason: "transferring" };
+    if (this.#transferTarget !== null || this.#leaving) return { ok: false, reason: "transferring" };
     const { maxUncommittedBytes, maxUncommittedEntries } = this.#config.limits;
     const count = this.#log.lastIndex - this.#log.committed;
     if (count >= maxUncommittedEntries || this.#uncommittedBytes + data.length > maxUncommittedBytes) {
@@ -194,6 +227,35 @@ export class Raft {
     }
     const index = this.#append("command", data);
     return { ok: true, index, term: this.#term };
+  }
+
+  /**
+   * Leader only: proposes the configuration after `changes` (none: `context` alone travels). One change at a time, and
+   * only once an entry of this term is committed: before, a configuration that an older leader left behind could still
+   * be about to be committed elsewhere (Ongaro, raft-dev 2015). A joint configuration is left by itself.
+   */
+  proposeChange(changes: readonly ConfigurationChange[], context: Uint8Array): ProposeChangeResult {
+    if (this.#role !== "leader") return { ok: false, reason: "notLeader" };
+    if (this.#transferTarget !== null) return { ok: false, reason: "transferring" };
+    if (!this.#ownTermCommitted()) return { ok: false, reason: "notReady" };
+    if (this.#changing()) return { ok: false, reason: "pending" };
+    const next = changes.length === 0 ? this.#configuration : afterChanges(this.#configuration, changes);
+    if (next === null) return { ok: false, reason: "invalid" };
+    return { ok: true, index: this.#appendConfiguration(next, context), term: this.#term };
+  }
+
+  #ownTermCommitted(): boolean {
+    return this.#log.termAt(this.#log.committed) === this.#term;
+  }
+
+  #changing(): boolean {
+    return this.#pendingChange > this.#log.handed || isJoint(this.#configuration);
+  }
+
+  #appendConfiguration(next: Configuration, context: Uint8Array): LogIndex {
+    this.#pendingChange = this.#append("config", encodeConfiguration(next, context));
+    this.#leaving = !isVoter(next, this.#config.id);
+    return this.#pendingChange;
   }
 
   #append(kind: Entry["kind"], data: Uint8Array): LogIndex {
@@ -227,7 +289,9 @@ export class Raft {
     this.unreachable(member);
     if (this.#role !== "follower" || member !== this.#leader) return;
     this.#leader = null;
-    const survivors = this.#config.members.filter((other) => other !== member);
+    if (!this.#mayCampaign()) return;
+    const voters = [...new Set([...this.#configuration.voters, ...this.#configuration.outgoing])];
+    const survivors = voters.filter((other) => other !== member);
     const place = (survivors.indexOf(this.#config.id) + this.#term) % survivors.length;
     if (place === 0) return this.campaign();
     this.#electionDeadline = this.#electionElapsed + place * lostLeaderStaggerTicks;
@@ -250,7 +314,7 @@ export class Raft {
   /** Hand leadership to `target`, once it has every entry. No effect unless leader. */
   transferLeadership(target: MemberId): void {
     const progress = this.#progress.get(target);
-    if (this.#role !== "leader" || progress === undefined) return;
+    if (this.#role !== "leader" || progress === undefined || !isVoter(this.#configuration, target)) return;
     this.#transferTarget = target;
     this.#electionElapsed = 0;
     if (progress.match === this.#log.lastIndex) this.#sendTimeoutNow(target);
@@ -271,12 +335,16 @@ export class Raft {
 
   /** What must happen now. Call it after any input, as often as you like; `committed` counts as applied by the next. */
   ready(): Ready {
+    const committed = this.#log.takeCommitted(this.#config.limits.maxApplyEntries);
+    for (const entry of committed) {
+      if (entry.kind === "config") this.#adopt(decodeConfiguration(entry.data).configuration);
+    }
     if (this.#role === "leader") {
+      this.#leaveJointIfDue();
       this.#openReadRound();
       for (const peer of this.#peers) this.#sendAppends(peer);
       this.#answerReads();
     }
-    const committed = this.#log.takeCommitted(this.#config.limits.maxApplyEntries);
     const messages = this.#messages;
     this.#messages = [];
     const reads = this.#readStates;
@@ -310,11 +378,60 @@ export class Raft {
     if (this.#role === "leader") this.#commitByCounting();
   }
 
+  // ---- configurations -----------------------------------------------------------------------------------------
+
+  #votesIn(change: Entry): boolean {
+    return isVoter(decodeConfiguration(change.data).configuration, this.#config.id);
+  }
+
+  /** `next` is committed: from now on it decides. */
+  #adopt(next: Configuration): void {
+    const { id } = this.#config;
+    const leaving = this.#peers.filter((peer) => !membersOf(next).includes(peer));
+    this.#configuration = next;
+    this.#setPeers();
+    if (this.#role !== "leader") return;
+    for (const peer of leaving) {
+      const progress = this.#progress.get(peer);
+      if (progress !== undefined) this.#sendCommit(peer, progress); // that it is committed: nobody will tell it later
+      this.#progress.delete(peer);
+      if (this.#transferTarget === peer) this.#transferTarget = null;
+    }
+    for (const peer of this.#peers) if (!this.#progress.has(peer)) this.#addProgress(peer);
+    if (!isVoter(next, id)) {
+      for (const [peer, progress] of this.#progress) this.#sendCommit(peer, progress);
+      return this.#becomeFollower(this.#term, null);
+    }
+    this.#commitByCounting(); // fewer may be enough now
+  }
+
+  /** Whoever leads when a joint configuration is in force sees to its end (thesis §4.3). */
+  #leaveJointIfDue(): void {
+    if (!isJoint(this.#configuration) || this.#pendingChange > this.#log.handed || !this.#ownTermCommitted()) return;
+    this.#appendConfiguration(afterLeaving(this.#configuration), emptyBytes);
+  }
+
+  /** Voters only, and nobody that has not yet adopted what it knows to be committed. */
+  #mayCampaign(): boolean {
+    return isVoter(this.#configuration, this.#config.id) && this.#log.pendingSnapshot === null &&
+      this.#log.unappliedConfiguration() === null;
+  }
+
+  #addProgress(peer: MemberId): void {
+    const progress = new Progress(this.#log.lastIndex + 1, this.#config.limits.maxInflightAppends);
+    progress.recentActive = true; // one election timeout of grace before the first check-quorum
+    this.#progress.set(peer, progress);
+  }
+
   // ---- elections ----------------------------------------------------------------------------------------------
 
   /** Starts with a pre-vote: no term changes before a quorum agrees that the leader is gone. */
   campaign(): void {
     if (this.#role === "leader") return;
+    if (!this.#mayCampaign()) {
+      if (!this.#hearsLeader()) this.#leader = null; // and grant the votes of those who may
+      return;
+    }
     this.#earlyCampaigns = Math.max(0, this.#earlyCampaigns - 1);
     this.#role = "preCandidate";
     this.#leader = null;
@@ -334,6 +451,7 @@ export class Raft {
     this.#votes.clear();
     const asks = kind === "vote" ? this.#promises : this.#messages; // a vote for oneself must be durable before it counts
     for (const to of this.#peers) {
+      if (!isVoter(this.#configuration, to)) continue;
       const { lastIndex, lastTerm } = this.#log;
       asks.push({ kind, from: this.#config.id, to, term, lastIndex, lastTerm, transfer });
     }
@@ -342,17 +460,15 @@ export class Raft {
 
   #countVote(from: MemberId, granted: boolean): void {
     if (!this.#votes.has(from)) this.#votes.set(from, granted);
-    let yes = 0;
-    for (const vote of this.#votes.values()) if (vote) yes++;
-    const outcome = this.#outcome(yes, this.#votes.size - yes);
+    const outcome = this.#outcome((voter) => this.#votes.get(voter));
     if (outcome === "lost") this.#becomeFollower(this.#term, null);
     if (outcome !== "won") return;
     if (this.#role === "preCandidate") this.#campaignForReal(false);
     else this.#becomeLeader();
   }
 
-  #outcome(granted: number, refused: number): "won" | "lost" | "pending" {
-    return this.#config.quorum.outcome({ granted, refused, voters: this.#config.members.length });
+  #outcome(voteOf: (voter: MemberId) => boolean | undefined): Outcome {
+    return outcomeIn(this.#config.quorum, this.#configuration, voteOf);
   }
 
   /**
@@ -380,6 +496,7 @@ export class Raft {
     this.#progress.clear();
     this.#reads.clear();
     this.#transferTarget = null;
+    this.#leaving = false;
     this.#uncommittedBytes = 0;
   }
 
@@ -394,13 +511,12 @@ export class Raft {
     this.#reset(this.#term);
     this.#role = "leader";
     this.#leader = this.#config.id;
-    for (const peer of this.#peers) {
-      const progress = new Progress(this.#log.lastIndex + 1, this.#config.limits.maxInflightAppends);
-      progress.recentActive = true; // one election timeout of grace before the first check-quorum
-      this.#progress.set(peer, progress);
-    }
+    for (const peer of this.#peers) this.#addProgress(peer);
+    this.#pendingChange = this.#log.lastIndex; // what older leaders left may hold a change
     for (let index = this.#log.committed + 1; index <= this.#log.lastIndex; index++) {
-      this.#uncommittedBytes += must(this.#log.entry(index), "uncommitted entries are in memory").data.length;
+      const entry = must(this.#log.entry(index), "uncommitted entries are in memory");
+      this.#uncommittedBytes += entry.data.length;
+      if (entry.kind === "config") this.#leaving = !this.#votesIn(entry);
     }
     this.#append("noop", emptyBytes); // entries of older terms commit with it (paper §5.4.2, §8)
     this.#sendHeartbeats(); // beside the first appends: it ends other campaigns even if those are large
@@ -410,7 +526,9 @@ export class Raft {
 
   /** Takes a peer's message. */
   step(message: Message): void {
-    if (!this.#peers.includes(message.from) || message.to !== this.#config.id) return;
+    if (message.to !== this.#config.id || message.from === this.#config.id) return;
+    // Who leads or asks for votes may belong to a configuration that has not come here yet (paper §6); others must be known.
+    if (!this.#peers.includes(message.from) && !speaksToStrangers(message)) return;
     switch (message.kind) { // reads carry no claim about terms: the answer holds whatever our term became meanwhile
       case "readIndex":
         return this.#stepReadIndex(message.from, message.context);
@@ -440,7 +558,7 @@ export class Raft {
       case "heartbeatAnswer":
         return this.#stepAnswer(message);
       case "timeoutNow":
-        if (this.#role === "follower") this.#campaignForReal(true);
+        if (this.#role === "follower" && this.#mayCampaign()) this.#campaignForReal(true);
         return;
       default:
         return unreachable(message);
@@ -564,11 +682,15 @@ export class Raft {
   }
 
   #stepSnapshot(message: SnapshotMessage): void {
-    if (message.data === null || message.point.index <= this.#log.committed) {
+    if (message.content === null || message.point.index <= this.#log.committed) {
       return this.#accept(message.from, this.#log.committed);
     }
     if (this.#log.matches(message.point)) this.#log.commitTo(message.point.index); // we have it all, only not the news
-    else this.#log.restore(message.point, message.data);
+    else {
+      this.#log.restore(message.point, message.content);
+      this.#configuration = message.content.configuration;
+      this.#setPeers();
+    }
     this.#accept(message.from, message.point.index);
   }
 
@@ -613,9 +735,10 @@ export class Raft {
 
   /** Paper §5.4.2: replicas are counted for entries of the current term only; older ones commit with them. */
   #commitByCounting(): void {
-    const matches = [this.#log.stable]; // a leader counts itself once its own write is durable (thesis §10.2.1)
-    for (const progress of this.#progress.values()) matches.push(progress.match);
-    const index = this.#config.quorum.committed(matches);
+    // A leader counts itself once its own write is durable (thesis §10.2.1).
+    const matchOf = (voter: MemberId) =>
+      voter === this.#config.id ? this.#log.stable : this.#progress.get(voter)?.match ?? 0;
+    const index = committedIn(this.#config.quorum, this.#configuration, matchOf);
     if (index <= this.#log.committed || this.#log.termAt(index) !== this.#term) return;
     for (let i = this.#log.committed + 1; i <= index; i++) {
       this.#uncommittedBytes -= this.#log.entry(i)?.data.length ?? 0;
@@ -667,7 +790,7 @@ export class Raft {
     if (!progress.recentActive) return;
     invariant(this.#snapshot.index >= this.#log.firstIndex - 1, "compacted entries are covered by a snapshot");
     progress.becomeSnapshot(this.#snapshot.index);
-    this.#messages.push({ kind: "snapshot", ...this.#to(peer), point: this.#snapshot, data: null });
+    this.#messages.push({ kind: "snapshot", ...this.#to(peer), point: this.#snapshot, content: null });
   }
 
   // ---- reads --------------------------------------------------------------------------------------------------
@@ -679,13 +802,13 @@ export class Raft {
 
   /** Thesis §6.4 step 1: a new leader does not know the commit index before an entry of its own term is committed. */
   #openReadRound(): void {
-    if (this.#reads.waiting === 0 || this.#log.termAt(this.#log.committed) !== this.#term) return;
+    if (this.#reads.waiting === 0 || !this.#ownTermCommitted()) return;
     this.#reads.open(this.#config.id, this.#log.committed);
     this.#sendHeartbeats();
   }
 
   #answerReads(): void {
-    for (const { request, index } of this.#reads.takeConfirmed(this.#config.quorum, this.#config.members.length)) {
+    for (const { request, index } of this.#reads.takeConfirmed((echoes) => this.#isQuorum(echoes))) {
       const { from, context } = request;
       if (from === this.#config.id) this.#readStates.push({ context, index });
       else this.#messages.push({ kind: "readIndexAnswer", ...this.#to(from), context, index });
@@ -694,5 +817,21 @@ export class Raft {
 
   #to(to: MemberId): { from: MemberId; to: MemberId; term: Term } {
     return { from: this.#config.id, to, term: this.#term };
+  }
+}
+
+function speaksToStrangers(message: Message): boolean {
+  switch (message.kind) {
+    case "append":
+    case "heartbeat":
+    case "commit":
+    case "snapshot":
+    case "preVote":
+    case "vote":
+    case "timeoutNow":
+    case "readIndexAnswer":
+      return true;
+    default:
+      return false;
   }
 }

@@ -1,6 +1,5 @@
 import { Deque } from "../../base/deque.ts";
 import type { LogIndex, MemberId } from "./messages.ts";
-import type { Quorum } from "./quorum.ts";
 
 export interface ReadRequest {
   readonly from: MemberId;
@@ -57,12 +56,12 @@ export class ReadRounds {
   }
 
   /** Reads that a quorum has confirmed, oldest first. */
-  takeConfirmed(quorum: Quorum, voters: number): { request: ReadRequest; index: LogIndex }[] {
+  takeConfirmed(isQuorum: (echoes: ReadonlySet<MemberId>) => boolean): { request: ReadRequest; index: LogIndex }[] {
     const confirmed: { request: ReadRequest; index: LogIndex }[] = [];
     for (;;) {
       const round = this.#rounds.at(0);
       if (round === undefined) break;
-      if (quorum.outcome({ granted: round.echoes.size, refused: 0, voters }) !== "won") break;
+      if (!isQuorum(round.echoes)) break;
       this.#rounds.shift();
       this.#size -= round.requests.length;
       for (const request of round.requests) confirmed.push({ request, index: round.index });

@@ -1,5 +1,6 @@
 import { crc32c } from "../../base/crc32c.ts";
 import { ByteReader, ByteWriter, entriesBytes, readEntries, writeEntries } from "../raft/binary.ts";
+import { type Configuration, readConfiguration, writeConfiguration } from "../raft/configuration.ts";
 import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
 
 /**
@@ -27,7 +28,9 @@ export type WalRecord =
   | { readonly kind: "hardState"; readonly hardState: HardState }
   | { readonly kind: "entries"; readonly entries: readonly Entry[] }
   /** A snapshot of this point is complete on disk. */
-  | { readonly kind: "snapshotMark"; readonly point: SnapshotPoint };
+  | { readonly kind: "snapshotMark"; readonly point: SnapshotPoint }
+  /** In the first segment: who belonged to the cluster before any entry. Later ones are in entries and snapshots. */
+  | { readonly kind: "configuration"; readonly configuration: Configuration };
 
 /** Where the chain stands: the last frame's number and checksum. */
 export interface ChainPoint {
@@ -89,6 +92,10 @@ function writeRecord(writer: ByteWriter, record: WalRecord): void {
       writer.counter(record.point.index);
       writer.counter(record.point.term);
       return;
+    case "configuration":
+      writer.u8(5);
+      writeConfiguration(writer, record.configuration);
+      return;
   }
 }
 
@@ -113,6 +120,8 @@ function readRecord(reader: ByteReader): WalRecord {
       const index = reader.counter();
       return { kind: "snapshotMark", point: { index, term: reader.counter() } };
     }
+    case 5:
+      return { kind: "configuration", configuration: readConfiguration(reader) };
     default:
       throw new RangeError(`unknown record type ${type}`);
   }

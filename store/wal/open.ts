@@ -1,4 +1,5 @@
 import { type Disk, DiskError } from "../../platform/mod.ts";
+import type { Configuration } from "../raft/configuration.ts";
 import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
 import { StoreError } from "../types.ts";
 import { type ChainPoint, chainStart, decodeSegment, encodeFrame, type SegmentContent } from "./codec.ts";
@@ -26,6 +27,8 @@ export interface Storage {
     /** Contiguous, behind the snapshot. */
     readonly entries: readonly Entry[];
   };
+  /** Of the time before any entry; null when the log no longer reaches back so far. */
+  readonly firstConfiguration: Configuration | null;
   /** Bytes of a torn write that were cut off. */
   readonly tornBytes: number;
 }
@@ -51,13 +54,14 @@ export async function openStorage(options: WalOptions): Promise<Storage> {
     await syncAncestors(disk, directory);
     const wal = await createWal(options);
     const restored = { hardState: replay.hardState, snapshot: noSnapshot, snapshotData: null, entries: [] };
-    return { wal, snapshots, restored, tornBytes: 0 };
+    return { wal, snapshots, restored, firstConfiguration: options.configuration ?? null, tornBytes: 0 };
   }
   const last = await replaySegments(options, segments, replay);
   const snapshot = await chooseSnapshot(directory, snapshots, replay);
   const wal = await reopenWal(options, segments, last, replay);
   const { tail, end, size } = last;
-  return { wal, snapshots, restored: snapshot, tornBytes: tail === "torn" ? size - end : 0 };
+  const tornBytes = tail === "torn" ? size - end : 0;
+  return { wal, snapshots, restored: snapshot, firstConfiguration: replay.configuration, tornBytes };
 }
 
 async function listSegments(disk: Disk, directory: string): Promise<Segment[]> {
@@ -155,10 +159,10 @@ async function createWal(options: WalOptions): Promise<Wal> {
   const { disk, directory, identity } = options;
   const file = await zeroedFile(options);
   const hardState: HardState = { term: 0, vote: null, commit: 0 };
-  const { bytes, chain } = encodeFrame(
-    chainStart,
-    openingRecords({ ...identity, segment: 1 }, hardState, noSnapshot),
-  );
+  const records = openingRecords({ ...identity, segment: 1 }, hardState, noSnapshot);
+  const { configuration } = options;
+  if (configuration !== undefined) records.push({ kind: "configuration", configuration });
+  const { bytes, chain } = encodeFrame(chainStart, records);
   await file.writeAt(0, bytes);
   await file.sync();
   const path = segmentPath(directory, 1);

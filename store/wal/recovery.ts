@@ -1,4 +1,5 @@
 import type { Entry, HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
+import type { Configuration } from "../raft/configuration.ts";
 import type { WalRecord } from "./codec.ts";
 
 /**
@@ -7,6 +8,8 @@ import type { WalRecord } from "./codec.ts";
  */
 export class LogReplay {
   hardState: HardState = { term: 0, vote: null, commit: 0 };
+  /** Of the time before any entry; null once the segment that said so is gone. */
+  configuration: Configuration | null = null;
   /** Snapshots that were complete when their mark was written. */
   readonly marks: SnapshotPoint[] = [];
   /** The newest of them. */
@@ -32,6 +35,9 @@ export class LogReplay {
       case "hardState":
         if (record.hardState.term < this.hardState.term) this.problem ??= "the term goes back";
         this.hardState = record.hardState;
+        return;
+      case "configuration":
+        this.configuration = record.configuration;
         return;
       case "snapshotMark":
         return this.#takeMark(record.point);

@@ -6,14 +6,15 @@ import type { SnapshotPoint } from "../raft/messages.ts";
 const magic = 0x53577331;
 export const snapshotHeaderBytes = 32;
 
-export function encodeSnapshotHeader(point: SnapshotPoint, data: Uint8Array): Uint8Array<ArrayBuffer> {
+/** @param data in one or more parts */
+export function encodeSnapshotHeader(point: SnapshotPoint, ...data: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(snapshotHeaderBytes);
   writer.u32(magic);
   writer.u32(0);
   writer.counter(point.index);
   writer.counter(point.term);
-  writer.counter(data.length);
-  writer.patchU32(4, crc32c(data, crc32c(writer.finish().subarray(8))));
+  writer.counter(data.reduce((length, part) => length + part.length, 0));
+  writer.patchU32(4, data.reduce((sum, part) => crc32c(part, sum), crc32c(writer.finish().subarray(8))));
   return writer.finish();
 }
 

@@ -19,15 +19,19 @@ export class SnapshotFiles {
     return `${this.#directory}/snapshot-${digits(point.index)}-${digits(point.term)}`;
   }
 
-  /** Durable under its final name when it resolves. */
-  async write(point: SnapshotPoint, data: Uint8Array): Promise<void> {
+  /** Durable under its final name when it resolves. @param data in one or more parts */
+  async write(point: SnapshotPoint, ...data: readonly Uint8Array[]): Promise<void> {
     const path = this.#path(point);
     const temporary = `${path}.tmp`;
     const file = await this.#disk.open(temporary, { create: true, truncate: true });
     try {
-      await file.writeAt(0, encodeSnapshotHeader(point, data));
-      for (let at = 0; at < data.length; at += writeChunkBytes) {
-        await file.writeAt(snapshotHeaderBytes + at, data.subarray(at, at + writeChunkBytes));
+      await file.writeAt(0, encodeSnapshotHeader(point, ...data));
+      let offset = snapshotHeaderBytes;
+      for (const part of data) {
+        for (let at = 0; at < part.length; at += writeChunkBytes) {
+          await file.writeAt(offset + at, part.subarray(at, at + writeChunkBytes));
+        }
+        offset += part.length;
       }
       await file.sync();
     } finally {

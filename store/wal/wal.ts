@@ -1,5 +1,6 @@
 import { invariant } from "../../base/assert.ts";
 import type { Disk, DiskFile } from "../../platform/mod.ts";
+import type { Configuration } from "../raft/configuration.ts";
 import type { HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
 import { type ChainPoint, encodeFrame, type SegmentStart, type WalRecord } from "./codec.ts";
 import { writeChunkBytes } from "./limits.ts";
@@ -17,6 +18,8 @@ export interface WalOptions {
   readonly directory: string;
   readonly identity: { readonly clusterId: string; readonly memberId: string };
   readonly segmentBytes: number;
+  /** Written when the directory is new: who belongs to the cluster before any entry. */
+  readonly configuration?: Configuration;
 }
 
 /** Where recovery left the log. */

@@ -58,6 +58,7 @@ function passing(core: RaftCore): RaftCore {
     step: (message) => core.step(message),
     tick: () => core.tick(),
     propose: (data) => core.propose(data),
+    proposeChange: (changes, context) => core.proposeChange(changes, context),
     readIndex: (context) => core.readIndex(context),
     compact: (point, retain) => core.compact(point, retain),
     campaign: () => core.campaign(),

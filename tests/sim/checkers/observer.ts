@@ -52,6 +52,7 @@ export class Observer {
       step: (message) => core.step(message),
       tick: () => core.tick(),
       propose: (data) => core.propose(data),
+      proposeChange: (changes, context) => core.proposeChange(changes, context),
       readIndex: (context) => core.readIndex(context),
       compact: (point, retain) => core.compact(point, retain),
       campaign: () => core.campaign(),
