@@ -47,6 +47,33 @@ export function podRequests(pod: Pod): Map<string, Quantity> {
   return total;
 }
 
+/**
+ * The most that a pod may use, by resource, counted as {@linkcode podRequests} counts. A resource without a limit in
+ * some container has a sum that bounds nothing; quota and LimitRange count it all the same.
+ */
+export function podLimits(pod: Pod): Map<string, Quantity> {
+  const limited = (containers: readonly Container[] | undefined) =>
+    (containers ?? []).map((it) => ({ ...it, resources: { requests: it.resources?.limits ?? {} } }));
+  const { spec } = pod;
+  if (spec === undefined) return new Map();
+  const { resources, overhead, ...rest } = spec;
+  const total = podRequests({
+    ...pod,
+    spec: {
+      ...rest,
+      containers: limited(spec.containers),
+      initContainers: limited(spec.initContainers),
+      ...(resources?.limits === undefined ? {} : { resources: { requests: resources.limits } }),
+    },
+  });
+  // Overhead belongs to limits that there are.
+  for (const [name, text] of Object.entries(overhead ?? {})) {
+    const before = total.get(name);
+    if (before !== undefined) total.set(name, addQuantities(before, parseQuantity(text)));
+  }
+  return total;
+}
+
 function addList(sum: ResourceMap, list: Record<string, string> | undefined): void {
   for (const [name, text] of Object.entries(list ?? {})) {
     const amount = parseQuantity(text);

@@ -51,6 +51,8 @@ export const limits = {
   /** Longest label or field selector, and largest `limit`. */
   selectorLength: 16 * 1024,
 
+  /** Existing pods that a namespace's new PodSecurity level is tried on. */
+  podSecurityPods: 3000,
   /** How often an eviction tries again when pod or budget change under it. */
   evictionAttempts: 20,
   /** Evictions under way that a disruption budget may know of before more are refused. */

@@ -76,7 +76,11 @@ function output(registry: Registry, exchange: Exchange, negotiated: Negotiated):
 
 /** dryRun and who asks. @throws ApiError 422 */
 export function writeContext(exchange: Exchange): WriteContext {
-  return { user: exchange.user, dryRun: isDryRun(exchange.url.searchParams.getAll("dryRun")) };
+  return {
+    user: exchange.user,
+    dryRun: isDryRun(exchange.url.searchParams.getAll("dryRun")),
+    warnings: exchange.warnings,
+  };
 }
 
 /** @throws ApiError 422 */
@@ -203,7 +207,7 @@ async function handleDelete(registry: Registry, exchange: Exchange, request: Res
   const negotiated = agree(exchange);
   const contentType = exchange.request.headers.get("content-type") ?? "";
   const options = deleteOptions(exchange.body, contentType, request.query);
-  const context = { user: exchange.user, dryRun: options.dryRun };
+  const context = { user: exchange.user, dryRun: options.dryRun, warnings: exchange.warnings };
   const deleted = await remove(registry, context, strategy, namespaceOf(request), request.name, options);
   if (deleted.kind === "status") return respondStatus(deleted.status, negotiated.encoding);
   return respondObject(200, request.info, deleted.written.bytes, output(registry, exchange, negotiated));
@@ -218,7 +222,7 @@ async function handleDeleteCollection(
   const negotiated = agree(exchange, { shapes: false });
   const contentType = exchange.request.headers.get("content-type") ?? "";
   const options = deleteOptions(exchange.body, contentType, request.query);
-  const context = { user: exchange.user, dryRun: options.dryRun };
+  const context = { user: exchange.user, dryRun: options.dryRun, warnings: exchange.warnings };
   const { revision, objects } = await removeCollection(registry, context, strategy, {
     namespace: namespaceOf(request),
     selection: selectionOf(request.info, request.query),

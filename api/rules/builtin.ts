@@ -16,6 +16,7 @@ import {
   ingressClasses,
   ingresses,
   ipAddresses,
+  limitRanges,
   mutatingAdmissionPolicies,
   mutatingAdmissionPolicyBindings,
   mutatingWebhookConfigurations,
@@ -51,6 +52,7 @@ import {
   priorityLevelOptions,
   webhookOptions,
 } from "./extension.ts";
+import { limitRangeOptions } from "./limit_range.ts";
 import { defaultPodTemplate } from "./pod_defaults.ts";
 import { ipAddressName, type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
 import { daemonSetOptions, replicationControllerOptions, statefulSetOptions } from "./sets.ts";
@@ -86,6 +88,7 @@ const options = new Map<ResourceInfo, SchemaRuleOptions>([
   [ingressClasses, ingressClassOptions],
   [ingresses, ingressOptions],
   [ipAddresses, { name: ipAddressName, needs: ["spec.parentRef"] }],
+  [limitRanges, limitRangeOptions],
   [mutatingAdmissionPolicies, { ...admissionPolicyOptions, needs: ["spec.matchConstraints", "spec.mutations"] }],
   [mutatingAdmissionPolicyBindings, policyBindingOptions],
   [mutatingWebhookConfigurations, webhookOptions(true)],

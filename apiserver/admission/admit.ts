@@ -1,5 +1,13 @@
 import type { KubeObject } from "../../api/meta.ts";
-import { namespaces, nodes, pods } from "../../api/resources.ts";
+import {
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  pods,
+  priorityClasses,
+  type ResourceInfo,
+  services,
+} from "../../api/resources.ts";
 import type { Registry, WriteContext } from "../registry/context.ts";
 import type { Strategy } from "../registry/strategy.ts";
 import type { UpdateTarget } from "../registry/update.ts";
@@ -7,10 +15,15 @@ import { admitNamespaceDelete, admitToNamespace } from "./namespace_lifecycle.ts
 import { restrictNodeCreate, restrictNodeDelete, restrictNodeUpdate } from "./node_restriction.ts";
 import { refuseEscalation } from "./escalation.ts";
 import { addTolerations } from "./default_tolerations.ts";
-import { setPriority } from "./priority.ts";
+import { admitPodSecurity } from "./pod_security/admit.ts";
+import { checkPriorityClass, setPriority } from "./priority.ts";
+import { setDefaultStorageClass } from "./default_storage_class.ts";
+import { refuseExternalIps } from "./external_ips.ts";
+import { checkLimits, setDefaultLimits } from "./limit_ranger.ts";
+import { setRuntimeClass } from "./runtime_class.ts";
 import { setServiceAccount } from "./service_account.ts";
 
-/** Admission of a new object, in order. Changes it, or throws 403/404. */
+/** Admission of a new object, in order: first what changes it, then what judges it. Throws 403, 404 or 422. */
 export async function admitCreate(
   registry: Registry,
   context: WriteContext,
@@ -18,13 +31,27 @@ export async function admitCreate(
   namespace: string,
   object: KubeObject,
 ): Promise<void> {
-  if (strategy.info.namespaced) await admitToNamespace(registry, strategy.info, namespace, object.metadata?.name ?? "");
-  restrictNodeCreate(context.user, strategy.info, object);
-  refuseEscalation(registry.authorizer, context.user, strategy.info, object, null);
-  if (strategy.info === pods) {
-    await setServiceAccount(registry, namespace, object);
-    setPriority(object);
-    addTolerations(object, registry.config.timers.podTolerationSeconds ?? 0);
+  const { info } = strategy;
+  if (info.namespaced) await admitToNamespace(registry, info, namespace, object.metadata?.name ?? "");
+  restrictNodeCreate(context.user, info, object);
+  refuseEscalation(registry.authorizer, context.user, info, object, null);
+  await complete(registry, info, namespace, object);
+  checkLimits(registry, info, namespace, object);
+  admitPodSecurity(registry, context, info, object, null);
+  if (info === services) refuseExternalIps(object, null);
+  if (info === priorityClasses) checkPriorityClass(registry, object);
+}
+
+async function complete(registry: Registry, info: ResourceInfo, namespace: string, object: KubeObject): Promise<void> {
+  switch (info) {
+    case pods:
+      setDefaultLimits(registry, namespace, object);
+      await setServiceAccount(registry, namespace, object);
+      await setPriority(registry, object);
+      addTolerations(object, registry.config.timers.podTolerationSeconds ?? 0);
+      return await setRuntimeClass(registry, object);
+    case persistentVolumeClaims:
+      return setDefaultStorageClass(registry, object);
   }
 }
 
@@ -48,6 +75,11 @@ export function admitUpdate(
       (namespace, name) => podsCache.get(namespace, name)?.fields["spec.nodeName"],
     );
   }
+  if (target.subresource !== "") return;
+  if (info === persistentVolumeClaims) checkLimits(registry, info, target.namespace, object);
+  admitPodSecurity(registry, context, info, object, old);
+  if (info === services) refuseExternalIps(object, old);
+  if (info === priorityClasses) checkPriorityClass(registry, object);
 }
 
 export function admitDelete(

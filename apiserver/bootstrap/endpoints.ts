@@ -103,7 +103,7 @@ export class EndpointReconciler {
   async #write(info: ResourceInfo, wanted: KubeObject, content: readonly string[]): Promise<void> {
     const registry = this.#registry;
     const strategy = registry.strategy(info);
-    const context = { user: loopbackUser, dryRun: false };
+    const context = { user: loopbackUser, dryRun: false, warnings: [] };
     const target = { strategy, namespace: "default", name: "kubernetes" };
     if (strategy.cache.get("default", "kubernetes") === undefined) {
       try {

@@ -49,7 +49,7 @@ async function createIfMissing(
   const strategy = registry.strategy(info);
   if (strategy.cache.get(namespace, object.metadata?.name ?? "") !== undefined) return;
   try {
-    await create(registry, { user: loopbackUser, dryRun: false }, strategy, namespace, object);
+    await create(registry, { user: loopbackUser, dryRun: false, warnings: [] }, strategy, namespace, object);
   } catch (error) {
     if (!(error instanceof ApiError) || error.reason !== "AlreadyExists") throw error;
   }

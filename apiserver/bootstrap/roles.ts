@@ -8,7 +8,7 @@ import type { Registry } from "../registry/context.ts";
 import { keyOf } from "../registry/write.ts";
 import { parseCached } from "../watchcache/cached.ts";
 import { encodeAtRest } from "../watchcache/splice.ts";
-import { type DefaultObject, defaultObjects } from "./role_objects.ts";
+import { type DefaultObject, defaultObjects } from "./default_objects.ts";
 
 /** A default object as it is now; revision 0: it is not there. */
 interface Present {

@@ -36,6 +36,8 @@ export interface Registry {
 export interface WriteContext {
   readonly user: User;
   readonly dryRun: boolean;
+  /** Texts for Warning headers: admission adds to them. */
+  readonly warnings: string[];
 }
 
 /** A written object: its bytes with resourceVersion, for the answer. */

@@ -13,8 +13,9 @@ import type { Json } from "../dig.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Registry } from "../registry/context.ts";
 import { respondValue } from "../registry/output.ts";
+import { decodeRequest } from "../request_body.ts";
 import type { ResourceRequest } from "../request_info.ts";
-import { agree, decodeBody, writeContext } from "../resource_handler.ts";
+import { agree, fieldValidation, writeContext } from "../resource_handler.ts";
 import { reviewAccess, reviewLocalAccess, reviewOwnAccess } from "./access.ts";
 import { reviewSelf, reviewToken } from "./identity.ts";
 import { reviewRules } from "./rules.ts";
@@ -27,11 +28,21 @@ export async function handleReview(
 ): Promise<Response> {
   const negotiated = agree(exchange, { shapes: false });
   writeContext(exchange);
-  const object = decodeBody(exchange, request);
+  const object = decoded(exchange, request);
   const status = await answer(registry, exchange, request, object);
   const { kind: _kind, apiVersion: _version, metadata, ...rest } = object as KubeObject & Json;
   const review = { kind: request.info.kind, apiVersion: apiVersionOf(request.info), metadata: metadata ?? {} };
   return respondValue(201, { ...review, ...rest, status }, negotiated);
+}
+
+function decoded(exchange: Exchange, { info: { group, version, kind, type } }: ResourceRequest): KubeObject {
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  const { object, warnings } = decodeRequest<KubeObject>(exchange.body, contentType, type, {
+    fieldValidation: fieldValidation(exchange),
+    expect: { group, version, kind },
+  });
+  exchange.warnings.push(...warnings);
+  return object;
 }
 
 function answer(

@@ -1,5 +1,12 @@
 import type { KubeObject } from "../../api/meta.ts";
-import { clusterRoleBindings, clusterRoles, type ResourceInfo, roleBindings, roles } from "../../api/resources.ts";
+import {
+  clusterRoleBindings,
+  clusterRoles,
+  priorityClasses,
+  type ResourceInfo,
+  roleBindings,
+  roles,
+} from "../../api/resources.ts";
 import { bindingOf, ruleObject, rulesOf } from "../authz/policy_objects.ts";
 import { compactRules, missingRules } from "../authz/policy_rule.ts";
 import type { Subject } from "../authz/rbac.ts";
@@ -21,8 +28,41 @@ export interface DefaultObject {
 }
 
 export function defaultObjects(): DefaultObject[] {
-  return [...defaultRoles.map(roleObject), ...defaultBindings.map(bindingObject)];
+  return [
+    ...defaultRoles.map(roleObject),
+    ...defaultBindings.map(bindingObject),
+    ...systemPriorities.map(priorityObject),
+  ];
 }
+
+const systemPriorities = [
+  {
+    name: "system-node-critical",
+    value: 2_000_001_000,
+    description: "Used for system critical pods that must not be moved from their current node.",
+  },
+  {
+    name: "system-cluster-critical",
+    value: 2_000_000_000,
+    description:
+      "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+  },
+];
+
+/** @see kubernetes pkg/apis/scheduling/v1/helpers.go */
+function priorityObject({ name, value, description }: typeof systemPriorities[number]): DefaultObject {
+  return {
+    info: priorityClasses,
+    namespace: "",
+    name,
+    wanted: (present) =>
+      present === null
+        ? Object.assign({ metadata: { name, generation: 1 } }, { value, description, preemptionPolicy })
+        : null,
+  };
+}
+
+const preemptionPolicy = "PreemptLowerPriority";
 
 function roleObject(role: DefaultRole): DefaultObject {
   const { name, namespace } = role;
