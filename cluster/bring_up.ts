@@ -107,7 +107,7 @@ async function waitForComponents(
   platform: Platform,
 ): Promise<void> {
   const announced = new Set<string>();
-  const expected = planOf(spec).length;
+  const wanted = new Set(planOf(spec).filter((plan) => plan.late !== true).map((plan) => plan.name));
   for (;;) {
     const components = (await askStatus(spec.name, platform))?.components ?? [];
     for (const component of components) {
@@ -116,7 +116,7 @@ async function waitForComponents(
       const elapsedMs = performance.now() - startedAt;
       options.onProgress({ kind: "ready", name: component.name, detail: component.address, elapsedMs });
     }
-    if (components.length === expected && components.every((each) => each.ready)) return;
+    if (components.filter((each) => each.ready && wanted.has(each.name)).length === wanted.size) return;
     const broken = components.find((each) => !each.ready && each.restarts >= restartsMax);
     if (broken !== undefined || performance.now() > deadline) {
       throw await notReady(spec, components, broken?.name ?? null, options);

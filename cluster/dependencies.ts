@@ -10,6 +10,7 @@ const kinds: readonly ComponentKind[] = [
   "kubelet",
   "proxy",
   "hollow-nodes",
+  "etcd",
 ];
 
 /**

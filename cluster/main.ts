@@ -7,7 +7,7 @@ import { logs } from "./cli/logs.ts";
 import { type Scenario, scenarios } from "./chaos/faults.ts";
 import { rateMax, repeatMax } from "./chaos/limits.ts";
 import { bad, note, print, progress } from "./cli/output.ts";
-import { statusJson, statusTable, watchStatus } from "./cli/status.ts";
+import { etcdctlHint, statusJson, statusTable, watchStatus } from "./cli/status.ts";
 import { start, up } from "./cli/up.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout } from "./home.ts";
@@ -114,8 +114,10 @@ function program(): Command {
       if (options.watch) await watchStatus(spec, platform);
       const status = await statusJson(spec, platform);
       if (options.output === "json") print(JSON.stringify(status, null, 2));
-      else print((await statusTable(spec, platform)).text);
-      if (!status.components.every((each) => each.ready)) throw new SilentExit(exitCode.notReady);
+      else print(`${(await statusTable(spec, platform)).text}\n\n${etcdctlHint(spec)}`);
+      if (!status.components.every((each) => each.ready || each.kind === "etcd")) {
+        throw new SilentExit(exitCode.notReady);
+      }
     });
   root.command("list").description("list the clusters").addOption(outputOption())
     .action((options) => list(options.output));

@@ -8,7 +8,8 @@ export type ComponentKind =
   | "scheduler"
   | "kubelet"
   | "proxy"
-  | "hollow-nodes";
+  | "hollow-nodes"
+  | "etcd";
 
 /** One process of a cluster. */
 export interface ComponentPlan {
@@ -19,13 +20,17 @@ export interface ComponentPlan {
   readonly node: string | null;
   /** Where it listens: `unix:` paths are relative to the data directory. "" when it only dials. */
   readonly address: string;
+  /** Started once the others are ready, and nobody waits for it: `up` takes no longer for its sake. */
+  readonly late?: true;
 }
 
 export const apiServerPort = 6443;
 export const kubeletPort = 10250;
+export const etcdPort = 2379;
 
 const firstWorkerHost = 1;
 const firstApiServerHost = 10;
+const firstEtcdHost = 30;
 /** 127.S.16.0 ... 127.S.239.0: a /24 of pod addresses for each worker. */
 const firstPodBlock = 16;
 const serviceBlock = 240;
@@ -57,6 +62,7 @@ export function planOf(spec: ClusterSpec): ComponentPlan[] {
     const address = `https://${hollowNodesHost(spec)}:${kubeletPort}`;
     plans.push({ name: "hollow-nodes", kind: "hollow-nodes", node: null, address });
   }
+  for (const plan of control("etcd", (i) => etcdUrl(spec, i))) plans.push({ ...plan, late: true });
   return plans;
 }
 
@@ -82,6 +88,15 @@ export function apiServerHost(spec: ClusterSpec, index: number): string {
 
 export function apiServerUrls(spec: ClusterSpec): string[] {
   return Array.from({ length: spec.controlPlanes }, (_, i) => `https://${apiServerHost(spec, i)}:${apiServerPort}`);
+}
+
+export function etcdHost(spec: ClusterSpec, index: number): string {
+  return `127.${spec.slice}.0.${firstEtcdHost + index}`;
+}
+
+/** Where member `index` speaks etcd's API. */
+export function etcdUrl(spec: ClusterSpec, index: number): string {
+  return `https://${etcdHost(spec, index)}:${etcdPort}`;
 }
 
 export function storePeerAddress(index: number): string {

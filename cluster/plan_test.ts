@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { apiServerHost, nodeAddress, planOf, podCidr } from "./plan.ts";
+import { apiServerHost, etcdHost, nodeAddress, planOf, podCidr } from "./plan.ts";
 import { type ClusterSpec, parseSpec } from "./spec.ts";
 
 function spec(more: Partial<ClusterSpec> = {}): ClusterSpec {
@@ -18,9 +18,9 @@ function spec(more: Partial<ClusterSpec> = {}): ClusterSpec {
   };
 }
 
-Deno.test("planOf() lists three of each control-plane part, a balancer, and a kubelet and a proxy for each worker", () => {
+Deno.test("planOf() lists three of each control-plane part, a balancer, an etcd gateway for each store, and a kubelet and a proxy for each worker", () => {
   const names = planOf(spec()).map((plan) => plan.name);
-  assert.equal(names.length, 4 * 3 + 1 + 2 * 3);
+  assert.equal(names.length, 5 * 3 + 1 + 2 * 3);
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(names.slice(0, 3), ["store-0", "store-1", "store-2"]);
   assert.ok(names.includes("kubelet-worker-3") && names.includes("proxy-worker-3"));
@@ -34,14 +34,14 @@ Deno.test("planOf() adds one process for all hollow nodes", () => {
 Deno.test("addresses of apiservers, nodes, pods and services of one cluster never overlap, at any size", () => {
   const large = spec({ controlPlanes: 7, workers: 224 });
   const blocks = new Set<string>();
-  for (let i = 0; i < 7; i++) blocks.add(apiServerHost(large, i));
+  for (let i = 0; i < 7; i++) blocks.add(apiServerHost(large, i)).add(etcdHost(large, i));
   for (let i = 0; i < 224; i++) {
     blocks.add(nodeAddress(large, i));
     blocks.add(podCidr(large, i));
     const third = Number(podCidr(large, i).split(".")[2]);
     assert.ok(third >= 16 && third < 240, `pod block ${third} leaves the range of services (240 and up) alone`);
   }
-  assert.equal(blocks.size, 7 + 224 + 224);
+  assert.equal(blocks.size, 2 * 7 + 224 + 224);
 });
 
 Deno.test("parseSpec() refuses what is not a cluster, naming the file", () => {

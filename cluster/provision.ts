@@ -1,6 +1,6 @@
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
-import { apiServerHost, hollowNodesHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
+import { apiServerHost, etcdHost, hollowNodesHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
 import { claimSlice, pickPort } from "./slices.ts";
 import { checkName, type ClusterSpec, readSpec } from "./spec.ts";
 import type { TimerProfile } from "./timers.ts";
@@ -104,10 +104,12 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
   // Loaded here: every other verb starts 100 ms sooner without the X.509 library.
   const { createAuthority, createSigningKey } = await import("./pki.ts");
   const ca = await createAuthority(`sauropod-${spec.name}-ca`);
+  // An authority of its own, as upstream: whoever it certifies may read and write everything, Secrets included.
+  const etcdCa = await createAuthority(`sauropod-${spec.name}-etcd-ca`);
   const signing = await createSigningKey();
   const write = (file: string, text: string) => Deno.writeTextFile(`${directory}/${file}`, text, { mode: 0o600 });
-  const issue = async (file: string, request: Parameters<typeof ca.issue>[0]) => {
-    const pair = await ca.issue(request);
+  const issue = async (file: string, request: Parameters<typeof ca.issue>[0], by = ca) => {
+    const pair = await by.issue(request);
     await Promise.all([write(`${file}.crt`, pair.cert), write(`${file}.key`, pair.key)]);
   };
   const client = (file: string, commonName: string, ...organizations: string[]) =>
@@ -122,9 +124,14 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
     "kubernetes.default.svc.cluster.local",
     ...Array.from({ length: spec.controlPlanes }, (_, i) => apiServerHost(spec, i)),
   ];
+  const etcdNames = ["localhost", ...Array.from({ length: spec.controlPlanes }, (_, i) => etcdHost(spec, i))];
   await Promise.all([
     write("ca.crt", ca.cert),
     write("ca.key", ca.key),
+    write("etcd-ca.crt", etcdCa.cert),
+    write("etcd-ca.key", etcdCa.key),
+    issue("etcd-server", { commonName: "etcd", names: etcdNames, usage: "both" }, etcdCa),
+    issue("etcd-client", { commonName: "root", usage: "client" }, etcdCa),
     write("sa.key", signing.privateKey),
     write("sa.pub", signing.publicKey),
     issue("apiserver", { commonName: "kube-apiserver", names: apiServerNames, usage: "server" }),

@@ -16,6 +16,8 @@ const logCheckMs = 30_000;
 /** A component's log is cut back to nothing beyond this; O_APPEND makes that safe while it writes. */
 const logBytesMax = 16 * 1024 * 1024;
 const connectionsMax = 1_024;
+/** Late components are started by then, whatever the others do. */
+const lateStartMs = 10_000;
 
 export interface SupervisorConfig {
   readonly dataDirectory: string;
@@ -144,8 +146,15 @@ export function startSupervisor(
       component.readyAfterMs = Math.round(performance.now() - component.firstStartedAt);
     }
     component.ready = request.ready;
+    if ([...components.values()].every((each) => each.ready || each.plan.late === true)) launchLate();
     component.role = request.role;
     component.detail = request.detail;
+  }
+
+  function launchLate(): void {
+    for (const component of components.values()) {
+      if (component.plan.late === true && component.firstStartedAt === 0 && !component.stopping) launch(component);
+    }
   }
 
   function accept(connection: FrameConnection): void {
@@ -227,8 +236,9 @@ export function startSupervisor(
         readyAfterMs: null,
       };
       components.set(plan.name, component);
-      launch(component);
+      if (plan.late !== true) launch(component);
     }
+    timers.schedule(lateStartMs, launchLate);
     timers.schedule(logCheckMs, watchLogs);
   }
 

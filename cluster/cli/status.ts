@@ -6,7 +6,7 @@ import type { ComponentStatus } from "../control.ts";
 import { dataDirectory, layout } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
 import { electionLeases } from "../lease_release.ts";
-import { balancerUrl, planOf } from "../plan.ts";
+import { balancerUrl, etcdUrl, planOf } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { describeFaults } from "./chaos_faults.ts";
@@ -22,14 +22,21 @@ export interface ComponentRow {
   readonly ready: boolean;
 }
 
+export interface EtcdTls {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** What `status -o json` prints; scripts rely on this shape. */
 export interface ClusterStatus {
   readonly name: string;
   readonly kubeconfig: string;
   readonly apiServer: string;
-  /** Client endpoints of the etcd v3 gRPC facade; empty until it is built. */
+  /** Client endpoints that speak etcd's v3 API, one a member. */
   readonly etcd: readonly string[];
-  readonly etcdTls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
+  /** Paths of the files that a client of them needs; null without TLS. */
+  readonly etcdTls: EtcdTls | null;
   readonly components: readonly ComponentRow[];
 }
 
@@ -75,8 +82,8 @@ export async function statusJson(spec: ClusterSpec, platform: Platform): Promise
     name: spec.name,
     kubeconfig: `${dataDirectory(spec.name)}/${layout.kubeconfig}`,
     apiServer: balancerUrl(spec),
-    etcd: [],
-    etcdTls: null,
+    etcd: etcdEndpoints(spec),
+    etcdTls: etcdTls(spec),
     components: components.map(({ name, kind, node, pid, address, role, ready }) => ({
       name,
       kind,
@@ -87,6 +94,22 @@ export async function statusJson(spec: ClusterSpec, platform: Platform): Promise
       ready,
     })),
   };
+}
+
+function etcdEndpoints(spec: ClusterSpec): string[] {
+  return Array.from({ length: spec.controlPlanes }, (_, i) => etcdUrl(spec, i));
+}
+
+function etcdTls(spec: ClusterSpec): EtcdTls {
+  const pki = `${dataDirectory(spec.name)}/${layout.pki}`;
+  return { caFile: `${pki}/etcd-ca.crt`, certFile: `${pki}/etcd-client.crt`, keyFile: `${pki}/etcd-client.key` };
+}
+
+/** How to ask the store with etcd's own client. */
+export function etcdctlHint(spec: ClusterSpec): string {
+  const { caFile, certFile, keyFile } = etcdTls(spec);
+  const flags = `--endpoints=${etcdEndpoints(spec).join(",")} --cacert=${caFile} --cert=${certFile} --key=${keyFile}`;
+  return `etcd API: ETCDCTL_API=3 etcdctl ${flags} endpoint status -w table`;
 }
 
 /** The table of what runs, and the memory of all of it. */

@@ -87,6 +87,6 @@ export function readPkiFile(file: string): string {
 }
 
 /** The certificate, key and authority files of `name` under `pki/`. */
-export function readIdentity(name: string): TlsIdentity {
-  return { cert: readPkiFile(`${name}.crt`), key: readPkiFile(`${name}.key`), ca: readPkiFile("ca.crt") };
+export function readIdentity(name: string, authority = "ca"): TlsIdentity {
+  return { cert: readPkiFile(`${name}.crt`), key: readPkiFile(`${name}.key`), ca: readPkiFile(`${authority}.crt`) };
 }

@@ -13,6 +13,7 @@ const dials: Readonly<Record<ComponentKind, readonly ComponentKind[]>> = {
   kubelet: ["apiserver"],
   proxy: ["apiserver"],
   "hollow-nodes": ["apiserver"],
+  etcd: ["store"],
 };
 
 function hasLink(a: ComponentPlan, b: ComponentPlan): boolean {

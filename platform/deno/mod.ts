@@ -1,11 +1,13 @@
 import { DiskFaults, faultyDisk, faultyFrames, faultyStreams, LinkFaults } from "../faults/mod.ts";
 import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
-import type { Platform } from "../mod.ts";
+import type { DialHttp2 } from "../grpc/mod.ts";
+import type { Listener, Platform } from "../mod.ts";
 import { createClock, createTimers } from "./clock.ts";
 import { createDatagrams } from "./datagrams.ts";
 import { createDisk } from "./disk.ts";
 import { createFrames } from "./frames.ts";
+import type { Http2ServeOptions } from "./http2_transport.ts";
 import { createHttpClient } from "./http_client.ts";
 import { serveHttp } from "./http_server.ts";
 import { createProcesses } from "./processes.ts";
@@ -89,3 +91,12 @@ export function createDenoPlatform(options: DenoPlatformOptions): Platform {
     metrics: createMetrics(),
   };
 }
+
+/** HTTP/2 as gRPC needs it, loaded when first used: most components speak none. */
+export const http2 = {
+  serve: async (options: Http2ServeOptions): Promise<Listener> =>
+    await (await import("./http2_transport.ts")).serveHttp2(options),
+  dial:
+    (async (address, options) =>
+      await (await import("./http2_transport.ts")).dialHttp2(address, options)) satisfies DialHttp2,
+};

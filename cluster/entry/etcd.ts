@@ -1,0 +1,35 @@
+import { http2 } from "../../platform/deno/mod.ts";
+import { createGateway } from "../../store/etcd/mod.ts";
+import { connectStore } from "../../store/mod.ts";
+import { etcdHost, etcdPort, etcdUrl, storeClientAddress } from "../plan.ts";
+import { readIdentity, runEntry } from "./_entry.ts";
+
+await runEntry(async ({ spec, index, platform }) => {
+  const members = Array.from({ length: spec.controlPlanes }, (_, i) => `store-${i}`);
+  const ownFirst = members.map((_, i) => storeClientAddress((index + i) % members.length));
+  const store = connectStore({ endpoints: ownFirst }, platform);
+  const own = connectStore({ endpoints: ownFirst.slice(0, 1) }, platform);
+  const gateway = createGateway(
+    {
+      clusterId: spec.clusterId,
+      memberId: `store-${index}`,
+      clientUrl: (memberId) => members.includes(memberId) ? etcdUrl(spec, members.indexOf(memberId)) : null,
+    },
+    { store, own },
+    platform,
+  );
+  const listener = await http2.serve({
+    address: `tcp:${etcdHost(spec, index)}:${etcdPort}`,
+    tls: readIdentity("etcd-server", "etcd-ca"),
+    onStream: gateway.handler,
+  });
+  return {
+    ready: Promise.resolve(),
+    async stop() {
+      await listener.close();
+      gateway.close();
+      store.close();
+      own.close();
+    },
+  };
+});

@@ -1,0 +1,25 @@
+/** Bounds of the etcd facade and of the client of a real etcd. Sizes in bytes, times in milliseconds. */
+export const etcdLimits = {
+  /** Watches of one Watch call. */
+  watchesPerStreamMax: 10_000,
+  /** A watch whose answers pile up beyond this is stopped, and goes on from history when the client has read. */
+  streamCongestedBytes: 4 * 1024 ** 2,
+  /** `fragment`: a watch's answer over this is cut in parts (etcd's request size and its overhead). */
+  fragmentBytes: 2 * 1024 ** 2,
+  /** A watch that lost its member is tried again after this. */
+  watchRetryMs: 50,
+  /** Keep-alives of one stream that wait for their answer. */
+  keepAlivesWaitingMax: 1_024,
+  /** How old the term and the revision in a header without a read of its own may be. */
+  statusIntervalMs: 1_000,
+  leaseTtlSecondsMax: 9_000_000_000,
+  /** A lock or an election without a lease of its own (etcd's session). */
+  sessionTtlSeconds: 60,
+  /** Keys of one page, and bytes of one message, of a snapshot. */
+  snapshotPageKeys: 1_000,
+  snapshotBlobBytes: 32 * 1024,
+} as const;
+
+/** What we say we are: at least 3.5.13, or kube-apiservers ask for no progress (they look at it). */
+export const announcedVersion = "3.6.8";
+export const announcedStorageVersion = "3.6.0";

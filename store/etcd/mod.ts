@@ -1,0 +1,2 @@
+/** etcd v3, both ways: a gateway that serves it, and a store that lives in a real etcd. */
+export { createGateway, type Gateway, type GatewayConfig } from "./gateway.ts";
