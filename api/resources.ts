@@ -15,8 +15,10 @@ export interface ResourceInfo {
   readonly categories: readonly string[];
   /** Sub-resources by name, e.g. `status`, `scale`, `binding`, `log`, `exec`. */
   readonly subresources: readonly string[];
-  /** Key into the schema table, e.g. `io.k8s.api.apps.v1.Deployment`. */
+  /** Key into the schema table, e.g. `io.k8s.api.apps.v1.Deployment`; no table has the types of custom resources. */
   readonly type: string;
+  /** Where it is not the kind with `List` after it. */
+  readonly listKind?: string;
 }
 
 function define(
@@ -401,6 +403,10 @@ export function isReview(info: ResourceInfo): boolean {
 /** `v1` or `apps/v1`. */
 export function apiVersionOf(info: Pick<ResourceInfo, "group" | "version">): string {
   return info.group === "" ? info.version : `${info.group}/${info.version}`;
+}
+
+export function listKindOf(info: Pick<ResourceInfo, "kind" | "listKind">): string {
+  return info.listKind ?? `${info.kind}List`;
 }
 
 /** `/api/v1` or `/apis/apps/v1`, then `/namespaces/NS` when given, then the plural, then the name and sub-resource. */

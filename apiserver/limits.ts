@@ -69,6 +69,11 @@ export const limits = {
   channelBufferedBytes: 16 * 1024 * 1024,
   /** How long the kubelet may take to answer an upgrade or to start a log. */
   kubeletDialMs: 30_000,
+  /** Pause before work on definitions that failed is tried again. */
+  definitionRetryMs: 1000,
+  /** Complaints about one custom resource; more are not looked for. */
+  schemaErrors: 100,
+
   /** Deepest object accepted. */
   depth: 64,
 } as const;

@@ -8,6 +8,7 @@ import {
   versionDocument,
 } from "./discovery/documents.ts";
 import { contentHash } from "./discovery/etag.ts";
+import type { Catalog } from "./catalog.ts";
 import type { Document, OpenApiDocuments } from "./discovery/openapi.ts";
 import type { Clock } from "../platform/mod.ts";
 import type { Json } from "./dig.ts";
@@ -20,6 +21,7 @@ export const kubernetesVersion = "v1.36.0";
 
 export interface PlainDeps {
   readonly advertise: { readonly address: string; readonly port: number };
+  readonly catalog: Catalog;
   readonly openApi: OpenApiDocuments;
   readonly health: HealthChecks;
   readonly clock: Clock;
@@ -39,7 +41,7 @@ export function handlePlain(deps: PlainDeps, exchange: Exchange): Response {
     case "api":
       return handleApi(deps, exchange, parts);
     case "apis":
-      return handleApis(exchange, parts);
+      return handleApis(deps, exchange, parts);
     case "openapi":
       return handleOpenApi(deps, exchange, parts);
     case "healthz":
@@ -63,22 +65,28 @@ const rootPaths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics",
 
 function handleApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
   if (parts.length === 1) {
-    return discovery(exchange, true, apiVersions(`${deps.advertise.address}:${deps.advertise.port}`));
+    return discovery(
+      deps,
+      exchange,
+      true,
+      apiVersions(deps.catalog.resources, `${deps.advertise.address}:${deps.advertise.port}`),
+    );
   }
-  const resources = parts.length === 2 ? apiResourceList("", parts[1] as string) : null;
+  const resources = parts.length === 2 ? apiResourceList(deps.catalog.resources, "", parts[1] as string) : null;
   return resources === null ? pageNotFound() : tagged(exchange, resources, "application/json");
 }
 
-function handleApis(exchange: Exchange, parts: readonly string[]): Response {
+function handleApis(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
+  const served = deps.catalog.resources;
   switch (parts.length) {
     case 1:
-      return discovery(exchange, false, apiGroupList());
+      return discovery(deps, exchange, false, apiGroupList(served));
     case 2: {
-      const group = apiGroup(parts[1] as string);
+      const group = apiGroup(served, parts[1] as string);
       return group === null ? pageNotFound() : tagged(exchange, group, "application/json");
     }
     case 3: {
-      const resources = apiResourceList(parts[1] as string, parts[2] as string);
+      const resources = apiResourceList(served, parts[1] as string, parts[2] as string);
       return resources === null ? pageNotFound() : tagged(exchange, resources, "application/json");
     }
     default:
@@ -87,12 +95,12 @@ function handleApis(exchange: Exchange, parts: readonly string[]): Response {
 }
 
 /** /api and /apis: the aggregated form where the client asks for it, else the plain list of versions or groups. */
-function discovery(exchange: Exchange, core: boolean, plain: Json): Response {
+function discovery(deps: PlainDeps, exchange: Exchange, core: boolean, plain: Json): Response {
   for (const clause of clauses(exchange)) {
     const version = aggregatedVersion(clause);
     if (version !== null) {
       const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-      const response = tagged(exchange, aggregated(core, version), contentType);
+      const response = tagged(exchange, aggregated(deps.catalog.resources, core, version), contentType);
       response.headers.set("vary", "Accept");
       return response;
     }

@@ -1,4 +1,5 @@
-import { isReview, type ResourceInfo, served } from "../api/resources.ts";
+import { isReview, type ResourceInfo } from "../api/resources.ts";
+import type { Catalog } from "./catalog.ts";
 
 export type ResourceVerb =
   | "get"
@@ -44,9 +45,8 @@ export interface UnservedRequest {
 
 export type RequestInfo = ResourceRequest | PlainRequest | UnservedRequest;
 
-const byPath = new Map(served.map((info) => [`${info.group}/${info.version}/${info.resource}`, info]));
-
-export function requestInfo(method: string, url: URL): RequestInfo {
+/** @param catalog what is served now */
+export function requestInfo(method: string, url: URL, catalog: Pick<Catalog, "find">): RequestInfo {
   const common = { method, path: url.pathname, query: url.searchParams };
   const raw = url.pathname.split("/").slice(1);
   const isResource = (raw[0] === "api" && raw.length > 2 && raw[2] !== "") ||
@@ -58,7 +58,7 @@ export function requestInfo(method: string, url: URL): RequestInfo {
     ? ["", parts[1] ?? "", parts.slice(2)]
     : [parts[1] ?? "", parts[2] ?? "", parts.slice(3)];
   if (rest.at(-1) === "") rest.pop();
-  const target = resourceOf(group, version, rest);
+  const target = resourceOf(catalog, group, version, rest);
   if (target === null) return { kind: "unserved", problem: "notFound", ...common };
   const verb = verbOf(method, url.searchParams, target);
   if (verb === null) return { kind: "unserved", problem: "methodNotAllowed", ...common };
@@ -83,7 +83,12 @@ function decode(raw: readonly string[]): string[] | null {
   return parts;
 }
 
-function resourceOf(group: string, version: string, rest: readonly string[]): Target | null {
+function resourceOf(
+  catalog: Pick<Catalog, "find">,
+  group: string,
+  version: string,
+  rest: readonly string[],
+): Target | null {
   let namespace = "";
   let parts = rest;
   const first = rest[0];
@@ -92,7 +97,7 @@ function resourceOf(group: string, version: string, rest: readonly string[]): Ta
     parts = rest.slice(2);
     if (namespace === "") return null;
   }
-  const info = byPath.get(`${group}/${version}/${parts[0]}`);
+  const info = catalog.find(group, version, parts[0] ?? "");
   if (info === undefined || parts.length > 3 || parts.slice(1).includes("")) return null;
   if (!info.namespaced && namespace !== "") return null;
   const name = parts[1] ?? "";

@@ -1,8 +1,7 @@
-import { decodeRequest } from "./request_body.ts";
 import type { FieldValidation } from "../api/codec/mod.ts";
 import { notSupported } from "../api/field_errors.ts";
 import type { KubeObject } from "../api/meta.ts";
-import { apiVersionOf } from "../api/resources.ts";
+import { apiVersionOf, listKindOf } from "../api/resources.ts";
 import { badRequest, invalid, notAcceptable, notFound } from "../api/status.ts";
 import type { Exchange } from "./exchange.ts";
 import { acceptedTypes, negotiate, type Negotiated } from "./negotiate.ts";
@@ -24,7 +23,7 @@ import type { ResourceRequest } from "./request_info.ts";
 import { respondStatus } from "./respond.ts";
 import { holdLongRunning } from "./long_running.ts";
 import type { IncludeObject } from "./table/table.ts";
-import { spliceRevision } from "./watchcache/splice.ts";
+import { servedBytes } from "./watchcache/cached.ts";
 
 /** Requests on objects and collections, and on the `status` and `finalize` sub-resources, which are views of the object. */
 export async function handleResource(
@@ -33,6 +32,7 @@ export async function handleResource(
   request: ResourceRequest,
 ): Promise<Response> {
   const strategy = registry.strategy(request.info);
+  if (strategy.warning !== undefined) exchange.warnings.push(strategy.warning);
   switch (request.verb) {
     case "get":
       return await handleGet(registry, exchange, request, strategy);
@@ -66,12 +66,22 @@ export function agree(exchange: Exchange, options: { watch?: boolean; shapes?: b
   return agreed;
 }
 
-function output(registry: Registry, exchange: Exchange, negotiated: Negotiated): OutputOptions {
+function output(
+  registry: Registry,
+  exchange: Exchange,
+  negotiated: Negotiated,
+  { printer }: Strategy,
+): OutputOptions {
   const include = exchange.url.searchParams.get("includeObject") ?? "";
   if (include !== "" && include !== "None" && include !== "Metadata" && include !== "Object") {
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
   }
-  return { negotiated, include: include === "" ? "Metadata" : include as IncludeObject, clock: registry.clock };
+  return {
+    negotiated,
+    include: include === "" ? "Metadata" : include as IncludeObject,
+    printer,
+    clock: registry.clock,
+  };
 }
 
 /** dryRun and who asks. @throws ApiError 422 */
@@ -93,13 +103,9 @@ export function fieldValidation(exchange: Exchange): FieldValidation {
 }
 
 /** The request's body as an object of the type that the path names. */
-export function decodeBody(exchange: Exchange, request: ResourceRequest): KubeObject {
+function decodeBody(exchange: Exchange, { codec }: Strategy): KubeObject {
   const contentType = exchange.request.headers.get("content-type") ?? "";
-  const { group, version, kind, type } = request.info;
-  const decoded = decodeRequest(exchange.body, contentType, type, {
-    fieldValidation: fieldValidation(exchange),
-    expect: { group, version, kind },
-  });
+  const decoded = codec.decode(exchange.body, contentType, fieldValidation(exchange));
   exchange.warnings.push(...decoded.warnings);
   return decoded.object;
 }
@@ -115,20 +121,20 @@ async function handleGet(registry: Registry, exchange: Exchange, request: Resour
     await cacheAt(registry.feed, revision);
     const cached = cache.get(request.namespace, request.name);
     if (cached === undefined) throw notFound(info, request.name);
-    return respondObject(200, info, cached.bytes, output(registry, exchange, negotiated));
+    return respondObject(200, request.info, cached.bytes, output(registry, exchange, negotiated, strategy));
   }
   const kv = await registry.store.get(keyOf(strategy, request.namespace, request.name));
   if (kv === null) throw notFound(info, request.name);
-  const bytes = spliceRevision(info, cache.resource.head, kv.value, kv.modRevision);
-  return respondObject(200, info, bytes, output(registry, exchange, negotiated));
+  const bytes = servedBytes(cache.resource, kv.value, kv.modRevision);
+  return respondObject(200, request.info, bytes, output(registry, exchange, negotiated, strategy));
 }
 
 async function handleList(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
   const negotiated = agree(exchange);
-  const selection = selectionOf(request.info, request.query);
+  const selection = selectionOf(strategy.cache.resource, request.query);
   const options = listOptions(request.query, false);
   const page = await list(registry, strategy.cache, namespaceOf(request), selection, options);
-  return respondList(request.info, page, output(registry, exchange, negotiated));
+  return respondList(request.info, page, output(registry, exchange, negotiated, strategy));
 }
 
 /** Namespaces are cluster-scoped although their own path names one. */
@@ -146,9 +152,9 @@ async function handleWatch(registry: Registry, exchange: Exchange, request: Reso
     const watcher = await startWatch(registry, {
       cache: strategy.cache,
       namespace: namespaceOf(request),
-      selection: selectionOf(request.info, query),
+      selection: selectionOf(strategy.cache.resource, query),
       options: { ...options, timeoutSeconds },
-      format: watchFormat(request.info, output(registry, exchange, negotiated)),
+      format: watchFormat(request.info, output(registry, exchange, negotiated, strategy)),
       onEnd: hold.release,
     });
     return new Response(watcher.body, { headers: { "content-type": negotiated.contentType } });
@@ -176,18 +182,18 @@ function defaultTimeoutSeconds(registry: Registry): number {
 async function handleCreate(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
   const negotiated = agree(exchange);
   const context = writeContext(exchange);
-  const object = decodeBody(exchange, request);
+  const object = decodeBody(exchange, strategy);
   const written = await create(registry, context, strategy, namespaceOf(request), object);
-  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated));
+  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated, strategy));
 }
 
 async function handleUpdate(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
   const negotiated = agree(exchange);
   const context = writeContext(exchange);
-  const object = decodeBody(exchange, request);
+  const object = decodeBody(exchange, strategy);
   const target = { strategy, namespace: namespaceOf(request), name: request.name, subresource: request.subresource };
   const written = await update(registry, context, target, object);
-  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated));
+  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated, strategy));
 }
 
 async function handlePatch(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
@@ -200,7 +206,7 @@ async function handlePatch(registry: Registry, exchange: Exchange, request: Reso
     fieldValidation: fieldValidation(exchange),
     warnings: exchange.warnings,
   });
-  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated));
+  return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated, strategy));
 }
 
 async function handleDelete(registry: Registry, exchange: Exchange, request: ResourceRequest, strategy: Strategy) {
@@ -210,7 +216,7 @@ async function handleDelete(registry: Registry, exchange: Exchange, request: Res
   const context = { user: exchange.user, dryRun: options.dryRun, warnings: exchange.warnings };
   const deleted = await remove(registry, context, strategy, namespaceOf(request), request.name, options);
   if (deleted.kind === "status") return respondStatus(deleted.status, negotiated.encoding);
-  return respondObject(200, request.info, deleted.written.bytes, output(registry, exchange, negotiated));
+  return respondObject(200, request.info, deleted.written.bytes, output(registry, exchange, negotiated, strategy));
 }
 
 async function handleDeleteCollection(
@@ -225,11 +231,11 @@ async function handleDeleteCollection(
   const context = { user: exchange.user, dryRun: options.dryRun, warnings: exchange.warnings };
   const { revision, objects } = await removeCollection(registry, context, strategy, {
     namespace: namespaceOf(request),
-    selection: selectionOf(request.info, request.query),
+    selection: selectionOf(strategy.cache.resource, request.query),
     listOptions: listOptions(request.query, false),
   }, options);
   return respondValue(200, {
-    kind: `${request.info.kind}List`,
+    kind: listKindOf(request.info),
     apiVersion: apiVersionOf(request.info),
     metadata: { resourceVersion: String(revision) },
     items: objects,

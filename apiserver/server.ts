@@ -21,7 +21,9 @@ import { impersonate } from "./chain/impersonate.ts";
 import { refuseCrossSite } from "./chain/same_origin.ts";
 import { addAuditId } from "./chain/request_id.ts";
 import { handleBatch } from "./batch.ts";
+import { Catalog } from "./catalog.ts";
 import type { ServerConfig, ServerDeps } from "./config.ts";
+import { Definitions } from "./crd/definitions.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { limits } from "./limits.ts";
@@ -57,7 +59,8 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
   const state = { ready: false, roles: false, stopping: false };
   const plain: PlainDeps = {
     advertise: config.advertise,
-    openApi: new OpenApiDocuments(kubernetesVersion),
+    catalog: registry.catalog,
+    openApi: new OpenApiDocuments(kubernetesVersion, registry.catalog),
     clock: deps.clock,
     metrics: () => deps.metrics.text(),
     health: {
@@ -75,15 +78,22 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
   };
   const handler = chain(filters(registry, deps), route(registry, deps, plain));
   const batch = batchHandler(registry, deps, handler);
-  const bookmarks = startBookmarks(registry, caches);
+  const definitions = new Definitions(registry);
+  const bookmarks = startBookmarks(registry, () => [...caches, ...definitions.caches()]);
   const endpoints = new EndpointReconciler(registry);
-  const ready = start(registry, endpoints, state);
+  const ready = start(registry, { endpoints, definitions }, state);
   // A failure is reported by `ready`; whoever does not await it shall not die of it.
   ready.catch(() => {});
   return {
     handle: (request, context) => {
       const exchange = exchangeOf(request, context, registry);
-      return exchange.url.pathname === batchPath ? batch(exchange) : handler(exchange);
+      const { info, url } = exchange;
+      if (url.pathname === batchPath) return batch(exchange);
+      if (info.kind !== "unserved" || info.problem !== "notFound" || !url.pathname.startsWith("/apis/")) {
+        return handler(exchange);
+      }
+      // Whoever has seen a definition established by one server finds it served by every other.
+      return definitions.caughtUp().then(() => handler(exchangeOf(request, context, registry)));
     },
     ready,
     stop: async () => {
@@ -92,9 +102,10 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
       bookmarks.stop();
       registry.authorizer.stop();
       await endpoints.stop();
+      await definitions.stop();
       registry.feed.stop();
       registry.store.stop();
-      for (const cache of caches) cache.reset(registry.feed.revision);
+      for (const cache of [...caches, ...definitions.caches()]) cache.reset(registry.feed.revision);
       registry.pacer.stop();
     },
   };
@@ -102,17 +113,19 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
 
 function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly ResourceCache[]): Registry {
   const store = new StoreAccess(deps.store, deps);
+  const catalog = new Catalog();
   const strategies = new Map<ResourceInfo, Strategy>(
     caches.map((cache) => [cache.resource.info, strategyFor(cache, { clock: deps.clock, config })]),
   );
   const strategy = (info: ResourceInfo) => {
-    const found = strategies.get(info);
+    const found = strategies.get(info) ?? catalog.strategy(info);
     invariant(found !== undefined, `no strategy for ${info.resource}`);
     return found;
   };
   const feed = new StoreFeed(caches, deps);
   return {
     config,
+    catalog,
     store,
     feed,
     gate: new ReadGate(store),
@@ -140,9 +153,13 @@ interface State {
   roles: boolean;
 }
 
-async function start(registry: Registry, endpoints: EndpointReconciler, state: State): Promise<void> {
+async function start(
+  registry: Registry,
+  { endpoints, definitions }: { endpoints: EndpointReconciler; definitions: Definitions },
+  state: State,
+): Promise<void> {
   await registry.feed.start();
-  await Promise.all([createBootstrapObjects(registry), startRoles(registry, state)]);
+  await Promise.all([createBootstrapObjects(registry), startRoles(registry, state), definitions.start()]);
   await endpoints.start();
   state.ready = true;
 }
@@ -207,16 +224,16 @@ function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler 
 
 function exchangeOf(request: Request, context: RequestContext, registry: Registry): Exchange {
   const url = new URL(request.url);
-  const info = requestInfo(request.method, url);
+  const info = requestInfo(request.method, url, registry.catalog);
   const auditId = registry.random.uuid();
   return { request, context, url, info, auditId, user: anonymous, body: new Uint8Array(0), warnings: [] };
 }
 
 /** Idle watches learn every now and then how far they have come, so that they need not begin anew elsewhere. */
-function startBookmarks(registry: Registry, caches: readonly ResourceCache[]): { stop(): void } {
+function startBookmarks(registry: Registry, caches: () => readonly ResourceCache[]): { stop(): void } {
   const periodMs = registry.config.timers.bookmarkMs ?? 60_000;
   const send = () => {
-    for (const cache of caches) cache.bookmark(registry.feed.revision);
+    for (const cache of caches()) cache.bookmark(registry.feed.revision);
     timer = registry.timers.schedule(periodMs, send);
   };
   let timer = registry.timers.schedule(periodMs, send);

@@ -224,6 +224,18 @@ export async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }
 
+/** Asks again until the answer is as wanted: what the server does by itself takes turns of the event loop, not time. */
+export async function until(ask: () => Promise<Answer>, wanted: (answer: Answer) => boolean): Promise<Answer> {
+  let answer = await ask();
+  for (let turn = 0; turn < 500 && !wanted(answer); turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await settle();
+    answer = await ask();
+  }
+  if (!wanted(answer)) throw new Error(`still not as wanted: ${answer.code} ${JSON.stringify(answer.body)}`);
+  return answer;
+}
+
 export function testRandom(seed: number): Random {
   const generator = prng(seed);
   const bytes = (length: number) => Uint8Array.from({ length }, () => generator.int(256));

@@ -37,7 +37,8 @@ export interface Decoded<T> {
   readonly warnings: readonly string[];
 }
 
-interface Plain {
+/** A body that is read and has no schema yet. */
+export interface Plain {
   readonly value: unknown;
   readonly strictErrors: readonly string[];
 }
@@ -61,6 +62,11 @@ export function decode<T = KubeObject>(
 export function decodeValue<T = KubeObject>(value: unknown, type: string, options: DecodeOptions): Decoded<T> {
   const expect = options.expect ?? schemaOf(type).gvks[0];
   return typed<T>({ value, strictErrors: [] }, type, expect, options.fieldValidation);
+}
+
+/** A body as a plain value, for objects whose schema is not compiled in. @param kind for messages @throws ApiError 400, 415 */
+export function parseRequest(body: Uint8Array, contentType: string, kind: string): Plain {
+  return parseBody(body, contentType, kind);
 }
 
 /** A body's plain value, without a schema (patches). @throws ApiError 400 */

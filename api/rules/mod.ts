@@ -38,6 +38,7 @@ import type { Rules } from "./types.ts";
 import { deploymentRules, replicaSetRules } from "./workloads.ts";
 
 export type { RuleContext, Rules } from "./types.ts";
+export { distinct, metadataRules } from "./generic.ts";
 export { imageTag } from "./pod_defaults.ts";
 export { namespaceFinalizer } from "./namespace.ts";
 

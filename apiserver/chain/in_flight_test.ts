@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { anonymous } from "../authn/user.ts";
 import type { Exchange } from "../exchange.ts";
 import { limits } from "../limits.ts";
+import { Catalog } from "../catalog.ts";
 import { requestInfo } from "../request_info.ts";
 import { maxInFlight } from "./in_flight.ts";
 
@@ -17,7 +18,7 @@ function exchange(method: string, path: string): Exchange {
       },
     },
     url,
-    info: requestInfo(method, url),
+    info: requestInfo(method, url, new Catalog()),
     auditId: "",
     user: anonymous,
     body: new Uint8Array(0),

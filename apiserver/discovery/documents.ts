@@ -2,41 +2,44 @@ import type { ResourceInfo } from "../../api/resources.ts";
 import type { Json } from "../dig.ts";
 import { type GroupVersion, groupVersionName, groupVersions, subresourceOf, verbsOf } from "./resources.ts";
 
+/** What is served, in discovery order. */
+export type Served = readonly ResourceInfo[];
+
 /** GET /api. @param address `host:port` that clients of this network reach */
-export function apiVersions(address: string): Json {
+export function apiVersions(served: Served, address: string): Json {
   return {
     kind: "APIVersions",
-    versions: groupVersions().filter((it) => it.group === "").map((it) => it.version),
+    versions: groupVersions(served).filter((it) => it.group === "").map((it) => it.version),
     serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: address }],
   };
 }
 
 /** GET /apis */
-export function apiGroupList(): Json {
-  const names = new Set(groupVersions().map((it) => it.group).filter((group) => group !== ""));
-  const groups = [...names].map(groupOf);
+export function apiGroupList(served: Served): Json {
+  const names = new Set(groupVersions(served).map((it) => it.group).filter((group) => group !== ""));
+  const groups = [...names].map((name) => groupOf(served, name));
   return { kind: "APIGroupList", apiVersion: "v1", groups };
 }
 
 /** GET /apis/GROUP; null when there is no such group. */
-export function apiGroup(group: string): Json | null {
-  const served = groupVersions().some((it) => it.group === group && group !== "");
-  return served ? { kind: "APIGroup", apiVersion: "v1", ...groupOf(group) } : null;
+export function apiGroup(served: Served, group: string): Json | null {
+  const known = groupVersions(served).some((it) => it.group === group && group !== "");
+  return known ? { kind: "APIGroup", apiVersion: "v1", ...groupOf(served, group) } : null;
 }
 
 /** The versions of a group that is served, the preferred one first. */
-function groupOf(group: string): Json {
-  const versions = versionsOf(group).map((it) => ({ groupVersion: groupVersionName(it), version: it.version }));
+function groupOf(served: Served, group: string): Json {
+  const versions = versionsOf(served, group).map((it) => ({ groupVersion: groupVersionName(it), version: it.version }));
   return { name: group, versions, preferredVersion: versions[0] };
 }
 
-function versionsOf(group: string): GroupVersion[] {
-  return groupVersions().filter((it) => it.group === group);
+function versionsOf(served: Served, group: string): GroupVersion[] {
+  return groupVersions(served).filter((it) => it.group === group);
 }
 
 /** GET /api/v1 and /apis/GROUP/VERSION; null when not served. */
-export function apiResourceList(group: string, version: string): Json | null {
-  const found = groupVersions().find((it) => it.group === group && it.version === version);
+export function apiResourceList(served: Served, group: string, version: string): Json | null {
+  const found = groupVersions(served).find((it) => it.group === group && it.version === version);
   if (found === undefined) return null;
   return {
     kind: "APIResourceList",
@@ -80,16 +83,16 @@ function shortAndCategories(info: ResourceInfo): Json {
  * Aggregated discovery (KEP-3352): everything below /api (`core`) or /apis in one document.
  * @param version of apidiscovery.k8s.io
  */
-export function aggregated(core: boolean, version: "v2" | "v2beta1"): Json {
+export function aggregated(served: Served, core: boolean, version: "v2" | "v2beta1"): Json {
   return {
     kind: "APIGroupDiscoveryList",
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
-    items: [...new Set(groupVersions().map((it) => it.group))].filter((group) => (group === "") === core).map((
+    items: [...new Set(groupVersions(served).map((it) => it.group))].filter((group) => (group === "") === core).map((
       group,
     ) => ({
       metadata: { ...(group === "" ? {} : { name: group }), creationTimestamp: null },
-      versions: versionsOf(group).map((it) => ({
+      versions: versionsOf(served, group).map((it) => ({
         version: it.version,
         resources: it.resources.map(discoveryEntry),
         freshness: "Current",

@@ -1,11 +1,13 @@
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { isReview } from "../../api/resources.ts";
 import { schemaOf } from "../../api/schema.ts";
+import type { Catalog } from "../catalog.ts";
 import { type Json, record } from "../dig.ts";
 import { encodeOpenApi } from "../protobuf/openapi.ts";
 import type { Bytes } from "../respond.ts";
 import { contentHash } from "./etag.ts";
 import { openApiPaths, operationTypes } from "./openapi_paths.ts";
+import { customSchemas, customTypes } from "./openapi_custom.ts";
 import { type Dialect, openApiSchema, typeClosure } from "./openapi_schema.ts";
 import { type GroupVersion, groupVersionName, groupVersions, subresourceOf } from "./resources.ts";
 
@@ -21,20 +23,23 @@ function pathName(it: GroupVersion): string {
   return it.group === "" ? `api/${it.version}` : `apis/${groupVersionName(it)}`;
 }
 
-/** OpenAPI documents, made from the schema tables at first use and kept: they never change while the server runs. */
+/** OpenAPI documents, made at first use and kept: those of built-in kinds for good, the others until the catalog changes. */
 export class OpenApiDocuments {
   readonly #version: string;
   readonly #v3 = new Map<string, Document>();
+  readonly #catalog: Catalog;
   #v2: Document | undefined;
+  #generation = 0;
 
-  constructor(version: string) {
+  constructor(version: string, catalog: Catalog) {
     this.#version = version;
+    this.#catalog = catalog;
   }
 
   /** GET /openapi/v3. */
   index(): Json {
     const paths: Json = {};
-    for (const it of groupVersions()) {
+    for (const it of this.#groupVersions()) {
       const name = pathName(it);
       const hash = this.groupVersion(name)?.hash ?? "";
       paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` };
@@ -44,15 +49,16 @@ export class OpenApiDocuments {
 
   /** @param name as in the index; undefined when not served */
   groupVersion(name: string): Document | undefined {
+    const all = this.#groupVersions();
     const known = this.#v3.get(name);
     if (known !== undefined) return known;
-    const found = groupVersions().find((it) => pathName(it) === name);
+    const found = all.find((it) => pathName(it) === name);
     if (found === undefined) return undefined;
     const document = encode({
       openapi: "3.0.0",
       info: { title: "Kubernetes", version: this.#version },
       paths: pathsOf([found], "v3"),
-      components: { schemas: schemasOf([found], "v3") },
+      components: { schemas: schemasOf([found], "v3", this.#catalog) },
     }, "v3");
     this.#v3.set(name, document);
     return document;
@@ -60,13 +66,29 @@ export class OpenApiDocuments {
 
   /** GET /openapi/v2, JSON form. */
   v2(): Document {
+    const all = this.#groupVersions();
     this.#v2 ??= encode({
       swagger: "2.0",
       info: { title: "Kubernetes", version: this.#version },
-      paths: pathsOf(groupVersions(), "v2"),
-      definitions: schemasOf(groupVersions(), "v2"),
+      paths: pathsOf(all, "v2"),
+      definitions: schemasOf(all, "v2", this.#catalog),
     }, "v2");
     return this.#v2;
+  }
+
+  /** What is served now; forgets the documents that are no longer right. */
+  #groupVersions(): GroupVersion[] {
+    const { generation } = this.#catalog;
+    const all = groupVersions(this.#catalog.resources);
+    if (generation !== this.#generation) {
+      this.#generation = generation;
+      this.#v2 = undefined;
+      const fixed = new Set(
+        all.filter((it) => !this.#catalog.isDynamic(it.group, it.version)).map(pathName),
+      );
+      for (const name of this.#v3.keys()) if (!fixed.has(name)) this.#v3.delete(name);
+    }
+    return all;
   }
 }
 
@@ -88,15 +110,19 @@ function pathsOf(all: readonly GroupVersion[], dialect: Dialect): Json {
   return paths;
 }
 
-function schemasOf(all: readonly GroupVersion[], dialect: Dialect): Json {
+function schemasOf(all: readonly GroupVersion[], dialect: Dialect, catalog: Catalog): Json {
   const roots = all.flatMap((it) => it.resources).flatMap((info) => [
     info.type,
     ...(isReview(info) ? [] : [`${info.type}List`]),
     ...info.subresources.map((name) => subresourceOf(info, name).type),
   ]);
   const schemas: Json = {};
-  for (const type of typeClosure([...roots, ...operationTypes])) {
+  for (const type of typeClosure([...roots, ...operationTypes, ...customTypes])) {
     schemas[type] = openApiSchema(schemaOf(type), dialect);
+  }
+  for (const info of all.flatMap((it) => it.resources)) {
+    const dynamic = catalog.dynamic(info.type);
+    if (dynamic !== undefined) Object.assign(schemas, customSchemas(dynamic, dialect));
   }
   return schemas;
 }

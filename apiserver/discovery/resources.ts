@@ -1,4 +1,4 @@
-import { isReview, type ResourceInfo, served } from "../../api/resources.ts";
+import { isReview, type ResourceInfo } from "../../api/resources.ts";
 
 /** The verbs that discovery lists for a resource. */
 export function verbsOf(info: ResourceInfo): readonly string[] {
@@ -56,15 +56,16 @@ export interface GroupVersion {
 }
 
 /** In the order in which discovery names them: the core group first. */
-export function groupVersions(): GroupVersion[] {
-  const found: { group: string; version: string; resources: ResourceInfo[] }[] = [];
-  for (const info of served) {
-    const known = found.find((it) => it.group === info.group && it.version === info.version);
-    if (known === undefined) found.push({ group: info.group, version: info.version, resources: [info] });
+export function groupVersions(resources: readonly ResourceInfo[]): GroupVersion[] {
+  const found = new Map<string, { group: string; version: string; resources: ResourceInfo[] }>();
+  for (const info of resources) {
+    const name = `${info.group}/${info.version}`;
+    const known = found.get(name);
+    if (known === undefined) found.set(name, { group: info.group, version: info.version, resources: [info] });
     else known.resources.push(info);
   }
-  for (const groupVersion of found) groupVersion.resources.sort((a, b) => a.resource < b.resource ? -1 : 1);
-  return found;
+  for (const groupVersion of found.values()) groupVersion.resources.sort((a, b) => a.resource < b.resource ? -1 : 1);
+  return [...found.values()];
 }
 
 export function groupVersionName(it: { group: string; version: string }): string {

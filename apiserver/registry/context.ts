@@ -3,6 +3,7 @@ import type { ResourceInfo } from "../../api/resources.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
 import type { User } from "../authn/user.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
+import type { Catalog } from "../catalog.ts";
 import type { ServerConfig } from "../config.ts";
 import type { StoreAccess } from "../store_access.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
@@ -16,6 +17,7 @@ import type { WatchCounts } from "./watch.ts";
 /** What every registry operation works with. */
 export interface Registry {
   readonly config: ServerConfig;
+  readonly catalog: Catalog;
   readonly store: StoreAccess;
   readonly feed: StoreFeed;
   readonly gate: ReadGate;

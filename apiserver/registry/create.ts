@@ -12,8 +12,8 @@ import {
 } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
 import { limits } from "../limits.ts";
-import { parseCached } from "../watchcache/cached.ts";
-import { encodeAtRest, spliceRevision } from "../watchcache/splice.ts";
+import { parseCached, servedBytes, storedBytes } from "../watchcache/cached.ts";
+import { encodeAtRest } from "../watchcache/splice.ts";
 import { admitCreate } from "../admission/admit.ts";
 import { type Allocation, sideWritesFor } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
@@ -60,6 +60,7 @@ async function createNamed(
   object: KubeObject,
 ): Promise<Written | "taken"> {
   const { info, cache } = strategy;
+  if (strategy.prepare !== undefined) await strategy.prepare();
   strategy.setDefaults(object);
   if (first) {
     strategy.prepareForCreate(object);
@@ -73,10 +74,10 @@ async function createNamed(
     // An attempt that finds its address taken starts over from the object without it.
     const copy = info === services ? structuredClone(object) : object;
     const allocation: Allocation = sideWritesFor(registry, strategy, copy, null);
-    const stored = encodeAtRest(info, copy);
+    const stored = storedBytes(cache.resource, copy);
     if (context.dryRun) {
       if (cache.get(namespace, name) !== undefined) return "taken";
-      return { code: 201, bytes: new Uint8Array(stored) };
+      return { code: 201, bytes: new Uint8Array(encodeAtRest(info, copy)) };
     }
     const outcome = await writeObject(registry, strategy, {
       key,
@@ -87,7 +88,7 @@ async function createNamed(
     });
     switch (outcome.kind) {
       case "written":
-        return { code: 201, bytes: spliceRevision(info, cache.resource.head, stored, outcome.revision) };
+        return { code: 201, bytes: servedBytes(cache.resource, stored, outcome.revision) };
       case "conflict":
         return "taken";
       case "parentMissing":

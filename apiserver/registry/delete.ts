@@ -51,6 +51,7 @@ export async function remove(
 }
 
 function nextFor(registry: Registry, strategy: Strategy, object: KubeObject, options: DeleteOptions): Next {
+  strategy.prepareForDelete?.(object);
   const grace = strategy.info === pods ? podGraceSeconds(object, options.gracePeriodSeconds) : 0;
   const step = deletionStep(object, options, grace, registry.clock.now());
   switch (step.kind) {

@@ -84,8 +84,8 @@ function eventFields(event: KubeObject): Fields {
 }
 
 /** The names that a field selector of this resource may use. */
-export function selectableNames(info: ResourceInfo): ReadonlySet<string> {
-  const own = Object.keys(selectable.get(info)?.({}) ?? noFields);
+export function selectableNames({ info, fields }: StoredResource): ReadonlySet<string> {
+  const own = Object.keys(fields({}));
   return new Set(["metadata.name", ...(info.namespaced || info === namespaces ? ["metadata.namespace"] : []), ...own]);
 }
 

@@ -1,6 +1,6 @@
 import { invariant } from "../../base/assert.ts";
 import { concatBytes } from "../../base/bytes.ts";
-import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
+import { apiVersionOf, listKindOf, type ResourceInfo } from "../../api/resources.ts";
 import type { ApiError } from "../../api/status.ts";
 import type { Clock } from "../../platform/mod.ts";
 import { encodeMsgpack, encodeYaml } from "../../api/codec/mod.ts";
@@ -10,7 +10,7 @@ import { encodeProtobuf, encodeRaw, envelope, listMessage, watchFrame } from "..
 import { typeOfKind } from "../protobuf/types.ts";
 import { BackwardWriter } from "../protobuf/writer.ts";
 import { type Bytes, respondBytes, respondParts, textBytes } from "../respond.ts";
-import { printerFor } from "../table/printers.ts";
+import type { Printer } from "../table/columns.ts";
 import { type IncludeObject, parseBytes, partialMetadata, table, type TableOptions, tableRow } from "../table/table.ts";
 import { type CachedObject, type ChangeType } from "../watchcache/cached.ts";
 import { encodeJsonFrame } from "../watchcache/change.ts";
@@ -20,12 +20,13 @@ import type { WatchFormat } from "./watch.ts";
 export interface OutputOptions {
   readonly negotiated: Negotiated;
   readonly include: IncludeObject;
+  readonly printer: Printer;
   readonly clock: Clock;
 }
 
-function tableOptions(info: ResourceInfo, options: OutputOptions): TableOptions {
+function tableOptions(options: OutputOptions): TableOptions {
   return {
-    printer: printerFor(info.resource),
+    printer: options.printer,
     apiVersion: `meta.k8s.io/${options.negotiated.metaVersion}`,
     include: options.include,
     now: options.clock.now(),
@@ -47,7 +48,7 @@ export function respondObject(code: number, info: ResourceInfo, bytes: Bytes, op
       return respondValue(code, object, negotiated);
     case "table": {
       const { resourceVersion } = record(object["metadata"]);
-      return respondValue(code, table([object], { resourceVersion }, tableOptions(info, options)), negotiated);
+      return respondValue(code, table([object], { resourceVersion }, tableOptions(options)), negotiated);
     }
     case "partial":
       return respondValue(code, partialMetadata(object, `meta.k8s.io/${negotiated.metaVersion}`), negotiated);
@@ -103,7 +104,7 @@ export function respondList(info: ResourceInfo, page: Page, options: OutputOptio
   const metaVersion = `meta.k8s.io/${negotiated.metaVersion}`;
   if (negotiated.shape === "table") {
     const rows = page.objects.map(parseBytes);
-    return respondValue(200, table(rows, meta, tableOptions(info, options)), negotiated);
+    return respondValue(200, table(rows, meta, tableOptions(options)), negotiated);
   }
   if (negotiated.shape === "partial") {
     const objects = page.objects.map((object) => partialMetadata(parseBytes(object), metaVersion));
@@ -114,7 +115,7 @@ export function respondList(info: ResourceInfo, page: Page, options: OutputOptio
     const list = { kind: "PartialObjectMetadataList", apiVersion: metaVersion, metadata: meta, items: objects };
     return respondValue(200, list, negotiated);
   }
-  const head = { kind: `${info.kind}List`, apiVersion: apiVersionOf(info), metadata: meta };
+  const head = { kind: listKindOf(info), apiVersion: apiVersionOf(info), metadata: meta };
   if (negotiated.encoding === "protobuf") {
     const message = listMessage(meta, page.objects.map((object) => encodeRaw(parseBytes(object), info.type)));
     return respondBytes(200, negotiated.contentType, envelope(head.apiVersion, head.kind, message));
@@ -160,7 +161,7 @@ export function watchFormat(info: ResourceInfo, options: OutputOptions): WatchFo
       error,
     };
   }
-  const shape = negotiated.shape === "table" ? tableShape(info, options) : partialShape(negotiated.metaVersion);
+  const shape = negotiated.shape === "table" ? tableShape(options) : partialShape(negotiated.metaVersion);
   return {
     encode: (type, object) => line(type, shape(parseBytes(object))),
     sharedAs: undefined,
@@ -171,10 +172,10 @@ export function watchFormat(info: ResourceInfo, options: OutputOptions): WatchFo
 
 type Reshape = (object: Json, bookmark?: boolean) => unknown;
 
-function tableShape(info: ResourceInfo, options: OutputOptions): Reshape {
+function tableShape(options: OutputOptions): Reshape {
   let first = true;
   return (object, bookmark = false) => {
-    const now = tableOptions(info, options);
+    const now = tableOptions(options);
     const { resourceVersion } = record(object["metadata"]);
     const whole = table([], { resourceVersion }, now);
     // A bookmark's row carries the annotation that ends the initial events.

@@ -1,4 +1,4 @@
-import { decodeValue, type FieldValidation, parsePatchBody } from "../../api/codec/mod.ts";
+import { type FieldValidation, parsePatchBody } from "../../api/codec/mod.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
   applyJsonPatch,
@@ -7,6 +7,7 @@ import {
   PatchError,
   patchFailure,
 } from "../../api/patch/mod.ts";
+import { findSchema } from "../../api/schema.ts";
 import { badRequest, unsupportedMediaType } from "../../api/status.ts";
 import { limits } from "../limits.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
@@ -30,13 +31,17 @@ export const patchTypes = [
   "application/strategic-merge-patch+json",
 ] as const;
 
+/** What a custom resource takes: strategic merges need a type that is compiled in. */
+const customPatchTypes = patchTypes.filter((type) => type !== "application/strategic-merge-patch+json");
+
 /**
  * Reads a patch. Server-side apply is not served yet: it is a 415 that names what is.
  * @param type full type name, for strategic merges @throws ApiError 400, 413, 415, and from the patcher 422
  */
 export function readPatch(body: Uint8Array, contentType: string, type: string): Patcher {
   const media = (contentType.split(";")[0] as string).trim().toLowerCase();
-  if (!patchTypes.some((known) => known === media)) throw unsupportedMediaType(patchTypes);
+  const known = findSchema(type) === undefined ? customPatchTypes : patchTypes;
+  if (!known.some((each) => each === media)) throw unsupportedMediaType(known);
   const patch = parsePatchBody(body, false);
   return (current) => {
     try {
@@ -62,14 +67,11 @@ export async function patch(
   target: UpdateTarget,
   request: PatchRequest,
 ): Promise<Written> {
-  const { group, version, kind, type } = target.strategy.info;
-  const apply = readPatch(request.body, request.contentType, type);
+  const { codec, info } = target.strategy;
+  const apply = readPatch(request.body, request.contentType, info.type);
   let warnings: readonly string[] = [];
   const desired = (current: KubeObject): KubeObject => {
-    const decoded = decodeValue<KubeObject>(apply(current), type, {
-      fieldValidation: request.fieldValidation,
-      expect: { group, version, kind },
-    });
+    const decoded = codec.decodeValue(apply(current), request.fieldValidation);
     warnings = decoded.warnings;
     const { object } = decoded;
     checkNamespace(target.strategy, object, target.namespace);

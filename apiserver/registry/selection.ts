@@ -1,9 +1,8 @@
 import { type FieldSelector, matchesFields, parseFieldSelector, requiredValue } from "../../api/fields.ts";
 import { matchesSelector, parseSelector, type Selector, SelectorError } from "../../api/labels.ts";
-import type { ResourceInfo } from "../../api/resources.ts";
 import { badRequest } from "../../api/status.ts";
 import { limits } from "../limits.ts";
-import type { CachedObject } from "../watchcache/cached.ts";
+import type { CachedObject, StoredResource } from "../watchcache/cached.ts";
 import { selectableNames } from "./fields.ts";
 
 /** The label and field selectors of one request. */
@@ -19,7 +18,7 @@ export interface Selection {
 }
 
 /** Reads labelSelector and fieldSelector. @throws ApiError 400 for selectors that cannot be read or are not supported */
-export function selectionOf(info: ResourceInfo, query: URLSearchParams): Selection {
+export function selectionOf(resource: StoredResource, query: URLSearchParams): Selection {
   const labelText = query.get("labelSelector") ?? "";
   const fieldText = query.get("fieldSelector") ?? "";
   if (labelText.length > limits.selectorLength || fieldText.length > limits.selectorLength) {
@@ -27,7 +26,7 @@ export function selectionOf(info: ResourceInfo, query: URLSearchParams): Selecti
   }
   const labels = parsing(() => parseSelector(labelText), "label", labelText);
   const fields = parsing(() => parseFieldSelector(fieldText), "field", fieldText);
-  checkFields(info, fields);
+  checkFields(resource, fields);
   return {
     everything: labels.length === 0 && fields.length === 0,
     name: requiredValue(fields, "metadata.name"),
@@ -50,9 +49,9 @@ function fieldOf(object: CachedObject, field: string): string {
   return object.fields[field] ?? "";
 }
 
-function checkFields(info: ResourceInfo, fields: FieldSelector): void {
+function checkFields(resource: StoredResource, fields: FieldSelector): void {
   if (fields.length === 0) return;
-  const known = selectableNames(info);
+  const known = selectableNames(resource);
   for (const { field } of fields) {
     if (!known.has(field)) throw badRequest(`field label not supported: ${field}`);
   }

@@ -1,15 +1,38 @@
-import { events, leases, pods, type ResourceInfo, serviceAccounts, services } from "../../api/resources.ts";
+import { decodeValue } from "../../api/codec/mod.ts";
+import type { KubeObject } from "../../api/meta.ts";
+import {
+  customResourceDefinitions,
+  events,
+  leases,
+  pods,
+  type ResourceInfo,
+  serviceAccounts,
+  services,
+} from "../../api/resources.ts";
 import { type RuleContext, rulesFor } from "../../api/rules/mod.ts";
 import type { Clock } from "../../platform/mod.ts";
+import { definitionStrategy } from "../crd/definition_strategy.ts";
 import type { ServerConfig } from "../config.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
 import { keepAllocated } from "./service_allocation.ts";
-import type { Strategy } from "./strategy.ts";
+import { decodeRequest } from "../request_body.ts";
+import { printerFor } from "../table/printers.ts";
+import type { ObjectCodec, Strategy } from "./strategy.ts";
 
 /** Where upstream's strategies say AllowCreateOnUpdate, resp. no AllowUnconditionalUpdate, resp. ReturnDeletedObject. */
 const createOnUpdate: ReadonlySet<ResourceInfo> = new Set([events, leases, services]);
 const conditionalUpdate: ReadonlySet<ResourceInfo> = new Set([leases]);
 const returnsDeleted: ReadonlySet<ResourceInfo> = new Set([pods, serviceAccounts, services]);
+
+/** By the schema of a type that is compiled in. */
+function typedCodec({ group, version, kind, type }: ResourceInfo): ObjectCodec {
+  const expect = { group, version, kind };
+  return {
+    decode: (body, contentType, fieldValidation) =>
+      decodeRequest<KubeObject>(body, contentType, type, { fieldValidation, expect }),
+    decodeValue: (value, fieldValidation) => decodeValue<KubeObject>(value, type, { fieldValidation, expect }),
+  };
+}
 
 /** The kind's rules from `api/rules`, with what only the server can know. */
 export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: ServerConfig }): Strategy {
@@ -17,9 +40,11 @@ export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: 
   const rules = rulesFor(info);
   const { allowLoopbackEndpoints } = deps.config;
   const context = (): RuleContext => ({ now: deps.clock.now(), allowLoopbackEndpoints });
-  return {
+  const strategy: Strategy = {
     info,
     cache,
+    codec: typedCodec(info),
+    printer: printerFor(info.resource),
     createsOnUpdate: createOnUpdate.has(info),
     updatesUnconditionally: !conditionalUpdate.has(info),
     returnsDeleted: returnsDeleted.has(info),
@@ -34,4 +59,5 @@ export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: 
     validateUpdate: (object, old) => rules.validateUpdate(object, old, context()),
     validateStatusUpdate: (object, old) => rules.validateStatusUpdate(object, old, context()),
   };
+  return info === customResourceDefinitions ? definitionStrategy(strategy, deps.clock) : strategy;
 }

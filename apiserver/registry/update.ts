@@ -112,6 +112,7 @@ async function prepare(
   old: KubeObject,
 ): Promise<void> {
   const { strategy } = target;
+  if (strategy.prepare !== undefined) await strategy.prepare();
   keepServerFields(object, old);
   strategy.setDefaults(object);
   switch (target.subresource) {

@@ -1,4 +1,4 @@
-import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { utf8 } from "../../base/bytes.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { namespaces } from "../../api/resources.ts";
 import { conflict, notFound, serverTimeout } from "../../api/status.ts";
@@ -6,7 +6,7 @@ import { StoreError } from "../../store/types.ts";
 import { equalJson } from "../equal.ts";
 import { limits } from "../limits.ts";
 import type { ConditionalWrite, SideWrite, WriteOutcome } from "../store_access.ts";
-import { parseCached } from "../watchcache/cached.ts";
+import { parseCached, readStored, servedBytes, storedBytes, type StoredResource } from "../watchcache/cached.ts";
 import { encodeAtRest, spliceRevision } from "../watchcache/splice.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { isFinished } from "./deletion.ts";
@@ -47,16 +47,20 @@ export function namespaceKey(name: string): Uint8Array {
   return utf8(`/registry/${namespaces.resource}/${name}`);
 }
 
-/** The object as the store has it. Linearizable. */
-export async function readCurrent(registry: Registry, key: Uint8Array): Promise<Current> {
+/** The object as the store has it. Linearizable. @param resource needed where what is stored is not what is served */
+export async function readCurrent(
+  registry: Registry,
+  key: Uint8Array,
+  resource: Pick<StoredResource, "form"> = {},
+): Promise<Current> {
   const kv = await registry.store.get(key);
-  return kv === null ? absent : decodeCurrent(kv.value, kv.modRevision);
+  return kv === null ? absent : decodeCurrent(resource, kv.value, kv.modRevision);
 }
 
 const absent: Current = { object: null, revision: 0 };
 
-function decodeCurrent(stored: Uint8Array, revision: number): Current {
-  const object = JSON.parse(fromUtf8(stored)) as KubeObject;
+function decodeCurrent(resource: Pick<StoredResource, "form">, stored: Uint8Array, revision: number): Current {
+  const object = readStored(resource, stored);
   object.metadata = { ...object.metadata, resourceVersion: String(revision) };
   return { object, revision };
 }
@@ -68,10 +72,12 @@ function decodeCurrent(stored: Uint8Array, revision: number): Current {
 export async function modify(registry: Registry, context: WriteContext, it: Modification): Promise<Written> {
   const { strategy } = it;
   const key = keyOf(strategy, it.namespace, it.name);
-  const cached = strategy.cache.get(it.namespace, it.name);
+  const { resource } = strategy.cache;
+  // A custom resource may be stored in a form that a write would bring up to date: only the store has it.
+  const cached = resource.form === undefined ? strategy.cache.get(it.namespace, it.name) : undefined;
   let certain = cached === undefined;
   let current: Current = cached === undefined
-    ? await readCurrent(registry, key)
+    ? await readCurrent(registry, key, resource)
     : { object: parseCached(cached), revision: cached.revision };
   let conflicts = 0;
   for (let attempt = 0; attempt < limits.updateAttempts; attempt++) {
@@ -81,7 +87,7 @@ export async function modify(registry: Registry, context: WriteContext, it: Modi
       if (next.kind === "keep" && !certain) throw new StaleDoubt();
     } catch (error) {
       if (certain) throw error;
-      const fresh = await readCurrent(registry, key);
+      const fresh = await readCurrent(registry, key, resource);
       certain = true;
       if (fresh.revision === current.revision && !(error instanceof StaleDoubt)) throw error;
       current = fresh;
@@ -129,7 +135,7 @@ async function tryWrite(
     return { kind: "written", written: answer(strategy, object, current.revision) };
   }
   const code = current.object === null ? 201 : 200;
-  const stored = encodeAtRest(strategy.info, object);
+  const stored = storedBytes(strategy.cache.resource, object);
   if (context.dryRun) return { kind: "written", written: answer(strategy, object, current.revision, code) };
   const outcome = await writeObject(registry, strategy, {
     key,
@@ -139,8 +145,7 @@ async function tryWrite(
   });
   switch (outcome.kind) {
     case "written": {
-      const { info, cache } = strategy;
-      const bytes = spliceRevision(info, cache.resource.head, stored, outcome.revision);
+      const bytes = servedBytes(strategy.cache.resource, stored, outcome.revision);
       return { kind: "written", written: { code, bytes } };
     }
     case "sideTaken":
@@ -150,7 +155,9 @@ async function tryWrite(
     case "conflict":
       return {
         kind: "conflict",
-        current: outcome.current === null ? absent : decodeCurrent(outcome.current.value, outcome.current.modRevision),
+        current: outcome.current === null
+          ? absent
+          : decodeCurrent(strategy.cache.resource, outcome.current.value, outcome.current.modRevision),
       };
   }
 }

@@ -103,7 +103,7 @@ function isOver(pod: KubeObject): boolean {
 async function budgetOf(registry: Registry, pod: KubeObject): Promise<PodDisruptionBudget | null> {
   const { cache } = registry.strategy(podDisruptionBudgets);
   const none = new URLSearchParams();
-  const all = selectionOf(podDisruptionBudgets, none);
+  const all = selectionOf(cache.resource, none);
   const page = await list(registry, cache, pod.metadata?.namespace ?? "", all, listOptions(none, false));
   const [budget, ...more] = page.objects.map((cached) => parseCached(cached) as PodDisruptionBudget)
     .filter((it) => selects(it.spec?.selector, pod));

@@ -1,9 +1,12 @@
 import { decodeRequest } from "../request_body.ts";
 import { decodeValue } from "../../api/codec/mod.ts";
 import { invalid as invalidField } from "../../api/field_errors.ts";
+import type { CustomResourceSubresourceScale as ScalePaths } from "../../api/gen/types.ts";
+import { setOwn } from "../../api/json_value.ts";
 import { formatSelector, selectorFromObject } from "../../api/labels.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { badRequest, invalid, notFound } from "../../api/status.ts";
+import { parseJsonPath, plainNames } from "../crd/json_path.ts";
 import { dig, isRecord, type Json, record, text, whole } from "../dig.ts";
 import type { Exchange } from "../exchange.ts";
 import { limits } from "../limits.ts";
@@ -28,35 +31,44 @@ export async function handleScale(
   const strategy = registry.strategy(request.info);
   if (request.verb === "get") {
     const key = keyOf(strategy, request.namespace, request.name);
-    const { object } = await readCurrent(registry, key);
+    const { object } = await readCurrent(registry, key, strategy.cache.resource);
     if (object === null) throw notFound(strategy.info, request.name);
-    return respondValue(200, scaleOf(object), negotiated);
+    return respondValue(200, scaleOf(object, strategy.scale), negotiated);
   }
-  const wanted = readWanted(exchange, request);
+  const wanted = readWanted(exchange, request, strategy.scale);
   const written = await change(
     registry,
     writeContext(exchange),
     { strategy, namespace: request.namespace, name: request.name, subresource: "" },
-    (current) => scaled(current, wanted(current), request),
+    (current) => scaled(current, wanted(current), request, strategy.scale),
     request.verb === "patch" ? limits.patchAttempts : undefined,
   );
-  return respondValue(200, scaleOf(parseBytes(written)), negotiated);
+  return respondValue(200, scaleOf(parseBytes(written), strategy.scale), negotiated);
 }
 
 /** The Scale that the request wants, from the object as it is. */
-function readWanted(exchange: Exchange, request: ResourceRequest): (current: KubeObject) => KubeObject {
+function readWanted(
+  exchange: Exchange,
+  request: ResourceRequest,
+  paths: ScalePaths | undefined,
+): (current: KubeObject) => KubeObject {
   const contentType = exchange.request.headers.get("content-type") ?? "";
   const options = { fieldValidation: fieldValidation(exchange) };
   if (request.verb === "patch") {
     const apply = readPatch(exchange.body, contentType, scaleType);
-    return (current) => decodeValue<KubeObject>(apply(scaleOf(current)), scaleType, options).object;
+    return (current) => decodeValue<KubeObject>(apply(scaleOf(current, paths)), scaleType, options).object;
   }
   const { object, warnings } = decodeRequest<KubeObject>(exchange.body, contentType, scaleType, options);
   exchange.warnings.push(...warnings);
   return () => object;
 }
 
-function scaled(current: KubeObject, scale: KubeObject, request: ResourceRequest): KubeObject {
+function scaled(
+  current: KubeObject,
+  scale: KubeObject,
+  request: ResourceRequest,
+  paths: ScalePaths | undefined,
+): KubeObject {
   const { name } = request;
   if ((scale.metadata?.name ?? name) !== name) {
     throw badRequest(`the name of the object (${scale.metadata?.name}) does not match the name on the URL (${name})`);
@@ -67,15 +79,31 @@ function scaled(current: KubeObject, scale: KubeObject, request: ResourceRequest
     throw invalid({ group: "autoscaling", kind: "Scale" }, name, [problem]);
   }
   const { uid, resourceVersion } = scale.metadata ?? {};
-  const spec = { ...record(dig(current, "spec")), replicas };
   const metadata = { ...current.metadata };
   if (uid !== undefined) metadata.uid = uid;
   if (resourceVersion === undefined) delete metadata.resourceVersion;
   else metadata.resourceVersion = resourceVersion;
-  return Object.assign(structuredClone(current), { metadata, spec });
+  const next = structuredClone(current);
+  setAt(next as Json, namesOf(paths?.specReplicasPath ?? ".spec.replicas"), replicas);
+  return Object.assign(next, { metadata });
 }
 
-function scaleOf(object: KubeObject | Json): Json {
+/** A simple JSONPath as names: definitions with other paths are refused. */
+function namesOf(path: string): string[] {
+  return plainNames(parseJsonPath(path)) ?? [];
+}
+
+function setAt(object: Json, names: readonly string[], value: unknown): void {
+  let at = object;
+  for (const name of names.slice(0, -1)) {
+    if (!Object.hasOwn(at, name) || !isRecord(at[name])) setOwn(at, name, {});
+    at = record(at[name]);
+  }
+  setOwn(at, names.at(-1) ?? "", value);
+}
+
+function scaleOf(object: KubeObject | Json, paths: ScalePaths | undefined): Json {
+  if (paths !== undefined) return customScale(object, paths);
   const meta = record(dig(object, "metadata"));
   const selector = dig(object, "spec", "selector");
   return {
@@ -93,6 +121,19 @@ function scaleOf(object: KubeObject | Json): Json {
       replicas: whole(dig(object, "status", "replicas")),
       selector: isRecord(selector) ? selectorText(object, selector) : text(selector),
     },
+  };
+}
+
+function customScale(object: KubeObject | Json, paths: ScalePaths): Json {
+  const at = (path: string) => dig(object, ...namesOf(path));
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = record(dig(object, "metadata"));
+  const selector = paths.labelSelectorPath === undefined ? "" : text(at(paths.labelSelectorPath));
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas: whole(at(paths.specReplicasPath)) },
+    status: { replicas: whole(at(paths.statusReplicasPath)), ...(selector === "" ? {} : { selector }) },
   };
 }
 

@@ -2,14 +2,16 @@ import type { Json } from "../dig.ts";
 
 export interface Column {
   readonly name: string;
-  readonly type: "string" | "integer" | "date";
-  readonly format: "" | "name";
+  /** `string`, `integer`, `number`, `boolean` or `date`. */
+  readonly type: string;
+  /** `name` for the column that names the object. */
+  readonly format: string;
   readonly description: string;
   /** 0: always shown; 1: with `-o wide`. */
-  readonly priority: 0 | 1;
+  readonly priority: number;
 }
 
-export type Cell = string | number;
+export type Cell = string | number | boolean | null;
 
 export interface RowCondition {
   readonly type: string;

@@ -269,8 +269,15 @@ const plainPrinter: Printer = {
   cells: (it, now) => [nameOf(it), since(dig(it, "metadata", "creationTimestamp"), now)],
 };
 
+/** When rather than how long ago: what upstream prints of kinds without a printer. */
+const definitionPrinter: Printer = {
+  columns: columns("Name", "Created At"),
+  cells: (it) => [nameOf(it), text(dig(it, "metadata", "creationTimestamp"))],
+};
+
 const printers: Readonly<Record<string, Printer>> = {
   configmaps: configMapPrinter,
+  customresourcedefinitions: definitionPrinter,
   deployments: deploymentPrinter,
   endpoints: endpointsPrinter,
   endpointslices: endpointSlicePrinter,

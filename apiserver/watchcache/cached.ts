@@ -1,7 +1,7 @@
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
-import { headOf, isCanonical, respliceRevision, spliceRevision } from "./splice.ts";
+import { encodeAtRest, headOf, isCanonical, respliceRevision, spliceRevision } from "./splice.ts";
 
 /** What the caches need to know of a resource: where it is stored and what can be selected. */
 export interface StoredResource {
@@ -11,14 +11,47 @@ export interface StoredResource {
   readonly head: Uint8Array;
   /** Field selector keys and their values, besides metadata.name and metadata.namespace. */
   readonly fields: (object: KubeObject) => Readonly<Record<string, string>>;
+  /** Absent: what is stored is what is served. */
+  readonly form?: StoredForm;
+}
+
+/** Where what is stored differs from what is served: custom resources, by version, by pruning and by defaults. */
+export interface StoredForm {
+  /** The version that is stored. */
+  readonly info: ResourceInfo;
+  /** May change what it is given. */
+  read(stored: KubeObject): KubeObject;
 }
 
 export function storedResource(
   info: ResourceInfo,
   prefix: string,
   fields: StoredResource["fields"],
+  form?: StoredForm,
 ): StoredResource {
-  return { info, prefix, head: headOf(info), fields };
+  return { info, prefix, head: headOf(info), fields, ...(form === undefined ? {} : { form }) };
+}
+
+/** Bytes at rest as the object that is served, without resourceVersion. */
+export function readStored(resource: Pick<StoredResource, "form">, stored: Uint8Array): KubeObject {
+  const object = JSON.parse(fromUtf8(stored)) as KubeObject;
+  return resource.form === undefined ? object : resource.form.read(object);
+}
+
+/** What is stored of an object that is served. */
+export function storedBytes(resource: Pick<StoredResource, "info" | "form">, object: KubeObject): Uint8Array {
+  return encodeAtRest(resource.form?.info ?? resource.info, object);
+}
+
+/** Bytes at rest as they are served, with resourceVersion. */
+export function servedBytes(
+  resource: Omit<StoredResource, "fields" | "prefix">,
+  stored: Uint8Array,
+  revision: number,
+): Uint8Array<ArrayBuffer> {
+  const { info, head, form } = resource;
+  const bytes = form === undefined ? stored : encodeAtRest(info, readStored(resource, stored));
+  return spliceRevision(info, head, bytes, revision);
 }
 
 /** One object at one revision: its bytes, and the few fields that selectors need. Immutable. */
@@ -95,10 +128,10 @@ export function cachedObject(
     resource,
     key,
     revision,
-    spliceRevision(resource.info, resource.head, stored, revision),
+    servedBytes(resource, stored, revision),
   );
   // What this server did not write may be anything: it is looked at now, where a failure is expected.
-  if (!isCanonical(resource.head, stored)) void object.labels;
+  if (resource.form === undefined && !isCanonical(resource.head, stored)) void object.labels;
   return object;
 }
 

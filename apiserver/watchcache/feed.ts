@@ -6,6 +6,13 @@ import type { ResourceCache } from "./resource_cache.ts";
 
 export const registryPrefix = "/registry/";
 
+const nowhere: readonly ResourceCache[] = [];
+
+interface PendingChange {
+  readonly key: string;
+  readonly event: StoreEvent;
+}
+
 interface Waiter {
   readonly revision: number;
   readonly resolve: (reached: boolean) => void;
@@ -22,7 +29,9 @@ export class StoreFeed {
   readonly #random: Random;
   readonly #log: Log;
   readonly #bySegment = new Map<string, ResourceCache[]>();
-  readonly #caches: readonly ResourceCache[];
+  readonly #caches = new Set<ResourceCache>();
+  /** Caches that were added and are not loaded yet, with the changes that came meanwhile. */
+  readonly #adding = new Map<ResourceCache, PendingChange[]>();
   #revision = 0;
   #loaded = false;
   #watch: Watch | null = null;
@@ -40,13 +49,7 @@ export class StoreFeed {
     caches: readonly ResourceCache[],
     deps: { store: Store; timers: Timers; random: Random; log: Log },
   ) {
-    this.#caches = caches;
-    for (const cache of caches) {
-      const segment = segmentOf(cache.resource.prefix);
-      const sharing = this.#bySegment.get(segment);
-      if (sharing === undefined) this.#bySegment.set(segment, [cache]);
-      else sharing.push(cache);
-    }
+    for (const cache of caches) this.#connect(cache);
     this.#store = deps.store;
     this.#timers = deps.timers;
     this.#random = deps.random;
@@ -84,6 +87,70 @@ export class StoreFeed {
       this.#waiters.push(waiter);
       this.#askProgress();
     });
+  }
+
+  /**
+   * Feeds one more cache; resolves when it holds the store's state, and the feed has come as far. Several caches may
+   * hold the same keys, each in its own form.
+   */
+  async add(cache: ResourceCache): Promise<void> {
+    const pending: PendingChange[] = [];
+    this.#connect(cache);
+    this.#adding.set(cache, pending);
+    let pauseMs: number = limits.rewatchBaseMs;
+    // A reload loads every cache there is, this one too.
+    while (this.#adding.get(cache) === pending && !this.#stopped) {
+      try {
+        const revision = await this.#loadOne(cache);
+        if (this.#adding.get(cache) === pending) {
+          this.#adding.delete(cache);
+          for (const { key, event } of pending) cache.apply(key, event);
+        }
+        while (!this.#stopped && !(await this.waitUntil(revision, limits.cacheWaitMs)));
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        this.#log.warn("Cannot load the cache of a resource", { prefix: cache.resource.prefix, error: error.message });
+        await this.#timers.sleep(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, limits.rewatchMaxMs);
+      }
+    }
+  }
+
+  /** Ends the cache's watches and forgets it. */
+  remove(cache: ResourceCache): void {
+    this.#caches.delete(cache);
+    this.#adding.delete(cache);
+    const segment = segmentOf(cache.resource.prefix);
+    const left = this.#bySegment.get(segment)?.filter((other) => other !== cache) ?? [];
+    if (left.length === 0) this.#bySegment.delete(segment);
+    else this.#bySegment.set(segment, left);
+    cache.reset(this.#revision);
+  }
+
+  #connect(cache: ResourceCache): void {
+    this.#caches.add(cache);
+    const segment = segmentOf(cache.resource.prefix);
+    this.#bySegment.set(segment, [...this.#bySegment.get(segment) ?? [], cache]);
+  }
+
+  async #loadOne(cache: ResourceCache): Promise<number> {
+    let key = utf8(cache.resource.prefix);
+    const rangeEnd = prefixEnd(key);
+    let revision = 0;
+    for (;;) {
+      const at = revision > 0 ? { revision } : {};
+      const page = await this.#store.range({ key, rangeEnd, limit: limits.rangePageKeys, ...at });
+      if (!this.#adding.has(cache)) return page.revision;
+      if (revision === 0) cache.reset(revision = page.revision);
+      for (const kv of page.kvs) {
+        const name = fromUtf8(kv.key);
+        this.#tolerate(name, () => cache.load(name, kv.value, kv.modRevision));
+      }
+      const last = page.kvs.at(-1);
+      if (!page.more || last === undefined) return revision;
+      key = new Uint8Array([...last.key, 0]);
+    }
   }
 
   stop(): void {
@@ -145,11 +212,16 @@ export class StoreFeed {
       });
       if (attempt !== this.#attempt) return revision;
       if (revision === 0) revision = page.revision;
-      if (first) { for (const cache of this.#caches) cache.reset(revision); }
+      if (first) {
+        this.#adding.clear();
+        for (const cache of this.#caches) cache.reset(revision);
+      }
       first = false;
       for (const kv of page.kvs) {
         const name = fromUtf8(kv.key);
-        this.#tolerate(name, () => this.#route(name)?.load(name, kv.value, kv.modRevision));
+        for (const cache of this.#route(name)) {
+          this.#tolerate(name, () => cache.load(name, kv.value, kv.modRevision));
+        }
       }
       const last = page.kvs.at(-1);
       if (!page.more || last === undefined) return revision;
@@ -208,7 +280,11 @@ export class StoreFeed {
       // A resumed watch may repeat nothing, but a broken peer could: a change is applied once.
       if (event.kv.modRevision <= this.#revision) continue;
       const key = fromUtf8(event.kv.key);
-      this.#tolerate(key, () => this.#route(key)?.apply(key, event));
+      for (const cache of this.#route(key)) {
+        const pending = this.#adding.get(cache);
+        if (pending === undefined) this.#tolerate(key, () => cache.apply(key, event));
+        else pending.push({ key, event });
+      }
     }
     this.#advance(revision);
   }
@@ -253,9 +329,13 @@ export class StoreFeed {
     });
   }
 
-  /** Services and Endpoints share a first segment; all other resources have one of their own. */
-  #route(key: string): ResourceCache | undefined {
-    return this.#bySegment.get(segmentOf(key))?.find((cache) => key.startsWith(cache.resource.prefix));
+  /** Services and Endpoints share a first segment, as do the custom resources of one group and their versions. */
+  #route(key: string): readonly ResourceCache[] {
+    const sharing = this.#bySegment.get(segmentOf(key));
+    if (sharing === undefined) return nowhere;
+    const only = sharing[0];
+    if (sharing.length === 1 && only !== undefined && key.startsWith(only.resource.prefix)) return sharing;
+    return sharing.filter((cache) => key.startsWith(cache.resource.prefix));
   }
 }
 

@@ -63,6 +63,8 @@ export class ResourceCache {
 
   apply(key: string, event: StoreEvent): void {
     const revision = event.kv.modRevision;
+    // A cache that was added while the feed runs is loaded at a revision that the feed may not have reached yet.
+    if (revision <= this.#ringFrom) return;
     const previous = this.#objects.get(key) ?? null;
     let object: CachedObject | null = null;
     if (event.type === "put") {
