@@ -66,8 +66,9 @@ function program(): Command {
     .addOption(nameOption())
     .addOption(
       new Option("--control-planes <n>", "stores, apiservers, controller managers, schedulers: n of each (odd)")
-        .default(3).argParser(wholeNumber),
+        .argParser(wholeNumber).default(undefined, "3; with --all-in-one 1"),
     )
+    .option("--all-in-one", "every component in one process: less memory, one event loop", false)
     .addOption(
       new Option("--workers <n>", "nodes with a kubelet and a proxy process each").default(3).argParser(wholeNumber),
     )
@@ -85,7 +86,8 @@ function program(): Command {
     .action((options) =>
       up({
         name: options.name,
-        controlPlanes: options.controlPlanes,
+        controlPlanes: options.controlPlanes ?? (options.allInOne ? 1 : 3),
+        allInOne: options.allInOne,
         workers: options.workers,
         runtime: options.runtime,
         hollowNodes: options.hollowNodes,

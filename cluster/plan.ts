@@ -9,7 +9,8 @@ export type ComponentKind =
   | "kubelet"
   | "proxy"
   | "hollow-nodes"
-  | "etcd";
+  | "etcd"
+  | "all-in-one";
 
 /** One process of a cluster. */
 export interface ComponentPlan {
@@ -38,6 +39,12 @@ export const maxWorkers = serviceBlock - firstPodBlock;
 
 /** Every process of the cluster, in the order in which they are started and listed. */
 export function planOf(spec: ClusterSpec): ComponentPlan[] {
+  if (spec.allInOne !== true) return componentsOf(spec);
+  return [{ name: "all-in-one", kind: "all-in-one", node: null, address: balancerUrl(spec) }];
+}
+
+/** Every component, whether it has a process of its own or not, in the order in which they are started. */
+export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
   const replicas = Array.from({ length: spec.controlPlanes }, (_, i) => i);
   const workers = Array.from({ length: spec.workers }, (_, i) => `worker-${i + 1}`);
   const control = (kind: ComponentKind, address: (i: number) => string): ComponentPlan[] =>

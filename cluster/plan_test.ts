@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { apiServerHost, etcdHost, nodeAddress, planOf, podCidr } from "./plan.ts";
+import { apiServerHost, componentsOf, etcdHost, nodeAddress, planOf, podCidr } from "./plan.ts";
 import { type ClusterSpec, parseSpec } from "./spec.ts";
 
 function spec(more: Partial<ClusterSpec> = {}): ClusterSpec {
@@ -24,6 +24,12 @@ Deno.test("planOf() lists three of each control-plane part, a balancer, an etcd 
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(names.slice(0, 3), ["store-0", "store-1", "store-2"]);
   assert.ok(names.includes("kubelet-worker-3") && names.includes("proxy-worker-3"));
+});
+
+Deno.test("planOf() has one process for everything in an all-in-one cluster, whose components are the same", () => {
+  const one = spec({ allInOne: true, controlPlanes: 1 });
+  assert.deepEqual(planOf(one).map(({ name, address }) => [name, address]), [["all-in-one", "https://127.0.0.1:6443"]]);
+  assert.deepEqual(componentsOf(one), planOf(spec({ controlPlanes: 1 })));
 });
 
 Deno.test("planOf() adds one process for all hollow nodes", () => {

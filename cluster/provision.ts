@@ -16,6 +16,8 @@ export interface UpRequest {
   readonly port: number | undefined;
   /** For benchmarks: the caller posts Node objects that no kubelet stands behind, and nobody judges them. */
   readonly bareNodes?: boolean;
+  /** All components in one process. */
+  readonly allInOne?: boolean;
 }
 
 const maxControlPlanes = 7;
@@ -70,6 +72,7 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     hollowNodes: request.hollowNodes,
     timers: request.timers,
     ...(request.bareNodes === true ? { nodeLifecycle: false } : {}),
+    ...(request.allInOne === true ? { allInOne: true } : {}),
     slice,
     port: pickPort(request.port),
   };

@@ -13,6 +13,8 @@ export interface ClusterSpec {
   readonly controlPlanes: number;
   readonly workers: number;
   readonly runtime: "process" | "hollow";
+  /** All components in one process. */
+  readonly allInOne?: boolean;
   /** Simulated nodes, all in one process. */
   readonly hollowNodes: number;
   readonly timers: TimerProfile;

@@ -43,7 +43,7 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   const component = await start({
     spec,
     plan,
-    index: Number(/\d+$/.exec(name)?.[0] ?? 0),
+    index: indexOf(name),
     timers: timersOf(spec.timers),
     platform,
     dataDirectory: Deno.cwd(),
@@ -72,6 +72,11 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   await component.ready;
   report.ready = true;
   send();
+}
+
+/** `store-1` -> 1. */
+export function indexOf(name: string): number {
+  return Number(/\d+$/.exec(name)?.[0] ?? 0);
 }
 
 function readFaults(): string | null {

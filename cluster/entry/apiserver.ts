@@ -1,9 +1,10 @@
+import type { Component } from "../../platform/mod.ts";
 import { startApiServer } from "../../apiserver/mod.ts";
 import { connectStore } from "../../store/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr, storeClientAddress } from "../plan.ts";
-import { readIdentity, readPkiFile, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 
-await runEntry(async ({ spec, plan, index, timers, platform }) => {
+export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
   const store = connectStore({
     endpoints: Array.from(
       { length: spec.controlPlanes },
@@ -40,4 +41,6 @@ await runEntry(async ({ spec, plan, index, timers, platform }) => {
       store.close();
     },
   };
-});
+}
+
+if (import.meta.main) await runEntry(apiserver);

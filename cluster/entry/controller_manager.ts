@@ -1,9 +1,10 @@
+import type { Component } from "../../platform/mod.ts";
 import { createRestClient, createTransport } from "../../client/mod.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
 import { apiServerUrls } from "../plan.ts";
-import { readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(({ spec, plan, timers, platform, reportRole }) => {
+export function controllerManager({ spec, plan, timers, platform, reportRole }: Entry): Component {
   const tls = readIdentity("controller-manager");
   const dial = (requestTimeoutMs?: number) => {
     const limit = requestTimeoutMs === undefined ? {} : { requestTimeoutMs };
@@ -24,4 +25,6 @@ await runEntry(({ spec, plan, timers, platform, reportRole }) => {
     clusterCaPem: tls.ca,
     onRole: reportRole,
   }, { client: dial(), electionClient, platform });
-});
+}
+
+if (import.meta.main) await runEntry(controllerManager);

@@ -1,10 +1,11 @@
 import { http2 } from "../../platform/deno/mod.ts";
+import type { Component } from "../../platform/mod.ts";
 import { createGateway } from "../../store/etcd/mod.ts";
 import { connectStore } from "../../store/mod.ts";
 import { etcdHost, etcdPort, etcdUrl, storeClientAddress } from "../plan.ts";
-import { readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(async ({ spec, index, platform }) => {
+export async function etcd({ spec, index, platform }: Entry): Promise<Component> {
   const members = Array.from({ length: spec.controlPlanes }, (_, i) => `store-${i}`);
   const ownFirst = members.map((_, i) => storeClientAddress((index + i) % members.length));
   const store = connectStore({ endpoints: ownFirst }, platform);
@@ -32,4 +33,6 @@ await runEntry(async ({ spec, index, platform }) => {
       own.close();
     },
   };
-});
+}
+
+if (import.meta.main) await runEntry(etcd);

@@ -1,9 +1,10 @@
+import type { Component } from "../../platform/mod.ts";
 import { createBatchingTransport, createRestClient, createTransport } from "../../client/mod.ts";
 import { startHollowNodes } from "../../kubelet/mod.ts";
 import { apiServerUrls, hollowNodesHost, hollowPodCidr, kubeletPort } from "../plan.ts";
-import { readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(({ spec, timers, platform }) => {
+export function hollowNodes({ spec, timers, platform }: Entry): Component {
   const tls = readIdentity("hollow-nodes");
   const transport = createTransport({ endpoints: apiServerUrls(spec), tls, http2: true }, platform);
   // Thousands of nodes: heartbeats and pod statuses leave together.
@@ -20,4 +21,6 @@ await runEntry(({ spec, timers, platform }) => {
     podCidrOf: hollowPodCidr,
     timers: timers.node,
   }, { client, ...platform });
-});
+}
+
+if (import.meta.main) await runEntry(hollowNodes);

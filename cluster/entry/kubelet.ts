@@ -1,9 +1,10 @@
+import type { Component } from "../../platform/mod.ts";
 import { createRestClient, createTransport } from "../../client/mod.ts";
 import { startKubelet } from "../../kubelet/mod.ts";
 import { apiServerUrls, kubeletPort, nodeAddress, podCidr } from "../plan.ts";
-import { readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(({ spec, plan, index, timers, platform, dataDirectory }) => {
+export function kubelet({ spec, plan, index, timers, platform, dataDirectory }: Entry): Component {
   const worker = index - 1; // worker-1 is the first
   const nodeName = plan.node ?? "";
   const tls = readIdentity(nodeName);
@@ -21,4 +22,6 @@ await runEntry(({ spec, plan, index, timers, platform, dataDirectory }) => {
     owner: dataDirectory, // what `cluster stop` sweeps by
     timers: timers.node,
   }, { client, ...platform });
-});
+}
+
+if (import.meta.main) await runEntry(kubelet);

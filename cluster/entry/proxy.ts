@@ -1,9 +1,10 @@
+import type { Component } from "../../platform/mod.ts";
 import { createRestClient, createTransport } from "../../client/mod.ts";
 import { startProxy } from "../../proxy/mod.ts";
 import { apiServerUrls, nodeAddress } from "../plan.ts";
-import { readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 
-await runEntry(({ spec, plan, index, platform }) => {
+export function proxy({ spec, plan, index, platform }: Entry): Component {
   const transport = createTransport(
     { endpoints: apiServerUrls(spec), tls: readIdentity("proxy"), http2: true },
     platform,
@@ -13,4 +14,6 @@ await runEntry(({ spec, plan, index, platform }) => {
     client,
     ...platform,
   });
-});
+}
+
+if (import.meta.main) await runEntry(proxy);

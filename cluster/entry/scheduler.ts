@@ -1,14 +1,15 @@
+import type { Component } from "../../platform/mod.ts";
 import { createBatchingTransport, createRestClient, createTransport } from "../../client/mod.ts";
 import type { Transport } from "../../client/mod.ts";
 import { type SchedulingTiming, startScheduler } from "../../scheduler/mod.ts";
 import { layout } from "../home.ts";
 import { apiServerUrls } from "../plan.ts";
-import { readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 
 /** Timings kept for `/timings`: who wants all of them asks before so many more pods are scheduled. */
 const maxTimings = 16_384;
 
-await runEntry(async ({ spec, plan, timers, platform }) => {
+export async function scheduler({ spec, plan, timers, platform }: Entry): Promise<Component> {
   const tls = readIdentity("scheduler");
   const endpoints = apiServerUrls(spec);
   const clientOver = (transport: Transport) =>
@@ -47,7 +48,9 @@ await runEntry(async ({ spec, plan, timers, platform }) => {
       await server.shutdown();
     },
   };
-});
+}
+
+if (import.meta.main) await runEntry(scheduler);
 
 /** The last timings, numbered from 1. */
 function timingLog() {

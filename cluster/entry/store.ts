@@ -1,12 +1,13 @@
+import type { Component } from "../../platform/mod.ts";
 import { startMember } from "../../store/mod.ts";
 import { storeClientAddress, storePeerAddress } from "../plan.ts";
-import { runEntry } from "./_entry.ts";
+import { type Entry, runEntry } from "./_entry.ts";
 
 const rolePollMs = 100;
 /** The commit index moves all the time: telling it once a second is enough for people. */
 const detailEveryPolls = 10;
 
-await runEntry(async ({ spec, plan, timers, platform, reportRole }) => {
+export async function store({ spec, plan, timers, platform, reportRole }: Entry): Promise<Component> {
   const member = await startMember({
     clusterId: spec.clusterId,
     id: plan.name,
@@ -33,4 +34,6 @@ await runEntry(async ({ spec, plan, timers, platform, reportRole }) => {
     Deno.exit(1);
   });
   return member;
-});
+}
+
+if (import.meta.main) await runEntry(store);

@@ -14,6 +14,8 @@ const dials: Readonly<Record<ComponentKind, readonly ComponentKind[]>> = {
   proxy: ["apiserver"],
   "hollow-nodes": ["apiserver"],
   etcd: ["store"],
+  // Its components find each other in its own process: there is no link to break.
+  "all-in-one": [],
 };
 
 function hasLink(a: ComponentPlan, b: ComponentPlan): boolean {
