@@ -198,6 +198,8 @@ class RunningReplica<R> implements Replica<R> {
   /** This member was removed: the tick at which it stops. Until then it votes for those who stay. */
   #leavingTick: number | null = null;
   #snapshotting = false;
+  /** The snapshot under way waits until the log on this disk has reached it. */
+  #onStable: (() => void) | null = null;
   #entriesSinceSnapshot = 0;
   #bytesSinceSnapshot = 0;
   #lastSnapshotBytes: number;
@@ -496,6 +498,7 @@ class RunningReplica<R> implements Replica<R> {
       this.#persistMs.observe(this.#deps.clock.monotonic() - began);
       if (save.snapshot !== null) this.#install(save.snapshot); // its mark went with the save
       this.#raft.advance(save);
+      this.#onStable?.();
       this.#failpoint("beforeSend");
       this.#transport.send(save.messages); // a vote or an ack must not outlive a crash that forgets it
       this.#failpoint("afterSend");
@@ -607,6 +610,7 @@ class RunningReplica<R> implements Replica<R> {
       const data = this.#machine.snapshot();
       this.#snapshotTaken(data.length);
       await this.#storage.snapshots.write(point, members, data);
+      if (!await this.#stableUpTo(point.index)) return;
       await this.#storage.wal.append([{ kind: "snapshotMark", point }]);
       this.#failpoint("afterSnapshotMark");
       await this.#prune(point);
@@ -617,6 +621,19 @@ class RunningReplica<R> implements Replica<R> {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /**
+   * What is applied may be ahead of this disk, but a snapshot's mark must find the entries before it in the log.
+   * @return false when the member has stopped
+   */
+  async #stableUpTo(index: number): Promise<boolean> {
+    while (this.#raft.status().stable < index) {
+      if (this.#state === "stopped") return false;
+      await new Promise<void>((resolve) => void (this.#onStable = resolve));
+    }
+    this.#onStable = null;
+    return true;
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------
@@ -640,6 +657,7 @@ class RunningReplica<R> implements Replica<R> {
   async #release(why: string): Promise<void> {
     this.#state = "stopped";
     this.#timer?.cancel();
+    this.#onStable?.();
     this.#proposals.failAll(why);
     this.#reads.failAll(notSent(why));
     await this.#transport.close();

@@ -5,7 +5,7 @@ type PendingSnapshot = SnapshotContent & { readonly point: SnapshotPoint };
 
 /**
  * The log in memory: entries after a compaction point, and four marks on them.
- * Invariants: first - 1 <= handed <= committed <= last; handed <= stable <= last.
+ * Invariants: first - 1 <= handed <= committed <= last; stable <= last.
  */
 export class RaftLog {
   /** `#entries[i].index === #base.index + 1 + i`. */
@@ -129,10 +129,14 @@ export class RaftLog {
     this.#committed = index;
   }
 
-  /** Entries that are committed and durable here and were not handed out yet. */
+  /**
+   * Entries that are committed and were not handed out yet. They may not be durable *here*: a quorum of others has them,
+   * so a crash that takes them from this disk takes nothing from the cluster, and what was applied dies with the process
+   * (thesis §10.2.1). So nobody waits for the slowest of the disks.
+   */
   takeCommitted(maxEntries: number): Entry[] {
     if (this.#pendingSnapshot !== null) return [];
-    const end = Math.min(this.#committed, this.#stable, this.#handed + maxEntries);
+    const end = Math.min(this.#committed, this.#handed + maxEntries);
     if (end <= this.#handed) return [];
     const taken = this.#entries.slice(this.#handed - this.#base.index, end - this.#base.index);
     this.#handed = end;

@@ -64,6 +64,8 @@ export interface RaftStatus {
   readonly leader: MemberId | null;
   readonly committed: LogIndex;
   readonly applied: LogIndex;
+  /** Entries up to here are on this member's disk; `applied` may be ahead of it. */
+  readonly stable: LogIndex;
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
   readonly configuration: Configuration;
@@ -168,6 +170,7 @@ export class Raft {
       leader: this.#leader,
       committed: this.#log.committed,
       applied: this.#log.handed,
+      stable: this.#log.stable,
       firstIndex: this.#log.firstIndex,
       lastIndex: this.#log.lastIndex,
       configuration: this.#configuration,
