@@ -133,6 +133,10 @@ export class Raft {
   readonly #progress = new Map<MemberId, Progress>();
   readonly #reads = new ReadRounds();
   #transferTarget: MemberId | null = null;
+  /** The connection to the leader ended, and no leader was heard since. */
+  #lostLeader = false;
+  /** Asked for while we still heard the leader: its asker may only have noticed the leader's end before us. */
+  #earlyPreVote: VoteMessage | null = null;
   #uncommittedBytes = 0;
   /** The newest snapshot on this disk: what a follower gets that is too far behind. */
   #snapshot: SnapshotPoint;
@@ -286,12 +290,18 @@ export class Raft {
   /**
    * The connection to `member` ended. When it was the leader, its process is probably dead: the lease it had with us
    * is over (we grant pre-votes), and we ask for pre-votes ourselves, one member at once and the others a little
-   * later, in an order that changes with the term. A member that still hears the leader refuses them.
+   * later, in an order that changes with the term. A member that still hears the leader refuses them; should it find a
+   * moment later that the leader is gone, it takes the refusal back.
    */
   peerConnectionLost(member: MemberId): void {
     this.unreachable(member);
     if (this.#role !== "follower" || member !== this.#leader) return;
     this.#leader = null;
+    this.#lostLeader = true;
+    const early = this.#earlyPreVote;
+    this.#earlyPreVote = null;
+    if (early !== null && early.term > this.#term) this.#stepVote(early);
+    if (this.#role !== "follower") return; // it had less than we have, so we ask ourselves
     if (!this.#mayCampaign()) return;
     const voters = [...new Set([...this.#configuration.voters, ...this.#configuration.outgoing])];
     const survivors = voters.filter((other) => other !== member);
@@ -462,7 +472,7 @@ export class Raft {
   }
 
   #countVote(from: MemberId, granted: boolean): void {
-    if (!this.#votes.has(from)) this.#votes.set(from, granted);
+    if (!this.#votes.get(from)) this.#votes.set(from, granted); // a pre-vote's refusal may be taken back
     const outcome = this.#outcome((voter) => this.#votes.get(voter));
     if (outcome === "lost") this.#becomeFollower(this.#term, null);
     if (outcome !== "won") return;
@@ -500,6 +510,8 @@ export class Raft {
     this.#reads.clear();
     this.#transferTarget = null;
     this.#leaving = false;
+    this.#lostLeader = false;
+    this.#earlyPreVote = null;
     this.#uncommittedBytes = 0;
   }
 
@@ -579,7 +591,10 @@ export class Raft {
       case "preVote":
       case "vote":
         if (!message.transfer && this.#hearsLeader()) { // disruptive servers: thesis §4.2.3
-          if (message.kind === "preVote") this.#refusePreVote(message.from);
+          if (message.kind === "preVote") {
+            this.#earlyPreVote = message;
+            this.#refusePreVote(message.from);
+          }
           return false;
         }
         if (message.kind === "vote") this.#becomeFollower(message.term, null);
@@ -623,7 +638,12 @@ export class Raft {
     const future = message.kind === "preVote" && message.term > this.#term;
     const granted = (this.#vote === message.from || free || future) && this.#log.isUpToDate(message);
     if (message.kind === "preVote") {
-      if (!granted) return this.#refusePreVote(message.from);
+      if (!granted) {
+        this.#refusePreVote(message.from);
+        // The leader is gone and the asker lacks what we have: with two left, only we can win, so why wait our turn.
+        if (this.#lostLeader && this.#role === "follower") this.campaign();
+        return;
+      }
       this.#promises.push({ kind: "preVoteAnswer", ...this.#to(message.from), term: message.term, granted });
       return;
     }
@@ -645,6 +665,7 @@ export class Raft {
     this.#earlyCampaigns = 0;
     if (this.#role !== "follower" || this.#leader !== message.from) this.#becomeFollower(this.#term, message.from);
     this.#electionElapsed = 0;
+    this.#earlyPreVote = null;
     switch (message.kind) {
       case "append":
         return this.#stepAppend(message);
