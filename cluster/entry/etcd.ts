@@ -1,4 +1,4 @@
-import { http2 } from "../../platform/deno/mod.ts";
+import { http2, sha256 } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { createGateway } from "../../store/etcd/mod.ts";
 import { connectStore } from "../../store/mod.ts";
@@ -17,7 +17,7 @@ export async function etcd({ spec, index, platform }: Entry): Promise<Component>
       clientUrl: (memberId) => members.includes(memberId) ? etcdUrl(spec, members.indexOf(memberId)) : null,
     },
     { store, own },
-    platform,
+    { ...platform, sha256 },
   );
   const listener = await http2.serve({
     address: `tcp:${etcdHost(spec, index)}:${etcdPort}`,

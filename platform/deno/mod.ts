@@ -92,6 +92,12 @@ export function createDenoPlatform(options: DenoPlatformOptions): Platform {
   };
 }
 
+/** Begins a SHA-256 over bytes that come in pieces; synchronous from then on. */
+export async function sha256(): Promise<{ update(bytes: Uint8Array): void; digest(): Uint8Array }> {
+  const hash = (await import("node:crypto")).createHash("sha256");
+  return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
+}
+
 /** HTTP/2 as gRPC needs it, loaded when first used: most components speak none. */
 export const http2 = {
   serve: async (options: Http2ServeOptions): Promise<Listener> =>

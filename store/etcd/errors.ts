@@ -92,11 +92,12 @@ export function toEtcd(error: unknown): unknown {
 
 const byText = new Map<string, StoreErrorCode>();
 for (const [code, name] of Object.entries(ofStore)) {
-  // `NotLeader` and `NoLeader` share a text; the one that says "nothing was sent" is the safe reading of neither.
+  // Two of our codes share one text of etcd's; a request that timed out has its own rule below.
   if (name !== null && code !== "NotLeader" && code !== "Unavailable") {
     byText.set(etcdErrors[name][1], code as StoreErrorCode); // the table's own keys
   }
 }
+byText.set(etcdErrors.notLeader[1], "NotLeader");
 const invalid: ReadonlySet<string> = new Set(
   (["emptyKey", "valueProvided", "leaseProvided", "invalidSort", "leaseTtlTooLarge", "badUrls"] as const)
     .map((name) => etcdErrors[name][1]),

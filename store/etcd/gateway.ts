@@ -8,7 +8,8 @@ import { kvService } from "./kv.ts";
 import { leaseService } from "./lease.ts";
 import { lockService } from "./lock.ts";
 import { maintenanceService } from "./maintenance.ts";
-import type { Facade } from "./service.ts";
+import type { Facade, Sha256 } from "./service.ts";
+import { snapshotService } from "./snapshot.ts";
 import { watchService } from "./watch.ts";
 
 export interface GatewayConfig {
@@ -33,7 +34,7 @@ export interface Gateway {
 export function createGateway(
   config: GatewayConfig,
   stores: { readonly store: Store; readonly own: Store },
-  deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log },
+  deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log; readonly sha256: Sha256 },
 ): Gateway {
   const headers = new Headers({ ...config, own: stores.own, timers: deps.timers, log: deps.log });
   const facade: Facade = { ...stores, ...deps, headers };
@@ -43,6 +44,7 @@ export function createGateway(
     ...leaseService(facade),
     ...clusterService(facade, config.clientUrl),
     ...maintenanceService(facade),
+    ...snapshotService(facade),
     ...lockService(facade),
     ...electionService(facade),
   ]);

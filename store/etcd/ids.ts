@@ -1,5 +1,10 @@
 import { utf8 } from "../../base/bytes.ts";
 
+/** A number as etcd's tools print it, in 16 hex digits, and as this store names the members of a real etcd. */
+export function hexOf(id: bigint): string {
+  return id.toString(16).padStart(16, "0");
+}
+
 /** etcd knows clusters and members by 64-bit numbers, this store by names: FNV-1a of the name; 16 hex digits are themselves. */
 export function numberOf(name: string): bigint {
   if (name === "") return 0n;

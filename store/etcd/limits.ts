@@ -18,6 +18,10 @@ export const etcdLimits = {
   /** Keys of one page, and bytes of one message, of a snapshot. */
   snapshotPageKeys: 1_000,
   snapshotBlobBytes: 32 * 1024,
+  /** What a snapshot may hold in this process while it is made. */
+  snapshotBytesMax: 1024 ** 3,
+  /** A real etcd: after every member was tried, a pause. */
+  memberRetryMs: 50,
 } as const;
 
 /** What we say we are: at least 3.5.13, or kube-apiservers ask for no progress (they look at it). */

@@ -1,2 +1,3 @@
 /** etcd v3, both ways: a gateway that serves it, and a store that lives in a real etcd. */
+export { connectEtcd, type EtcdStoreConfig, type EtcdStoreDeps } from "./etcd_store.ts";
 export { createGateway, type Gateway, type GatewayConfig } from "./gateway.ts";

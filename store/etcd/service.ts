@@ -16,7 +16,11 @@ export interface Facade {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
+  readonly sha256: Sha256;
 }
+
+/** Begins a SHA-256 over bytes that come in pieces. */
+export type Sha256 = () => Promise<{ update(bytes: Uint8Array): void; digest(): Uint8Array }>;
 
 /** A method that takes one message and answers with one. */
 export function unary<Q extends MessageName, A extends MessageName>(

@@ -1,5 +1,6 @@
 import { GrpcClient, type GrpcClientCall, GrpcError } from "../../platform/grpc/mod.ts";
 import { connectedPair, settle } from "../../platform/http2/testing.ts";
+import { sha256 } from "../../platform/deno/mod.ts";
 import { createWorld, type World } from "../../platform/sim/mod.ts";
 import { createLocalStore, type LocalStore } from "../local.ts";
 import type { Store } from "../types.ts";
@@ -38,7 +39,7 @@ export async function withGateway(
   const { platform } = world.host("here");
   const store = createLocalStore(platform);
   const config = { clusterId: "cluster", memberId: "local", clientUrl: () => "https://here:2379" };
-  const gateway = createGateway(config, { store: wrap(store), own: store }, platform);
+  const gateway = createGateway(config, { store: wrap(store), own: store }, { ...platform, sha256 });
   const clientOf = (metadata: readonly [string, string][]) =>
     new GrpcClient({ address: "tcp:here:2379", metadata }, {
       timers: platform.timers,
