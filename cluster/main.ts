@@ -79,6 +79,10 @@ function program(): Command {
     .addOption(new Option("--hollow-nodes <n>", "simulated nodes besides").default(0).argParser(wholeNumber))
     .addOption(new Option("--timers <profile>", "see docs/timers.md").choices(["fast", "upstream"]).default("fast"))
     .addOption(new Option("--port <port>", "of the API on 127.0.0.1 (default: a free one)").argParser(wholeNumber))
+    .option("--store <url>", "a real etcd in the place of our own: etcd://host:port,host:port")
+    .option("--store-cacert <file>", "TLS to it, and the authority it is known by")
+    .option("--store-cert <file>", "our certificate for it")
+    .option("--store-key <file>", "and its key")
     .addOption(waitOption())
     .addOption(outputOption())
     .option("--retain", "when it fails, keep what was made", false)
@@ -93,6 +97,14 @@ function program(): Command {
         hollowNodes: options.hollowNodes,
         timers: options.timers,
         port: options.port,
+        ...(options.store === undefined ? {} : {
+          store: {
+            url: options.store,
+            caFile: options.storeCacert,
+            certFile: options.storeCert,
+            keyFile: options.storeKey,
+          },
+        }),
         waitMs: options.wait,
         output: options.output,
         retain: options.retain,

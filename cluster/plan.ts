@@ -50,7 +50,7 @@ export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
   const control = (kind: ComponentKind, address: (i: number) => string): ComponentPlan[] =>
     replicas.map((i) => ({ name: `${kind}-${i}`, kind, node: null, address: address(i) }));
   const plans: ComponentPlan[] = [
-    ...control("store", (i) => storeClientAddress(i)),
+    ...(spec.store === undefined ? control("store", (i) => storeClientAddress(i)) : []),
     ...control("apiserver", (i) => `https://${apiServerHost(spec, i)}:${apiServerPort}`),
     { name: "balancer", kind: "balancer", node: null, address: balancerUrl(spec) },
     ...control("controller-manager", () => ""),
@@ -69,7 +69,9 @@ export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
     const address = `https://${hollowNodesHost(spec)}:${kubeletPort}`;
     plans.push({ name: "hollow-nodes", kind: "hollow-nodes", node: null, address });
   }
-  for (const plan of control("etcd", (i) => etcdUrl(spec, i))) plans.push({ ...plan, late: true });
+  if (spec.store === undefined) {
+    for (const plan of control("etcd", (i) => etcdUrl(spec, i))) plans.push({ ...plan, late: true });
+  }
   return plans;
 }
 

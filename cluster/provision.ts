@@ -1,4 +1,5 @@
 import { CliError, exitCode } from "./errors.ts";
+import { type ExternalStoreRequest, readExternalStore } from "./external_store.ts";
 import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
 import { apiServerHost, etcdHost, hollowNodesHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
 import { claimSlice, pickPort } from "./slices.ts";
@@ -14,6 +15,8 @@ export interface UpRequest {
   readonly hollowNodes: number;
   readonly timers: TimerProfile;
   readonly port: number | undefined;
+  /** A real etcd in the place of our own members. */
+  readonly store?: ExternalStoreRequest;
   /** For benchmarks: the caller posts Node objects that no kubelet stands behind, and nobody judges them. */
   readonly bareNodes?: boolean;
   /** All components in one process. */
@@ -57,6 +60,7 @@ function checkRequest(request: UpRequest): void {
  */
 export async function provision(request: UpRequest): Promise<ClusterSpec> {
   checkRequest(request);
+  const external = request.store === undefined ? null : await readExternalStore(request.store);
   await ensureHome();
   const directory = dataDirectory(request.name);
   const existing = await readSpec(request.name);
@@ -73,10 +77,14 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     timers: request.timers,
     ...(request.bareNodes === true ? { nodeLifecycle: false } : {}),
     ...(request.allInOne === true ? { allInOne: true } : {}),
+    ...(external === null ? {} : { store: external.store }),
     slice,
     port: pickPort(request.port),
   };
   await writePki(spec, `${directory}/${layout.pki}`);
+  for (const [file, text] of external?.files ?? []) {
+    await Deno.writeTextFile(`${directory}/${layout.pki}/${file}`, text, { mode: 0o600 });
+  }
   await writeTextAtomic(`${directory}/${layout.spec}`, JSON.stringify(spec, null, 2) + "\n");
   return spec;
 }

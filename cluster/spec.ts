@@ -22,8 +22,18 @@ export interface ClusterSpec {
   readonly slice: number;
   /** False: nobody judges nodes by their heartbeats, so Node objects without a kubelet stay as they were posted. */
   readonly nodeLifecycle?: boolean;
+  /** A real etcd in the place of our own members; absent: ours. */
+  readonly store?: ExternalStore;
   /** The balancer's port on 127.0.0.1: the one address in the kubeconfig. */
   readonly port: number;
+}
+
+export interface ExternalStore {
+  /** `tcp:host:port` */
+  readonly endpoints: readonly string[];
+  /** Its authority's, and the client's certificate and key, are in `pki/`. False: without TLS. */
+  readonly tls: boolean;
+  readonly clientCertificate: boolean;
 }
 
 const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;

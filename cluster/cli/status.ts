@@ -3,6 +3,7 @@ import { leases, nodes as nodeResource, pods as podResource } from "../../api/re
 import type { Platform } from "../../platform/mod.ts";
 import { adminClient } from "../api_access.ts";
 import type { ComponentStatus } from "../control.ts";
+import { externalStorePki } from "../external_store.ts";
 import { dataDirectory, layout } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
 import { electionLeases } from "../lease_release.ts";
@@ -97,19 +98,30 @@ export async function statusJson(spec: ClusterSpec, platform: Platform): Promise
 }
 
 function etcdEndpoints(spec: ClusterSpec): string[] {
+  if (spec.store !== undefined) {
+    const scheme = spec.store.tls ? "https" : "http";
+    return spec.store.endpoints.map((endpoint) => endpoint.replace(/^tcp:/, `${scheme}://`));
+  }
   return Array.from({ length: spec.controlPlanes }, (_, i) => etcdUrl(spec, i));
 }
 
-function etcdTls(spec: ClusterSpec): EtcdTls {
+function etcdTls(spec: ClusterSpec): EtcdTls | null {
   const pki = `${dataDirectory(spec.name)}/${layout.pki}`;
-  return { caFile: `${pki}/etcd-ca.crt`, certFile: `${pki}/etcd-client.crt`, keyFile: `${pki}/etcd-client.key` };
+  if (spec.store === undefined) {
+    return { caFile: `${pki}/etcd-ca.crt`, certFile: `${pki}/etcd-client.crt`, keyFile: `${pki}/etcd-client.key` };
+  }
+  if (!spec.store.tls) return null;
+  const { ca, cert, key } = externalStorePki;
+  return { caFile: `${pki}/${ca}`, certFile: `${pki}/${cert}`, keyFile: `${pki}/${key}` };
 }
 
 /** How to ask the store with etcd's own client. */
 export function etcdctlHint(spec: ClusterSpec): string {
-  const { caFile, certFile, keyFile } = etcdTls(spec);
-  const flags = `--endpoints=${etcdEndpoints(spec).join(",")} --cacert=${caFile} --cert=${certFile} --key=${keyFile}`;
-  return `etcd API: ETCDCTL_API=3 etcdctl ${flags} endpoint status -w table`;
+  const tls = etcdTls(spec);
+  const files = tls === null ? "" : ` --cacert=${tls.caFile} --cert=${tls.certFile} --key=${tls.keyFile}`;
+  return `etcd API: ETCDCTL_API=3 etcdctl --endpoints=${
+    etcdEndpoints(spec).join(",")
+  }${files} endpoint status -w table`;
 }
 
 /** The table of what runs, and the memory of all of it. */

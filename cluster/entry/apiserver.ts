@@ -1,16 +1,11 @@
 import type { Component } from "../../platform/mod.ts";
 import { startApiServer } from "../../apiserver/mod.ts";
-import { connectStore } from "../../store/mod.ts";
-import { apiServerHost, apiServerPort, serviceCidr, storeClientAddress } from "../plan.ts";
+import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
+import { openStore } from "./_store.ts";
 
 export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
-  const store = connectStore({
-    endpoints: Array.from(
-      { length: spec.controlPlanes },
-      (_, i) => storeClientAddress((index + i) % spec.controlPlanes),
-    ),
-  }, platform);
+  const store = await openStore(spec, index, platform);
   const host = apiServerHost(spec, index);
   const server = await startApiServer(
     {

@@ -1,0 +1,29 @@
+import { http2 } from "../../platform/deno/mod.ts";
+import type { Platform, TlsIdentity } from "../../platform/mod.ts";
+import { connectStore, type Store } from "../../store/mod.ts";
+import { externalStorePki } from "../external_store.ts";
+import { storeClientAddress } from "../plan.ts";
+import type { ClusterSpec, ExternalStore } from "../spec.ts";
+import { readPkiFile } from "./_entry.ts";
+
+/** The cluster's store: its own members, the nearest first, or the etcd that it was told to use. */
+export async function openStore(spec: ClusterSpec, index: number, platform: Platform): Promise<Store> {
+  if (spec.store === undefined) {
+    const members = Array.from({ length: spec.controlPlanes }, (_, i) => (index + i) % spec.controlPlanes);
+    return connectStore({ endpoints: members.map(storeClientAddress) }, platform);
+  }
+  // Loaded only then: gRPC costs an apiserver's start some milliseconds.
+  const { connectEtcd } = await import("../../store/etcd/mod.ts");
+  const { endpoints } = spec.store;
+  const first = index % endpoints.length;
+  return connectEtcd({
+    endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
+    ...(spec.store.tls ? { tls: readTls(spec.store) } : {}),
+  }, { ...platform, dialHttp2: http2.dial });
+}
+
+function readTls({ clientCertificate }: ExternalStore): Partial<TlsIdentity> {
+  const ca = readPkiFile(externalStorePki.ca);
+  if (!clientCertificate) return { ca };
+  return { ca, cert: readPkiFile(externalStorePki.cert), key: readPkiFile(externalStorePki.key) };
+}
