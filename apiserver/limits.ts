@@ -69,6 +69,9 @@ export const limits = {
   channelBufferedBytes: 16 * 1024 * 1024,
   /** How long the kubelet may take to answer an upgrade or to start a log. */
   kubeletDialMs: 30_000,
+  /** What one call of a CEL expression, and all of those for one object, may cost; upstream's runtime limits. */
+  celCallBudget: 1_000_000,
+  celObjectBudget: 10_000_000,
   /** Pause before work on definitions that failed is tried again. */
   definitionRetryMs: 1000,
   /** Complaints about one custom resource; more are not looked for. */

@@ -28,7 +28,8 @@ export function garbageCollector(informers: Informers, client: RestClient, recor
 
   function watchedOf(reference: Readonly<OwnerReference>): Watched | undefined {
     return informers.all.find(({ info }) =>
-      info.kind === reference.kind && apiVersionOf(info) === reference.apiVersion
+      // Every version of a group shows the same objects, under the same uids.
+      info.kind === reference.kind && info.group === groupOf(reference.apiVersion)
     );
   }
 
@@ -83,7 +84,7 @@ export function garbageCollector(informers: Informers, client: RestClient, recor
       function enqueueAll(found: readonly Dependent[]): void {
         for (const { info, object } of found) enqueue(`${info.type} ${keyOf(object)}`);
       }
-      for (const { info, informer } of informers.all) {
+      informers.onWatched(({ info, informer }) => {
         const enqueueOwners = (object: Readonly<KubeObject>) => {
           for (const reference of object.metadata?.ownerReferences ?? []) {
             const owner = watchedOf(reference);
@@ -119,7 +120,7 @@ export function garbageCollector(informers: Informers, client: RestClient, recor
             enqueueOwners(object);
           },
         });
-      }
+      });
     },
     async sync(key, turn) {
       const space = key.indexOf(" ");
@@ -135,6 +136,12 @@ export function garbageCollector(informers: Informers, client: RestClient, recor
       await turn.carryOut(reconcileGarbage({ info, object, owners, dependents }));
     },
   };
+}
+
+/** `apps` of `apps/v1`; "" for the core group. */
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf("/");
+  return slash < 0 ? "" : apiVersion.slice(0, slash);
 }
 
 function existing(owner: Readonly<KubeObject>): OwnerState {

@@ -1,6 +1,7 @@
 import type {
   ClusterRole,
   ConfigMap,
+  CustomResourceDefinition,
   Deployment,
   Endpoints,
   EndpointSlice,
@@ -24,6 +25,7 @@ import {
   type InformerOptions,
   type RestClient,
 } from "../client/mod.ts";
+import { followDefinitions } from "./custom_resources.ts";
 import { serviceNameLabel } from "./core/endpoint_slice.ts";
 import { rootCaName } from "./core/service_account.ts";
 
@@ -51,6 +53,7 @@ export interface Watched {
 export interface Informers {
   readonly clusterRoles: Informer<ClusterRole>;
   readonly configMaps: Informer<ConfigMap>;
+  readonly customResourceDefinitions: Informer<CustomResourceDefinition>;
   readonly deployments: Informer<Deployment>;
   readonly endpoints: Informer<Endpoints>;
   readonly endpointSlices: Informer<EndpointSlice>;
@@ -62,7 +65,10 @@ export interface Informers {
   readonly secrets: Informer<Secret>;
   readonly services: Informer<Service>;
   readonly serviceAccounts: Informer<ServiceAccount>;
+  /** Everything that is watched now: custom resources come and go with their definitions. */
   readonly all: readonly Watched[];
+  /** Calls `listener` for all that is watched, now and later. */
+  onWatched(listener: (watched: Watched) => void): void;
   start(): void;
   stop(): void;
   readonly synced: Promise<void>;
@@ -98,6 +104,9 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
   const informers = {
     clusterRoles: inform<ClusterRole>(resources.clusterRoles),
     configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
+    customResourceDefinitions: inform<CustomResourceDefinition>(resources.customResourceDefinitions, {
+      transform: withoutSchemas,
+    }),
     deployments: inform<Deployment>(resources.deployments),
     endpoints: inform<Endpoints>(resources.endpoints),
     endpointSlices: inform<EndpointSlice>(resources.endpointSlices, {
@@ -119,17 +128,37 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     services: inform<Service>(resources.services),
     serviceAccounts: inform<ServiceAccount>(resources.serviceAccounts),
   };
+  const custom = followDefinitions(
+    informers.customResourceDefinitions,
+    (info) =>
+      createInformer<KubeObject>(client, info, { transform: ({ metadata }) => bare(metadata), indexers: common }, deps),
+  );
   return {
     ...informers,
-    all,
+    get all() {
+      return [...all, ...custom.watched()];
+    },
+    onWatched(listener) {
+      for (const watched of all) listener(watched);
+      custom.onWatched(listener);
+    },
     start: () => all.forEach(({ informer }) => informer.start()),
-    stop: () => all.forEach(({ informer }) => informer.stop()),
+    stop() {
+      for (const { informer } of all) informer.stop();
+      custom.stop();
+    },
     synced: Promise.all(all.map(({ informer }) => informer.synced)).then(() => {}),
   };
 }
 
 function bare(metadata: KubeObject["metadata"]): KubeObject {
   return withoutManagedFields(metadata === undefined ? {} : { metadata });
+}
+
+/** Definitions are large, and only who they are is read. */
+function withoutSchemas(definition: CustomResourceDefinition): CustomResourceDefinition {
+  for (const version of definition.spec.versions) delete version.schema;
+  return withoutManagedFields(definition);
 }
 
 /** Changes the object it is handed: a transform owns what was just parsed. */

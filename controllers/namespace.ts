@@ -1,6 +1,13 @@
-import type { Namespace } from "../api/gen/types.ts";
+import { representative } from "../api/custom_resources.ts";
+import type { CustomResourceDefinition, Namespace } from "../api/gen/types.ts";
 import type { KubeObject } from "../api/meta.ts";
-import { namespaces as namespacesInfo, pods, type ResourceInfo, resources } from "../api/resources.ts";
+import {
+  customResourceDefinitions,
+  namespaces as namespacesInfo,
+  pods,
+  type ResourceInfo,
+  resources,
+} from "../api/resources.ts";
 import { isNotFound, keyOf, type RestClient } from "../client/mod.ts";
 import { namespaceFinalizer, reconcileNamespace } from "./core/namespace.ts";
 import type { Informers } from "./informers.ts";
@@ -37,6 +44,11 @@ export function namespaceController(informers: Informers, client: RestClient): C
     return total;
   }
 
+  async function customResources(): Promise<ResourceInfo[]> {
+    const { items } = await client.list<CustomResourceDefinition>(customResourceDefinitions);
+    return items.map(representative).filter((info) => info !== null);
+  }
+
   async function empty(info: ResourceInfo, namespace: string, left: Leftovers): Promise<void> {
     const before: Leftovers = { remaining: new Map(), finalizers: new Map(), failures: [] };
     try {
@@ -44,6 +56,8 @@ export function namespaceController(informers: Informers, client: RestClient): C
       await client.deleteCollection(info, { namespace, propagationPolicy: "Background" });
       await count(info, namespace, left);
     } catch (error) {
+      // Its definition has gone meanwhile, and took it along.
+      if (isNotFound(error)) return;
       left.failures.push(error instanceof Error ? error.message : String(error));
     }
   }
@@ -56,15 +70,15 @@ export function namespaceController(informers: Informers, client: RestClient): C
         if (isTerminating(namespace)) enqueue(keyOf(namespace));
       };
       namespaces.subscribe({ added: enqueueTerminating, updated: (_, object) => enqueueTerminating(object) });
-      for (const { info, informer } of informers.all) {
-        if (!info.namespaced) continue;
+      informers.onWatched(({ info, informer }) => {
+        if (!info.namespaced) return;
         informer.subscribe({
           deleted(object) {
             const namespace = namespaces.get(object.metadata?.namespace ?? "");
             if (namespace !== undefined) enqueueTerminating(namespace);
           },
         });
-      }
+      });
     },
     async sync(key, turn) {
       const namespace = namespaces.get(key);
@@ -74,7 +88,7 @@ export function namespaceController(informers: Informers, client: RestClient): C
       // Pods first (KEP-5080): what they use must not vanish under them.
       await empty(pods, key, left);
       if (left.remaining.size === 0 && left.failures.length === 0) {
-        const others = resources.filter((info) => info.namespaced && info !== pods);
+        const others = [...resources, ...await customResources()].filter((info) => info.namespaced && info !== pods);
         await Promise.all(others.map((info) => empty(info, key, left)));
       }
       if (turn.signal.aborted) return;

@@ -63,6 +63,7 @@ const npmPlaces: readonly string[] = [
   "api/codec/",
   "api/patch/",
   "apiserver/authn/",
+  "apiserver/cel/",
   "apiserver/crd/",
   "cluster/",
   "addons/",

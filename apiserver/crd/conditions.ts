@@ -1,4 +1,4 @@
-import type { CustomResourceDefinition, CustomResourceDefinitionCondition } from "../../api/gen/types.ts";
+import type { CustomResourceDefinitionCondition } from "../../api/gen/types.ts";
 import { formatTime } from "../../api/time.ts";
 
 export interface Condition {
@@ -6,10 +6,6 @@ export interface Condition {
   readonly status: "True" | "False";
   readonly reason: string;
   readonly message: string;
-}
-
-export function isTrue(definition: CustomResourceDefinition, type: string): boolean {
-  return definition.status?.conditions?.some((it) => it.type === type && it.status === "True") === true;
 }
 
 /** `conditions` with `condition` in it; the time of its last change moves only with its status. @param now unix ms */

@@ -1,4 +1,5 @@
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from "../../api/gen/types.ts";
+import { versionInfo } from "../../api/custom_resources.ts";
 import { clone, equalJson } from "../../api/json_value.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import type { FieldError } from "../../api/field_errors.ts";
@@ -114,29 +115,6 @@ function createRefused(info: ResourceInfo): ApiError {
 function warningOf(info: ResourceInfo, version: CustomResourceDefinitionVersion): { warning?: string } {
   if (version.deprecated !== true) return {};
   return { warning: version.deprecationWarning ?? `${apiVersionOf(info)} ${info.kind} is deprecated` };
-}
-
-/** What discovery says of one version of a definition. */
-export function versionInfo(
-  definition: CustomResourceDefinition,
-  version: CustomResourceDefinitionVersion,
-): ResourceInfo {
-  const { group, scope } = definition.spec;
-  const names = definition.status?.acceptedNames ?? definition.spec.names;
-  const { status, scale } = version.subresources ?? {};
-  return {
-    group,
-    version: version.name,
-    resource: names.plural,
-    singular: names.singular ?? names.kind.toLowerCase(),
-    kind: names.kind,
-    listKind: names.listKind ?? `${names.kind}List`,
-    namespaced: scope === "Namespaced",
-    shortNames: names.shortNames ?? [],
-    categories: names.categories ?? [],
-    subresources: [...(scale === undefined ? [] : ["scale"]), ...(status === undefined ? [] : ["status"])],
-    type: `${group.split(".").reverse().join(".")}.${version.name}.${names.kind}`,
-  };
 }
 
 /** Keys are kube-apiserver's: `/registry/GROUP/PLURAL/[NAMESPACE/]NAME`. */

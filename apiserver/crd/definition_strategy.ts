@@ -5,7 +5,9 @@ import type { KubeObject } from "../../api/meta.ts";
 import type { Clock } from "../../platform/mod.ts";
 import type { Strategy } from "../registry/strategy.ts";
 import { beginDeletion } from "./clean_up.ts";
-import { loadPatterns, type Patterns } from "./patterns.ts";
+import { loadParser } from "../cel/parse.ts";
+import type { RuleEngine } from "./rules.ts";
+import { loadPatterns } from "./patterns.ts";
 import { validateDefinition, validateDefinitionUpdate } from "./validate_definition.ts";
 
 // The codec has checked the object against the schema of definitions.
@@ -13,14 +15,14 @@ const asDefinition = (object: KubeObject): CustomResourceDefinition => object as
 
 /** Definitions: what is common to all kinds, with what only they have to be checked for. */
 export function definitionStrategy(base: Strategy, clock: Clock): Strategy {
-  let patterns: Patterns | null = null;
+  let engine: RuleEngine | null = null;
   const ready = () => {
-    if (patterns === null) throw new Error("definitions are validated before their regular expressions can be");
-    return patterns;
+    if (engine === null) throw new Error("definitions are validated before their expressions can be");
+    return engine;
   };
   return {
     ...base,
-    prepare: async () => void (patterns ??= await loadPatterns()),
+    prepare: async () => void (engine ??= { patterns: await loadPatterns(), parse: await loadParser() }),
     prepareForDelete: (object) => beginDeletion(asDefinition(object), clock.now()),
     prepareForUpdate(object, old) {
       base.prepareForUpdate(object, old);

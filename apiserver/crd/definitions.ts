@@ -7,11 +7,13 @@ import { cacheAt } from "../registry/list.ts";
 import { parseCached } from "../watchcache/cached.ts";
 import type { ResourceCache, Subscriber } from "../watchcache/resource_cache.ts";
 import { cleanUp } from "./clean_up.ts";
-import { customStrategy } from "./custom_strategy.ts";
+import { loadParser } from "../cel/parse.ts";
+import { customStrategy, type RuleCheck, versionSchema } from "./custom_strategy.ts";
 import { Loop } from "./loop.ts";
 import { isServable } from "./names.ts";
 import { loadPatterns } from "./patterns.ts";
-import { eachSchema } from "./schema.ts";
+import { checkRules, compileRules, type RuleEngine } from "./rules.ts";
+import { eachSchema, type Schema } from "./schema.ts";
 import { publishStatus } from "./status.ts";
 import { openApiOf } from "./openapi.ts";
 
@@ -127,11 +129,20 @@ export class Definitions implements Subscriber {
   }
 
   async #make(definition: CustomResourceDefinition, name: string, fingerprint: string): Promise<Served> {
-    const patterns = hasPatterns(definition) ? await loadPatterns() : null;
+    const needs = needsOf(definition);
+    const patterns = needs.patterns || needs.rules ? await loadPatterns() : null;
     const version = definition.spec.versions.find((each) => each.name === name);
     if (version === undefined) throw new Error(`no version ${name}`);
     const isTerminating = () => made.definition.metadata?.deletionTimestamp !== undefined;
-    const strategy = customStrategy({ definition, version, patterns, checkRules: null, isTerminating });
+    const strategy = customStrategy({
+      definition,
+      version,
+      patterns,
+      checkRules: needs.rules && patterns !== null
+        ? ruleCheck(versionSchema(version, null), { parse: await loadParser(), patterns })
+        : null,
+      isTerminating,
+    });
     const openApi = openApiOf(strategy.info, version);
     const made: Served = { fingerprint, definition, dynamic: { info: strategy.info, strategy, openApi } };
     return made;
@@ -155,11 +166,21 @@ export class Definitions implements Subscriber {
   }
 }
 
-function hasPatterns(definition: CustomResourceDefinition): boolean {
+/** Which engines the definition's schemas ask for. */
+function needsOf(definition: CustomResourceDefinition): { patterns: boolean; rules: boolean } {
+  const needs = { patterns: false, rules: false };
   for (const { schema } of definition.spec.versions) {
-    for (const { props } of eachSchema(schema?.openAPIV3Schema ?? {}, "")) if (props.pattern !== undefined) return true;
+    for (const { props } of eachSchema(schema?.openAPIV3Schema ?? {}, "")) {
+      needs.patterns ||= props.pattern !== undefined;
+      needs.rules ||= (props["x-kubernetes-validations"] ?? []).length > 0;
+    }
   }
-  return false;
+  return needs;
+}
+
+function ruleCheck(schema: Schema, engine: RuleEngine): RuleCheck | null {
+  const tree = compileRules(schema, engine.parse);
+  return tree === null ? null : (object, old) => checkRules(tree, object, old, engine);
 }
 
 function inDiscoveryOrder(a: DynamicResource, b: DynamicResource): number {

@@ -1,6 +1,6 @@
 import type { CustomResourceDefinition, CustomResourceDefinitionNames } from "../../api/gen/types.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
-import { isTrue } from "./conditions.ts";
+import { hasCondition } from "../../api/custom_resources.ts";
 
 export interface NamesDecision {
   readonly accepted: CustomResourceDefinitionNames;
@@ -76,5 +76,5 @@ export function namesInUse(
 
 /** Whether the definition's resources may be served. */
 export function isServable(definition: CustomResourceDefinition): boolean {
-  return isTrue(definition, "NamesAccepted") || isTrue(definition, "Established");
+  return hasCondition(definition, "NamesAccepted") || hasCondition(definition, "Established");
 }

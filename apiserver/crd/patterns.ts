@@ -7,6 +7,8 @@ export type Matcher = (text: string) => boolean;
 export interface Patterns {
   /** @throws PatternError */
   compile(pattern: string): Matcher;
+  /** What matches, in order; at most `max`, all when negative. @throws PatternError */
+  findAll(pattern: string, text: string, max: number): string[];
 }
 
 /** The message is Go's: `error parsing regexp: missing closing ): ...`. */
@@ -17,14 +19,23 @@ export class PatternError extends Error {
 /** Loaded when the first pattern is met: servers without any do not pay for it. */
 export async function loadPatterns(): Promise<Patterns> {
   const { RE2JS } = await import("re2js");
+  const compiled = (pattern: string) => {
+    try {
+      return RE2JS.compile(pattern);
+    } catch (error) {
+      throw new PatternError(error instanceof Error ? error.message : String(error), { cause: error });
+    }
+  };
   return {
     compile(pattern) {
-      try {
-        const compiled = RE2JS.compile(pattern);
-        return (text) => compiled.matcher(text).find();
-      } catch (error) {
-        throw new PatternError(error instanceof Error ? error.message : String(error), { cause: error });
-      }
+      const it = compiled(pattern);
+      return (text) => it.matcher(text).find();
+    },
+    findAll(pattern, text, max) {
+      const found: string[] = [];
+      const matcher = compiled(pattern).matcher(text);
+      while ((max < 0 || found.length < max) && matcher.find()) found.push(matcher.group() ?? "");
+      return found;
     },
   };
 }

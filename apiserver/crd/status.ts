@@ -1,10 +1,11 @@
 import type { CustomResourceDefinition } from "../../api/gen/types.ts";
+import { hasCondition } from "../../api/custom_resources.ts";
 import { equalJson } from "../../api/json_value.ts";
 import { customResourceDefinitions, resources } from "../../api/resources.ts";
 import { loopbackUser } from "../bootstrap/objects.ts";
 import type { Registry } from "../registry/context.ts";
 import { modify } from "../registry/write.ts";
-import { type Condition, isTrue, withCondition } from "./conditions.ts";
+import { type Condition, withCondition } from "./conditions.ts";
 import { decideNames, namesInUse } from "./names.ts";
 
 /** What the status of `definition` should be. Pure. @param now unix ms */
@@ -26,10 +27,10 @@ export function statusOf(
       : { type: "NamesAccepted", status: "False", ...conflict },
   ];
   // What was once established stays so, whatever names it asks for later.
-  if (free && !isTrue(definition, "Established")) {
+  if (free && !hasCondition(definition, "Established")) {
     const message = "the initial names have been accepted";
     conditions.push({ type: "Established", status: "True", reason: "InitialNamesAccepted", message });
-  } else if (!free && !isTrue(definition, "Established")) {
+  } else if (!free && !hasCondition(definition, "Established")) {
     const message = "not all names are accepted";
     conditions.push({ type: "Established", status: "False", reason: "NotAccepted", message });
   }

@@ -9,9 +9,11 @@ import type {
 } from "../../api/gen/types.ts";
 import { equalJson } from "../../api/json_value.ts";
 import { dns1035Label, dns1123Subdomain } from "../../api/names.ts";
-import { isTrue } from "./conditions.ts";
+import { hasCondition } from "../../api/custom_resources.ts";
 import { JsonPathError, parseJsonPath, plainNames } from "./json_path.ts";
 import { PatternError, type Patterns } from "./patterns.ts";
+import { CelError } from "../cel/values.ts";
+import { compileRule, type RuleEngine } from "./rules.ts";
 import { compileSchema, eachSchema } from "./schema.ts";
 import { structuralErrors } from "./structural.ts";
 import { validateValue } from "./validate.ts";
@@ -19,7 +21,7 @@ import { validateValue } from "./validate.ts";
 type Version = CustomResourceDefinitionVersion;
 
 /** What is wrong with a definition beyond its metadata. @see apiextensions-apiserver pkg/apis/apiextensions/validation */
-export function validateDefinition(definition: CustomResourceDefinition, patterns: Patterns): FieldError[] {
+export function validateDefinition(definition: CustomResourceDefinition, engine: RuleEngine): FieldError[] {
   const { spec } = definition;
   return [
     ...groupErrors(spec.group),
@@ -29,20 +31,20 @@ export function validateDefinition(definition: CustomResourceDefinition, pattern
     ...namesErrors(spec.names),
     ...conversionErrors(spec),
     ...spec.versions.flatMap((version, index) => versionErrors(version, `spec.versions[${index}]`)),
-    ...schemasErrors(spec, patterns),
+    ...schemasErrors(spec, engine),
   ];
 }
 
 export function validateDefinitionUpdate(
   next: CustomResourceDefinition,
   old: CustomResourceDefinition,
-  patterns: Patterns,
+  engine: RuleEngine,
 ): FieldError[] {
-  const errors = equalJson(next.spec, old.spec) ? [] : validateDefinition(next, patterns);
+  const errors = equalJson(next.spec, old.spec) ? [] : validateDefinition(next, engine);
   const fixed = (path: string, value: unknown, before: unknown) => {
     if (!equalJson(value, before)) errors.push(invalid(path, value, "field is immutable"));
   };
-  if (isTrue(old, "Established")) {
+  if (hasCondition(old, "Established")) {
     fixed("spec.scope", next.spec.scope, old.spec.scope);
     fixed("spec.names.kind", next.spec.names.kind, old.spec.names.kind);
   }
@@ -214,27 +216,27 @@ function pathErrors(value: string, path: string, under: readonly string[], text:
 }
 
 /** Versions with the same schema are spoken of as one, at the place where the first API version kept it. */
-function schemasErrors(spec: CustomResourceDefinitionSpec, patterns: Patterns): FieldError[] {
+function schemasErrors(spec: CustomResourceDefinitionSpec, engine: RuleEngine): FieldError[] {
   const { versions } = spec;
   const schemas = versions.map((version) => version.schema?.openAPIV3Schema);
   const [first] = schemas;
   if (first !== undefined && schemas.every((schema) => equalJson(schema, first))) {
-    return schemaErrors(first, "spec.validation.openAPIV3Schema", patterns);
+    return schemaErrors(first, "spec.validation.openAPIV3Schema", engine);
   }
   return schemas.flatMap((schema, index) => {
     const path = `spec.versions[${index}].schema.openAPIV3Schema`;
-    return schema === undefined ? [required(path, "schemas are required")] : schemaErrors(schema, path, patterns);
+    return schema === undefined ? [required(path, "schemas are required")] : schemaErrors(schema, path, engine);
   });
 }
 
-function schemaErrors(schema: JSONSchemaProps, path: string, patterns: Patterns): FieldError[] {
+function schemaErrors(schema: JSONSchemaProps, path: string, engine: RuleEngine): FieldError[] {
   const errors = structuralErrors(schema, path);
-  for (const { props, path: at } of eachSchema(schema, path)) nodeErrors(props, at, patterns, errors);
+  for (const { props, path: at } of eachSchema(schema, path)) nodeErrors(props, at, engine, errors);
   if (errors.length > 0) return errors;
   for (const { props, path: at } of eachSchema(schema, path)) {
     if (props.default === undefined) continue;
     const { default: value, ...rest } = props;
-    errors.push(...validateValue(value, compileSchema(rest, patterns), `${at}.default`));
+    errors.push(...validateValue(value, compileSchema(rest, engine.patterns), `${at}.default`));
   }
   return errors;
 }
@@ -242,7 +244,7 @@ function schemaErrors(schema: JSONSchemaProps, path: string, patterns: Patterns)
 const unsupported = ["$ref", "additionalItems", "definitions", "dependencies", "id", "patternProperties"] as const;
 const types = ["array", "boolean", "integer", "number", "object", "string"];
 
-function nodeErrors(props: Readonly<JSONSchemaProps>, path: string, patterns: Patterns, errors: FieldError[]): void {
+function nodeErrors(props: Readonly<JSONSchemaProps>, path: string, engine: RuleEngine, errors: FieldError[]): void {
   for (const name of unsupported) {
     if (props[name] !== undefined) errors.push(forbidden(`${path}.${name}`, `${name} is not supported`));
   }
@@ -267,7 +269,8 @@ function nodeErrors(props: Readonly<JSONSchemaProps>, path: string, patterns: Pa
     errors.push(invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false, "must be true or undefined"));
   }
   listErrors(props, path, errors);
-  if (props.pattern !== undefined) patternErrors(props.pattern, `${path}.pattern`, patterns, errors);
+  ruleErrors(props, path, engine, errors);
+  if (props.pattern !== undefined) patternErrors(props.pattern, `${path}.pattern`, engine.patterns, errors);
 }
 
 function listErrors(props: Readonly<JSONSchemaProps>, path: string, errors: FieldError[]): void {
@@ -300,6 +303,22 @@ function listErrors(props: Readonly<JSONSchemaProps>, path: string, errors: Fiel
     }
     if (!["atomic", "granular"].includes(mapType)) {
       errors.push(notSupported(`${path}.x-kubernetes-map-type`, mapType, ["atomic", "granular"]));
+    }
+  }
+}
+
+function ruleErrors(props: Readonly<JSONSchemaProps>, path: string, engine: RuleEngine, errors: FieldError[]): void {
+  for (const [index, rule] of (props["x-kubernetes-validations"] ?? []).entries()) {
+    const at = `${path}.x-kubernetes-validations[${index}]`;
+    if (rule.rule.trim() === "") {
+      errors.push(required(`${at}.rule`, "rule is not specified"));
+      continue;
+    }
+    try {
+      compileRule(rule, engine.parse);
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      errors.push(invalid(`${at}.rule`, rule.rule, `compilation failed: ${error.message}`));
     }
   }
 }

@@ -371,3 +371,49 @@ Deno.test("definitions are refused in upstream's words", async () => {
     'string: "integer"',
   ]);
 });
+
+Deno.test("x-kubernetes-validations: rules, transitions, messages, places and reasons", async () => {
+  await using server = await start();
+  const ruled = definition((it) => {
+    const copy: Loose = it.spec.versions[0].schema.openAPIV3Schema = structuredClone(schema);
+    const { spec } = copy.properties;
+    spec["x-kubernetes-validations"] = [
+      {
+        rule: "!has(self.replicas) || self.replicas <= self.size",
+        message: "too many replicas",
+        fieldPath: ".replicas",
+      },
+      { rule: "self.size >= oldSelf.size", messageExpression: "'size was ' + string(oldSelf.size)" },
+      { rule: "!has(self.code) || self.code != 'no'", reason: "FieldValueForbidden" },
+    ];
+    spec.properties.parts.items["x-kubernetes-validations"] = [
+      { rule: "!oldSelf.hasValue() || self.weight == oldSelf.value().weight", optionalOldSelf: true },
+    ];
+  });
+  await define(server, ruled);
+  const causes = (answer: Answer) =>
+    answer.body.details.causes.map((it: Loose) => `${it.reason} ${it.field}: ${it.message}`);
+  const many = await server.post(things, thing("a", { size: 2, replicas: 3, code: "no" }));
+  assert.deepEqual(causes(many), [
+    'FieldValueInvalid spec.replicas: Invalid value: "object": too many replicas',
+    "FieldValueForbidden spec: Forbidden: failed rule: !has(self.code) || self.code != 'no'",
+  ]);
+  assert.equal((await server.post(things, thing("a", { size: 2, parts: [{ name: "p" }] }))).code, 201);
+  assert.deepEqual(causes(await server.patch(`${things}/a`, { spec: { size: 1 } })), [
+    'FieldValueInvalid spec: Invalid value: "object": size was 2',
+  ]);
+  assert.deepEqual(causes(await server.patch(`${things}/a`, { spec: { parts: [{ name: "p", weight: 8 }] } })), [
+    'FieldValueInvalid spec.parts[0]: Invalid value: "object": failed rule: ' +
+    "!oldSelf.hasValue() || self.weight == oldSelf.value().weight",
+  ]);
+  const bad = definition((it) => {
+    it.metadata.name = "bads.example.com";
+    it.spec.names = { plural: "bads", kind: "Bad" };
+    const copy: Loose = it.spec.versions[0].schema.openAPIV3Schema = structuredClone(schema);
+    copy.properties.spec["x-kubernetes-validations"] = [{ rule: "self.size > other" }];
+  });
+  assert.match(
+    (await server.post(path, bad)).body.message,
+    /compilation failed: ERROR: .*undeclared reference to 'other'/,
+  );
+});

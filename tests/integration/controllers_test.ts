@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type {
   ClusterRole,
   ConfigMap,
+  CustomResourceDefinition,
   Deployment,
   EndpointSlice,
   Lease,
@@ -16,6 +17,7 @@ import type { KubeObject } from "../../api/meta.ts";
 import {
   clusterRoles,
   configMaps,
+  customResourceDefinitions,
   deployments,
   endpointSlices,
   events,
@@ -467,6 +469,46 @@ Deno.test("every namespace gets its ServiceAccount and CA; a deleted one is empt
   const left = (await world.list<Namespace>(namespaces)).map((each) => each.metadata?.name);
   assert.ok(!left.includes("team"), left.join());
   assert.equal((await world.list(configMaps, "team")).length, 0);
+});
+
+Deno.test("custom resources are garbage, owners, and part of their namespaces", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await client.create<CustomResourceDefinition>(customResourceDefinitions, {
+    metadata: { name: "widgets.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "widgets", kind: "Widget" },
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+    },
+  });
+  const path = "/apis/example.com/v1/namespaces/team/widgets";
+  const widgets = async () => (await world.server.get(path)).body.items?.map((it: KubeObject) => it.metadata?.name);
+  const make = async (name: string, owner?: KubeObject) => {
+    const { apiVersion = "v1", kind = "", metadata } = owner ?? {};
+    const reference = { apiVersion, kind, name: metadata?.name, uid: metadata?.uid };
+    const ownerReferences = owner === undefined ? [] : [reference];
+    const body = { apiVersion: "example.com/v1", kind: "Widget", metadata: { name, ownerReferences } };
+    return (await world.server.post(path, body)).body;
+  };
+  await client.create<Namespace>(namespaces, { metadata: { name: "team" } });
+  await world.until(async () => (await world.server.get(path)).code === 200, "widgets are served");
+  const owner = await make("owner");
+  await make("owned", owner);
+  await make("free");
+  const config = { apiVersion: "example.com/v1", kind: "Widget", name: "owner", uid: owner.metadata.uid };
+  await client.create<ConfigMap>(configMaps, {
+    metadata: { name: "of-owner", namespace: "team", ownerReferences: [config] },
+  });
+  await world.server.delete(`${path}/owner`);
+  await world.until(async () => (await widgets()).join() === "free", "what the widget owned goes after it");
+  const names = async () => (await world.list(configMaps, "team")).map((it) => it.metadata?.name);
+  await world.until(async () => !(await names()).includes("of-owner"), "built-in kinds too");
+  await client.delete(namespaces, "team");
+  const left = async () => (await world.list<Namespace>(namespaces)).map((each) => each.metadata?.name);
+  await world.until(async () => !(await left()).includes("team"), "the namespace goes");
+  assert.deepEqual(await widgets(), []);
 });
 
 Deno.test("another controller-manager takes over when the leader is cut off, and finishes the rollout", async () => {
