@@ -4,7 +4,6 @@ import { forbidden, notFound } from "../../api/status.ts";
 import { dig } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
 import { namespaceKey } from "../registry/write.ts";
-import { parseCached } from "../watchcache/cached.ts";
 
 /** Namespaces that no one may delete. */
 const immortal: ReadonlySet<string> = new Set(["default", "kube-system", "kube-public"]);
@@ -18,7 +17,7 @@ export async function admitToNamespace(
 ): Promise<void> {
   const cached = registry.strategy(namespaces).cache.get("", namespace);
   // The cache may be behind the client that has just created the namespace.
-  const object = cached === undefined ? await readNamespace(registry, namespace) : parseCached(cached);
+  const object = cached === undefined ? await readNamespace(registry, namespace) : cached.parsed;
   if (object === null) throw notFound(namespaces, namespace);
   if (dig(object, "status", "phase") !== "Terminating" && dig(object, "metadata", "deletionTimestamp") === undefined) {
     return;

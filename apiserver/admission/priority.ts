@@ -5,7 +5,6 @@ import { forbidden } from "../../api/status.ts";
 import { dig, record, text } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
 import { keyOf, readCurrent } from "../registry/write.ts";
-import { parseCached } from "../watchcache/cached.ts";
 
 interface Priority {
   readonly className: string;
@@ -43,9 +42,7 @@ export async function setPriority(registry: Registry, pod: KubeObject): Promise<
 async function classNamed(registry: Registry, name: string): Promise<Priority | null> {
   const strategy = registry.strategy(priorityClasses);
   const cached = strategy.cache.get("", name);
-  const object = cached === undefined
-    ? (await readCurrent(registry, keyOf(strategy, "", name))).object
-    : parseCached(cached);
+  const object = cached === undefined ? (await readCurrent(registry, keyOf(strategy, "", name))).object : cached.parsed;
   return object === null ? null : priorityOf(object as PriorityClass);
 }
 
@@ -60,7 +57,7 @@ function priorityOf({ metadata, value, preemptionPolicy }: PriorityClass): Prior
 /** Of several defaults (which two servers could have let in), the lowest. */
 function defaultPriority(registry: Registry): Priority {
   const defaults = registry.strategy(priorityClasses).cache.list("")
-    .map((cached) => parseCached(cached) as PriorityClass)
+    .map((cached) => cached.parsed as PriorityClass)
     .filter((it) => it.globalDefault === true)
     .sort((a, b) => (a.value ?? 0) - (b.value ?? 0));
   return defaults[0] === undefined ? none : priorityOf(defaults[0]);

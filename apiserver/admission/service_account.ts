@@ -4,7 +4,6 @@ import { forbidden } from "../../api/status.ts";
 import { dig, items, record, text } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
 import { keyOf, readCurrent } from "../registry/write.ts";
-import { parseCached } from "../watchcache/cached.ts";
 
 /**
  * Gives a pod its service account (`default` unless it names one) and that account's pull secrets. The token volume
@@ -19,11 +18,14 @@ export async function setServiceAccount(registry: Registry, namespace: string, p
   const cached = strategy.cache.get(namespace, name);
   const account = cached === undefined
     ? (await readCurrent(registry, keyOf(strategy, namespace, name))).object
-    : parseCached(cached);
+    : cached.parsed;
   if (account === null) {
     const why = `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
     throw forbidden(pods, pod.metadata?.name ?? "", why);
   }
   const secrets = items(dig(account, "imagePullSecrets"));
-  if (items(spec["imagePullSecrets"]).length === 0 && secrets.length > 0) spec["imagePullSecrets"] = secrets;
+  // Copied: the account's own are shared by all that read it.
+  if (items(spec["imagePullSecrets"]).length === 0 && secrets.length > 0) {
+    spec["imagePullSecrets"] = secrets.map((secret) => ({ ...record(secret) }));
+  }
 }

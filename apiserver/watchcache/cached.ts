@@ -66,6 +66,11 @@ export interface CachedObject {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly labels: Readonly<Record<string, string>>;
   readonly fields: Readonly<Record<string, string>>;
+  /**
+   * The object itself, read-only, kept once somebody has asked: for the few that every request consults (a Namespace, a
+   * ServiceAccount), never for what there are many of. {@linkcode parseCached} gives a copy to change.
+   */
+  readonly parsed: Readonly<KubeObject>;
 }
 
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
@@ -87,6 +92,7 @@ class LazyObject implements CachedObject {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #resource: StoredResource;
   #selectable: Selectable | null = null;
+  #parsed: Readonly<KubeObject> | null = null;
 
   constructor(resource: StoredResource, key: string, revision: number, bytes: Uint8Array<ArrayBuffer>) {
     const rest = key.slice(resource.prefix.length);
@@ -105,6 +111,10 @@ class LazyObject implements CachedObject {
 
   get fields(): Readonly<Record<string, string>> {
     return this.#read().fields;
+  }
+
+  get parsed(): Readonly<KubeObject> {
+    return this.#parsed ??= parseCached(this);
   }
 
   #read(): Selectable {

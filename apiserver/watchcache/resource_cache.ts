@@ -1,3 +1,4 @@
+import { must } from "../../base/assert.ts";
 import { Deque } from "../../base/deque.ts";
 import type { StoreEvent } from "../../store/types.ts";
 import { limits } from "../limits.ts";
@@ -27,6 +28,8 @@ export class ResourceCache {
   #changedAt = 0;
   readonly #everything = new Set<Subscriber>();
   readonly #triggered = new Map<string, Set<Subscriber>>();
+  /** How many of the triggers are nodes. */
+  #byNode = 0;
 
   constructor(resource: StoredResource) {
     this.resource = resource;
@@ -116,7 +119,10 @@ export class ResourceCache {
       return;
     }
     let set = this.#triggered.get(subscriber.trigger);
-    if (set === undefined) this.#triggered.set(subscriber.trigger, set = new Set());
+    if (set === undefined) {
+      this.#triggered.set(subscriber.trigger, set = new Set());
+      if (subscriber.trigger.startsWith(nodePrefix)) this.#byNode++;
+    }
     set.add(subscriber);
   }
 
@@ -126,8 +132,11 @@ export class ResourceCache {
       return;
     }
     const set = this.#triggered.get(subscriber.trigger);
-    set?.delete(subscriber);
-    if (set?.size === 0) this.#triggered.delete(subscriber.trigger);
+    if (set === undefined) return;
+    set.delete(subscriber);
+    if (set.size > 0) return;
+    this.#triggered.delete(subscriber.trigger);
+    if (subscriber.trigger.startsWith(nodePrefix)) this.#byNode--;
   }
 
   isSubscribed(subscriber: Subscriber): boolean {
@@ -152,10 +161,16 @@ export class ResourceCache {
   #publish(change: Change): void {
     for (const subscriber of this.#everything) subscriber.offer(change);
     if (this.#triggered.size === 0) return;
-    const now = change.object === null ? [] : triggersOf(change.object);
-    for (const trigger of now) this.#publishTo(trigger, change);
-    if (change.previous === null) return;
-    for (const trigger of triggersOf(change.previous)) if (!now.includes(trigger)) this.#publishTo(trigger, change);
+    // Key, so namespace and name, are the same before and after.
+    const { namespace, name } = change.object ?? must(change.previous, "a change has an object, now or before");
+    this.#publishTo(`namespace=${namespace}`, change);
+    this.#publishTo(`name=${namespace}/${name}`, change);
+    // Reading a field parses the object: not without somebody who asks for it.
+    if (this.#byNode === 0) return;
+    const now = change.object?.fields["spec.nodeName"];
+    const before = change.previous?.fields["spec.nodeName"];
+    if (now !== undefined) this.#publishTo(nodeTrigger(now), change);
+    if (before !== undefined && before !== now) this.#publishTo(nodeTrigger(before), change);
   }
 
   #publishTo(trigger: string, change: Change): void {
@@ -164,9 +179,8 @@ export class ResourceCache {
   }
 }
 
-function triggersOf(object: CachedObject): string[] {
-  const triggers = [`namespace=${object.namespace}`, `name=${object.namespace}/${object.name}`];
-  const node = object.fields["spec.nodeName"];
-  if (node !== undefined) triggers.push(`spec.nodeName=${node}`);
-  return triggers;
+const nodePrefix = "spec.nodeName=";
+
+function nodeTrigger(node: string): string {
+  return nodePrefix + node;
 }

@@ -1,5 +1,5 @@
-import type { Lease, Node, Pod } from "../../api/gen/types.ts";
-import { leases, nodes as nodeResource, pods as podResource } from "../../api/resources.ts";
+import type { Lease } from "../../api/gen/types.ts";
+import { leases } from "../../api/resources.ts";
 import type { Platform } from "../../platform/mod.ts";
 import { adminClient } from "../api_access.ts";
 import type { ComponentStatus } from "../control.ts";
@@ -11,7 +11,7 @@ import { balancerUrl, etcdUrl, planOf } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { describeFaults } from "./chaos_faults.ts";
-import { megabytes, print, table } from "./output.ts";
+import { megabytes, table } from "./output.ts";
 
 export interface ComponentRow {
   readonly name: string;
@@ -42,7 +42,6 @@ export interface ClusterStatus {
 }
 
 const apiTimeoutMs = 2_000;
-const watchPeriodMs = 500;
 
 /** The supervisor's view, with the leaders of the lease-elected components filled in from the API when it answers. */
 export async function componentStatuses(spec: ClusterSpec, platform: Platform): Promise<readonly ComponentStatus[]> {
@@ -160,34 +159,4 @@ export async function statusTable(spec: ClusterSpec, platform: Platform): Promis
     ].join("\n"),
     memory: megabytes(total),
   };
-}
-
-/** Redraws the table until Ctrl-C: members with term and commit index, leaders, nodes, pods. */
-export async function watchStatus(spec: ClusterSpec, platform: Platform): Promise<never> {
-  const client = adminClient(spec, platform);
-  for (;;) {
-    const [{ text, memory }, nodes, pods] = await Promise.all([
-      statusTable(spec, platform),
-      withinTimeout(platform, client.list<Node>(nodeResource)),
-      withinTimeout(platform, client.list<Pod>(podResource)),
-    ]);
-    const nodesReady = nodes?.items.filter(isReady).length;
-    const podsReady = pods?.items.filter(isReady).length;
-    const counts = nodes === null || pods === null
-      ? "the API does not answer"
-      : `nodes ${nodesReady}/${nodes.items.length} Ready   pods ${podsReady}/${pods.items.length} Ready`;
-    const lines = [`${spec.name}   ${counts}   ${memory}`, "", ...text.split("\n")];
-    // Home, draw over what is there, clear the rest: no flicker.
-    const redraw = () => `\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\n")}\x1b[J`;
-    print(Deno.stdout.isTerminal() ? redraw() : lines.join("\n"));
-    await platform.timers.sleep(watchPeriodMs);
-  }
-}
-
-async function withinTimeout<T>(platform: Platform, call: Promise<T>): Promise<T | null> {
-  return await Promise.race([call.catch(() => null), platform.timers.sleep(apiTimeoutMs).then(() => null)]);
-}
-
-function isReady(object: Readonly<Node | Pod>): boolean {
-  return object.status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ?? false;
 }

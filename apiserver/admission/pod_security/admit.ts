@@ -42,7 +42,7 @@ export function admitPodSecurity(
   if (subject === null || (info === pods && old !== null && !isSignificant(object as Pod, old as Pod))) return;
   const cached = registry.strategy(namespaces).cache.get("", object.metadata?.namespace ?? "");
   if (cached === undefined) return;
-  const { policy } = policyOf(labelsOf(parseCached(cached)));
+  const { policy } = policyOf(labelsOf(cached.parsed));
   if (info === pods) enforce(policy, subject, object.metadata?.name ?? "");
   const warned = violations(policy.warn, subject);
   if (warned.length > 0) {
