@@ -1,4 +1,5 @@
 import { isReview, pathOf, type ResourceInfo } from "../../api/resources.ts";
+import { findSchema } from "../../api/schema.ts";
 import type { Json } from "../dig.ts";
 import type { Dialect } from "./openapi_schema.ts";
 import { subresourceOf } from "./resources.ts";
@@ -103,6 +104,12 @@ interface OperationOptions {
   readonly answer: string;
 }
 
+/** Strategic merges need a type that is compiled in: clients read here whether to send them. */
+function patchTypesOf(type: string): readonly string[] {
+  if (findSchema(type) !== undefined) return patchTypes;
+  return patchTypes.filter((each) => each !== "application/strategic-merge-patch+json");
+}
+
 function operation(action: string, on: Target, options: Pick<OperationOptions, "dialect"> & Partial<OperationOptions>) {
   const { dialect } = options;
   const answer = options.answer ?? on.type;
@@ -113,9 +120,11 @@ function operation(action: string, on: Target, options: Pick<OperationOptions, "
     "x-kubernetes-action": action,
     "x-kubernetes-group-version-kind": { group: on.group, version: on.version, kind: on.kind },
   };
-  const mediaTypes = options.patch === true ? patchTypes : ["application/json", "application/yaml"];
+  const mediaTypes = options.patch === true ? patchTypesOf(on.type) : ["application/json", "application/yaml"];
   if (dialect === "v3") {
-    if (body !== undefined) json["requestBody"] = { content: contents(options.patch ? patchTypes : ["*/*"], body) };
+    if (body !== undefined) {
+      json["requestBody"] = { content: contents(options.patch ? patchTypesOf(on.type) : ["*/*"], body) };
+    }
     json["responses"] = { "200": { description: "OK", content: contents(["application/json"], answer) } };
   } else {
     if (body !== undefined) {

@@ -111,7 +111,11 @@ Deno.test("a definition is accepted, established and served; discovery and OpenA
   assert.deepEqual([list[0].shortNames, list[0].categories, list[0].kind], [["th"], ["all"], "Thing"]);
   const v3 = (await server.get("/openapi/v3/apis/example.com/v1")).body;
   assert.equal(v3.components.schemas["com.example.v1.Thing"].properties.spec.properties.size.type, "integer");
-  assert.ok(v3.paths["/apis/example.com/v1/namespaces/{namespace}/things/{name}"].patch);
+  // kubectl apply sends what is listed here; strategic merges of custom resources are refused.
+  const { patch } = v3.paths["/apis/example.com/v1/namespaces/{namespace}/things/{name}"];
+  const types = Object.keys(patch.requestBody.content);
+  assert.ok(types.includes("application/merge-patch+json"));
+  assert.ok(!types.includes("application/strategic-merge-patch+json"));
   const v2 = (await server.get("/openapi/v2")).body;
   assert.ok(v2.definitions["com.example.v1.Thing"].properties.metadata.$ref.startsWith("#/definitions/"));
   await server.delete(`${path}/things.example.com`);
