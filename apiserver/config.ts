@@ -1,4 +1,14 @@
-import type { Address, Clock, HttpClient, Log, Metrics, Random, Timers, TlsIdentity } from "../platform/mod.ts";
+import type {
+  Address,
+  Clock,
+  HttpClient,
+  Log,
+  Metrics,
+  PostHttps,
+  Random,
+  Timers,
+  TlsIdentity,
+} from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
 import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
 
@@ -47,4 +57,6 @@ export interface ServerDeps {
   readonly metrics: Metrics;
   /** Reaches kubelets; absent: log, exec and attach answer 503. */
   readonly kubelets?: HttpClient;
+  /** Reaches webhooks; absent: calling one fails. */
+  readonly postHttps?: PostHttps;
 }

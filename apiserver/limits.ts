@@ -72,6 +72,11 @@ export const limits = {
   /** What one call of a CEL expression, and all of those for one object, may cost; upstream's runtime limits. */
   celCallBudget: 1_000_000,
   celObjectBudget: 10_000_000,
+  /** Match conditions of one webhook or policy, together. */
+  celMatchBudget: 1_000_000,
+  /** What a webhook may answer, and how many warnings it may give. */
+  webhookAnswerBytes: 3 * 1024 * 1024,
+  webhookWarnings: 16,
   /** Pause before work on definitions that failed is tried again. */
   definitionRetryMs: 1000,
   /** Complaints about one custom resource; more are not looked for. */

@@ -1,4 +1,4 @@
-import type { Component, Platform } from "../platform/mod.ts";
+import type { Component, Platform, PostHttps } from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
 import type { ApiServerConfig } from "./config.ts";
 import { createApiServer } from "./server.ts";
@@ -11,9 +11,15 @@ export async function startApiServer(
   config: ApiServerConfig,
   platform: Platform,
   store: Store,
+  postHttps?: PostHttps,
 ): Promise<Component & { url: string }> {
   const kubelets = platform.network.http.client({ tls: config.kubeletClient, http2: false });
-  const server = createApiServer(config, { ...platform, store, kubelets });
+  const server = createApiServer(config, {
+    ...platform,
+    store,
+    kubelets,
+    ...(postHttps === undefined ? {} : { postHttps }),
+  });
   const listener = await platform.network.http.serve({
     address: config.address,
     tls: { ...config.tls, clientCertificates: true },

@@ -138,6 +138,12 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
     eventLeases: new EventLeases(store, deps.clock),
     tokens: new ServiceAccountTokens(config.serviceAccount),
     counts: { historic: 0, longRunning: 0 },
+    postHttps: deps.postHttps,
+    webhookSeconds: deps.metrics.histogram(
+      "apiserver_admission_webhook_admission_duration_seconds",
+      "Time to a webhook's answer, in seconds.",
+      [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25],
+    ),
     authorizer: new Authorizer({
       cacheOf: (info) => strategy(info).cache,
       synced: () => feed.synced,

@@ -1,4 +1,13 @@
-import type { Clock, HttpClient, Log, Metrics, PeerIdentity, Random, RequestContext } from "../platform/mod.ts";
+import type {
+  Clock,
+  HttpClient,
+  Log,
+  Metrics,
+  PeerIdentity,
+  PostHttps,
+  Random,
+  RequestContext,
+} from "../platform/mod.ts";
 import type { Timer, Timers } from "../platform/mod.ts";
 import { createLocalStore, type LocalStore } from "../store/mod.ts";
 import { prng } from "../base/prng.ts";
@@ -42,6 +51,7 @@ export interface StartOptions {
   readonly store?: LocalStore;
   readonly time?: VirtualTime;
   readonly kubelets?: HttpClient;
+  readonly postHttps?: PostHttps;
   readonly seed?: number;
 }
 
@@ -67,6 +77,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     random,
     log: quiet,
     metrics: noMetrics,
+    ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
     ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }),
   });
   await server.ready;

@@ -190,6 +190,21 @@ export interface HttpClient {
   close(): void;
 }
 
+/** One request to a server that the cluster's users name: a webhook. */
+export interface HttpsPost {
+  readonly url: string;
+  /** JSON. */
+  readonly body: string;
+  /** The roots to trust, PEM; absent: the system's. */
+  readonly ca?: string;
+  /** Where to connect, when not to the URL's host, whose certificate it must show all the same. */
+  readonly via?: { readonly hostname: string; readonly port: number };
+  readonly signal: AbortSignal;
+}
+
+/** Resolves with whatever was answered; never follows a redirect. Rejects when no response came. */
+export type PostHttps = (post: HttpsPost) => Promise<Response>;
+
 export interface Http {
   serve(options: HttpServeOptions): Promise<HttpListener>;
   /** @param options.tls client certificate and the CA to trust @param options.http2 offer h2 by ALPN (default true) */

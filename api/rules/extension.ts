@@ -1,5 +1,5 @@
 /** Kinds that extend or steer the API itself. @see kubernetes pkg/apis/admissionregistration, flowcontrol, certificates */
-import { type FieldError, invalid } from "../field_errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../field_errors.ts";
 import type {
   APIService,
   CustomResourceDefinition,
@@ -40,7 +40,7 @@ export function webhookOptions(mutating: boolean): SchemaRuleOptions {
     },
     check: (object) =>
       ((object as MutatingWebhookConfiguration).webhooks ?? []).flatMap((hook, index) =>
-        validateTimeout(hook, `webhooks[${index}].timeoutSeconds`)
+        validateWebhook(hook, `webhooks[${index}]`)
       ),
   };
 }
@@ -55,6 +55,41 @@ function defaultWebhook(hook: MutatingWebhook, mutating: boolean): void {
   const service = hook.clientConfig?.service;
   if (service !== undefined) service.port ??= 443;
   for (const rule of hook.rules ?? []) rule.scope ??= "*";
+}
+
+function validateWebhook(hook: MutatingWebhook, path: string): FieldError[] {
+  const { clientConfig, sideEffects } = hook;
+  const errors = [...validateTimeout(hook, `${path}.timeoutSeconds`)];
+  if ((hook.name ?? "").split(".").length < 3) {
+    errors.push(
+      invalid(`${path}.name`, hook.name ?? "", "should be a domain with at least three segments separated by dots"),
+    );
+  }
+  if (sideEffects !== "None" && sideEffects !== "NoneOnDryRun") {
+    errors.push(notSupported(`${path}.sideEffects`, sideEffects ?? "", ["None", "NoneOnDryRun"]));
+  }
+  if (!(hook.admissionReviewVersions ?? []).some((version) => version === "v1" || version === "v1beta1")) {
+    const text = "must include at least one of v1, v1beta1";
+    errors.push(invalid(`${path}.admissionReviewVersions`, hook.admissionReviewVersions ?? [], text));
+  }
+  if ((clientConfig?.url === undefined) === (clientConfig?.service === undefined)) {
+    errors.push(required(`${path}.clientConfig`, "exactly one of url or service is required"));
+  } else if (clientConfig?.url !== undefined) {
+    errors.push(...validateWebhookUrl(clientConfig.url, `${path}.clientConfig.url`));
+  }
+  return errors;
+}
+
+/** No credentials, no query, no fragment: only a place. */
+function validateWebhookUrl(url: string, path: string): FieldError[] {
+  if (!url.startsWith("https://")) {
+    const scheme = /^([a-z]+):/i.exec(url)?.[1] ?? "";
+    return [invalid(path, scheme, "'https' is the only allowed URL scheme; desired format: https://host[/path]")];
+  }
+  if (/^https:\/\/[^/]*@/.test(url)) return [invalid(path, url, "user information is not permitted in the URL")];
+  if (url.includes("#")) return [invalid(path, url, "fragments are not permitted in the URL")];
+  if (url.includes("?")) return [invalid(path, url, "query parameters are not permitted in the URL")];
+  return [];
 }
 
 function validateTimeout(hook: MutatingWebhook, path: string): FieldError[] {

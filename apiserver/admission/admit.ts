@@ -22,6 +22,7 @@ import { refuseExternalIps } from "./external_ips.ts";
 import { checkLimits, setDefaultLimits } from "./limit_ranger.ts";
 import { setRuntimeClass } from "./runtime_class.ts";
 import { setServiceAccount } from "./service_account.ts";
+import { admissionOf, hasWebhooks, mutate } from "./webhooks/dispatch.ts";
 
 /** Admission of a new object, in order: first what changes it, then what judges it. Throws 403, 404 or 422. */
 export async function admitCreate(
@@ -36,6 +37,10 @@ export async function admitCreate(
   restrictNodeCreate(context.user, info, object);
   refuseEscalation(registry.authorizer, context.user, info, object, null);
   await complete(registry, info, namespace, object);
+  if (hasWebhooks(registry)) {
+    const write = { operation: "CREATE", namespace, subresource: "" } as const;
+    await mutate(registry, context, strategy, admissionOf(strategy, write, object, null));
+  }
   checkLimits(registry, info, namespace, object);
   admitPodSecurity(registry, context, info, object, null);
   if (info === services) refuseExternalIps(object, null);
@@ -55,13 +60,13 @@ async function complete(registry: Registry, info: ResourceInfo, namespace: strin
   }
 }
 
-export function admitUpdate(
+export async function admitUpdate(
   registry: Registry,
   context: WriteContext,
   target: UpdateTarget,
   object: KubeObject,
   old: KubeObject,
-): void {
+): Promise<void> {
   const { info } = target.strategy;
   refuseEscalation(registry.authorizer, context.user, info, object, old);
   if (info === nodes || info === pods) {
@@ -74,6 +79,10 @@ export function admitUpdate(
       old,
       (namespace, name) => podsCache.get(namespace, name)?.fields["spec.nodeName"],
     );
+  }
+  if (hasWebhooks(registry)) {
+    const write = { operation: "UPDATE", namespace: target.namespace, subresource: target.subresource } as const;
+    await mutate(registry, context, target.strategy, admissionOf(target.strategy, write, object, old));
   }
   if (target.subresource !== "") return;
   if (info === persistentVolumeClaims) checkLimits(registry, info, target.namespace, object);

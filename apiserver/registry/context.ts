@@ -1,4 +1,4 @@
-import type { Clock, Log, Random, Timers } from "../../platform/mod.ts";
+import type { Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
 import type { User } from "../authn/user.ts";
@@ -30,6 +30,9 @@ export interface Registry {
   readonly eventLeases: EventLeases;
   readonly tokens: ServiceAccountTokens;
   readonly counts: WatchCounts;
+  /** Reaches webhooks; absent: calling one fails. */
+  readonly postHttps: PostHttps | undefined;
+  readonly webhookSeconds: Histogram;
   readonly authorizer: Authorizer;
   strategy(info: ResourceInfo): Strategy;
 }

@@ -1,4 +1,5 @@
 import type { Component } from "../../platform/mod.ts";
+import { postHttps } from "../../platform/deno/mod.ts";
 import { startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
@@ -28,6 +29,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     },
     platform,
     store,
+    postHttps,
   );
   return {
     ready: server.ready,

@@ -106,3 +106,5 @@ export const http2 = {
     (async (address, options) =>
       await (await import("./http2_transport.ts")).dialHttp2(address, options)) satisfies DialHttp2,
 };
+
+export { postHttps } from "./https_post.ts";

@@ -1,0 +1,178 @@
+import type { MutatingWebhook, MutatingWebhookConfiguration } from "../../../api/gen/types.ts";
+import type { KubeObject } from "../../../api/meta.ts";
+import { applyJsonPatch, PatchError } from "../../../api/patch/mod.ts";
+import {
+  mutatingWebhookConfigurations,
+  namespaces,
+  type ResourceInfo,
+  validatingWebhookConfigurations,
+} from "../../../api/resources.ts";
+import { ApiError } from "../../../api/status.ts";
+import { clone, equalJson } from "../../../api/json_value.ts";
+import { Budget } from "../../cel/budget.ts";
+import { evaluate, scopeOf } from "../../cel/evaluate.ts";
+import { loadParser } from "../../cel/parse.ts";
+import { CelError, fromJson } from "../../cel/values.ts";
+import { loadPatterns, PatternError } from "../../crd/patterns.ts";
+import { limits } from "../../limits.ts";
+import type { Registry, WriteContext } from "../../registry/context.ts";
+import { keyOf, readCurrent } from "../../registry/write.ts";
+import type { Strategy } from "../../registry/strategy.ts";
+import { parseCached } from "../../watchcache/cached.ts";
+import { admissionRequest, CallError, callFailure, callWebhook, denial, replaceWith, type Verdict } from "./call.ts";
+import { type Admission, isExempt, isMatched } from "./match.ts";
+
+/** Whether anyone asked to be asked: a write costs one comparison where no one did. */
+export function hasWebhooks(registry: Registry): boolean {
+  return [mutatingWebhookConfigurations, validatingWebhookConfigurations]
+    .some((info) => registry.strategy(info).cache.size > 0);
+}
+
+/** Every webhook of `info`'s configurations that is to be asked, by the configurations' names. */
+async function hooksFor(
+  registry: Registry,
+  info: ResourceInfo,
+  it: Admission,
+  context: WriteContext,
+): Promise<MutatingWebhook[]> {
+  const { cache } = registry.strategy(info);
+  if (cache.size === 0 || isExempt(it.info)) return [];
+  const labelsOf = (name: string) => registry.strategy(namespaces).cache.get("", name)?.labels ?? {};
+  const asked: MutatingWebhook[] = [];
+  for (const cached of cache.list("")) {
+    // Validating webhooks have the same fields but one.
+    const { webhooks = [] } = parseCached<MutatingWebhookConfiguration>(cached);
+    for (const hook of webhooks) {
+      if (isMatched(hook, it, labelsOf) && await meetsConditions(hook, it, context)) asked.push(hook);
+    }
+  }
+  return asked;
+}
+
+/** A false condition spares the webhook; one that fails is the webhook's failure, if no other is false. */
+async function meetsConditions(hook: MutatingWebhook, it: Admission, context: WriteContext): Promise<boolean> {
+  const conditions = hook.matchConditions ?? [];
+  if (conditions.length === 0) return true;
+  const parse = await loadParser();
+  const engine = { patterns: await loadPatterns() };
+  const scope = scopeOf({
+    object: fromJson(it.object),
+    oldObject: fromJson(it.old),
+    request: fromJson(admissionRequest({ ...it, object: null, old: null }, context, "")),
+  });
+  const budget = new Budget(limits.celMatchBudget);
+  let failure: string | undefined;
+  for (const { expression } of conditions) {
+    try {
+      if (evaluate(parse(expression), scope, budget, engine) !== true) return false;
+    } catch (error) {
+      if (!(error instanceof CelError || error instanceof PatternError)) throw error;
+      failure ??= error.message;
+    }
+  }
+  if (failure === undefined) return true;
+  if (hook.failurePolicy === "Ignore") return false;
+  throw callFailure(hook, new CallError(`failed to evaluate match conditions: ${failure}`));
+}
+
+/** Asks one webhook; null where it could not be asked and that is to be ignored. @throws ApiError */
+async function ask(
+  registry: Registry,
+  hook: MutatingWebhook,
+  it: Admission,
+  context: WriteContext,
+): Promise<Verdict | null> {
+  const begun = registry.clock.monotonic();
+  let outcome = "admitted";
+  try {
+    const verdict = await callWebhook(registry, hook, it, context);
+    for (const warning of verdict.warnings) context.warnings.push(warning);
+    if (verdict.allowed) return verdict;
+    outcome = "denied";
+    throw denial(hook, verdict);
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    outcome = "failed";
+    registry.log.warn("Failed calling webhook", { webhook: hook.name, error: error.message });
+    if (hook.failurePolicy === "Ignore") return null;
+    throw callFailure(hook, error);
+  } finally {
+    registry.webhookSeconds.observe((registry.clock.monotonic() - begun) / 1000, { name: hook.name, outcome });
+  }
+}
+
+/**
+ * Mutating webhooks, one after another, each seeing what those before it made. Those that ask for it are called once more
+ * when a later one has changed the object. Changes `it.object` in place.
+ */
+export async function mutate(
+  registry: Registry,
+  context: WriteContext,
+  strategy: Strategy,
+  it: Admission,
+): Promise<void> {
+  const changedBy = new Map<string, number>();
+  let changes = 0;
+  for (const round of ["first", "again"] as const) {
+    for (const hook of await hooksFor(registry, mutatingWebhookConfigurations, it, context)) {
+      const seen = changedBy.get(hook.name);
+      if (round === "again" && seen !== undefined && (hook.reinvocationPolicy !== "IfNeeded" || seen === changes)) {
+        continue;
+      }
+      const verdict = await ask(registry, hook, it, context);
+      if (verdict !== null && verdict.patch !== null && applyVerdict(hook, verdict, strategy, it)) changes++;
+      changedBy.set(hook.name, changes);
+    }
+    if (changes === 0) return;
+  }
+}
+
+function applyVerdict(hook: MutatingWebhook, { patch }: Verdict, strategy: Strategy, it: Admission): boolean {
+  const { object } = it;
+  if (object === null) return false;
+  const before = clone(object);
+  try {
+    const patched = applyJsonPatch(clone(object), patch);
+    const { object: next } = strategy.codec.decodeValue(patched, "Ignore");
+    replaceWith(object, next);
+    strategy.setDefaults(object);
+  } catch (error) {
+    if (!(error instanceof PatchError || error instanceof ApiError)) throw error;
+    throw callFailure(hook, new CallError(`failed to apply the patch: ${error.message}`));
+  }
+  return !equalJson(before, object);
+}
+
+/** Validating webhooks, all at once; the first refusal in their order is told. */
+export async function askValidators(registry: Registry, context: WriteContext, it: Admission): Promise<void> {
+  const hooks = await hooksFor(registry, validatingWebhookConfigurations, it, context);
+  if (hooks.length === 0) return;
+  const results = await Promise.allSettled(hooks.map((hook) => ask(registry, hook, it, context)));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** Both kinds of webhooks about an object that is to go. One that is not there is the delete's own business. */
+export async function askAboutDelete(
+  registry: Registry,
+  context: WriteContext,
+  strategy: Strategy,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const { object } = await readCurrent(registry, keyOf(strategy, namespace, name), strategy.cache.resource);
+  if (object === null) return;
+  const it = admissionOf(strategy, { operation: "DELETE", namespace, subresource: "" }, null, object);
+  await mutate(registry, context, strategy, it);
+  await askValidators(registry, context, it);
+}
+
+/** What admission is told of an object that comes or changes. */
+export function admissionOf(
+  strategy: Strategy,
+  write: { operation: Admission["operation"]; namespace: string; subresource: string },
+  object: KubeObject | null,
+  old: KubeObject | null,
+): Admission {
+  const name = (object ?? old)?.metadata?.name ?? "";
+  return { info: strategy.info, name, object, old, ...write };
+}

@@ -1,0 +1,73 @@
+import type { MutatingWebhook } from "../../../api/gen/types.ts";
+import { matchesSelector, selectorFromObject } from "../../../api/labels.ts";
+import type { KubeObject } from "../../../api/meta.ts";
+import { namespaces, type ResourceInfo } from "../../../api/resources.ts";
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE";
+
+/** One write, as admission sees it. */
+export interface Admission {
+  readonly operation: Operation;
+  readonly info: ResourceInfo;
+  readonly subresource: string;
+  /** "" for what has none. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Null on DELETE. */
+  readonly object: KubeObject | null;
+  /** Null on CREATE. */
+  readonly old: KubeObject | null;
+}
+
+type Labels = Readonly<Record<string, string>>;
+type Rule = NonNullable<MutatingWebhook["rules"]>[number];
+/** What webhooks and policies have in common. */
+export type Matcher = Pick<MutatingWebhook, "namespaceSelector" | "objectSelector"> & {
+  readonly rules?: readonly Rule[];
+};
+
+/** Configurations of admission itself: a broken one must stay repairable. */
+export function isExempt({ group, resource }: ResourceInfo): boolean {
+  return group === "admissionregistration.k8s.io" &&
+    /^(mutating|validating)(webhookconfigurations|admissionpolic)/.test(resource);
+}
+
+/** Whether it is to be asked about the write. @param labelsOf a namespace's labels */
+export function isMatched(matcher: Matcher, it: Admission, labelsOf: (namespace: string) => Labels): boolean {
+  return (matcher.rules ?? []).some((rule) => ruleMatches(rule, it)) && namespaceMatches(matcher, it, labelsOf) &&
+    objectMatches(matcher, it);
+}
+
+function has(list: readonly string[] | undefined, value: string): boolean {
+  return list?.some((each) => each === "*" || each === value) === true;
+}
+
+export function ruleMatches(rule: Rule, it: Admission): boolean {
+  const { info, subresource } = it;
+  const scope = rule.scope ?? "*";
+  const ownScope = info.namespaced ? "Namespaced" : "Cluster";
+  return has(rule.operations, it.operation) && has(rule.apiGroups, info.group) && has(rule.apiVersions, info.version) &&
+    (scope === "*" || scope === ownScope) &&
+    (rule.resources ?? []).some((each) => resourceMatches(each, info.resource, subresource));
+}
+
+/** `pods`, `pods/status`, `pods/*`, `*`, and with a star on either side of the slash. */
+function resourceMatches(pattern: string, resource: string, subresource: string): boolean {
+  const [name, sub = ""] = pattern.split("/");
+  return (name === "*" || name === resource) && (sub === "*" || sub === subresource);
+}
+
+function namespaceMatches(matcher: Matcher, it: Admission, labelsOf: (namespace: string) => Labels): boolean {
+  const selector = selectorFromObject(matcher.namespaceSelector ?? {});
+  if (selector === undefined || selector.length === 0) return true;
+  if (it.info === namespaces) return matchesSelector(selector, (it.object ?? it.old)?.metadata?.labels ?? {});
+  return it.namespace === "" || matchesSelector(selector, labelsOf(it.namespace));
+}
+
+function objectMatches(matcher: Matcher, it: Admission): boolean {
+  const selector = selectorFromObject(matcher.objectSelector ?? {});
+  if (selector === undefined || selector.length === 0) return true;
+  return [it.object, it.old].some((object) =>
+    object !== null && matchesSelector(selector, object.metadata?.labels ?? {})
+  );
+}
