@@ -22,7 +22,7 @@ import { refuseExternalIps } from "./external_ips.ts";
 import { checkLimits, setDefaultLimits } from "./limit_ranger.ts";
 import { setRuntimeClass } from "./runtime_class.ts";
 import { setServiceAccount } from "./service_account.ts";
-import { admissionOf, hasWebhooks, mutate } from "./webhooks/dispatch.ts";
+import { admissionOf, hasDynamicAdmission, mutate } from "./webhooks/dispatch.ts";
 
 /** Admission of a new object, in order: first what changes it, then what judges it. Throws 403, 404 or 422. */
 export async function admitCreate(
@@ -37,7 +37,7 @@ export async function admitCreate(
   restrictNodeCreate(context.user, info, object);
   refuseEscalation(registry.authorizer, context.user, info, object, null);
   await complete(registry, info, namespace, object);
-  if (hasWebhooks(registry)) {
+  if (hasDynamicAdmission(registry)) {
     const write = { operation: "CREATE", namespace, subresource: "" } as const;
     await mutate(registry, context, strategy, admissionOf(strategy, write, object, null));
   }
@@ -80,7 +80,7 @@ export async function admitUpdate(
       (namespace, name) => podsCache.get(namespace, name)?.fields["spec.nodeName"],
     );
   }
-  if (hasWebhooks(registry)) {
+  if (hasDynamicAdmission(registry)) {
     const write = { operation: "UPDATE", namespace: target.namespace, subresource: target.subresource } as const;
     await mutate(registry, context, target.strategy, admissionOf(target.strategy, write, object, old));
   }

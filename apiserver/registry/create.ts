@@ -15,7 +15,7 @@ import { limits } from "../limits.ts";
 import { parseCached, servedBytes, storedBytes } from "../watchcache/cached.ts";
 import { encodeAtRest } from "../watchcache/splice.ts";
 import { admitCreate } from "../admission/admit.ts";
-import { admissionOf, askValidators, hasWebhooks } from "../admission/webhooks/dispatch.ts";
+import { admissionOf, askValidators, hasDynamicAdmission } from "../admission/webhooks/dispatch.ts";
 import { type Allocation, sideWritesFor } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import type { Strategy } from "./strategy.ts";
@@ -69,7 +69,7 @@ async function createNamed(
   }
   const problems = strategy.validateCreate(object);
   if (problems.length > 0) throw invalid(info, object.metadata?.name ?? "", problems);
-  if (first && hasWebhooks(registry)) {
+  if (first && hasDynamicAdmission(registry)) {
     const write = { operation: "CREATE", namespace, subresource: "" } as const;
     await askValidators(registry, context, admissionOf(strategy, write, object, null));
   }

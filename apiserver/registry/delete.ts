@@ -3,7 +3,7 @@ import { namespaces, pods } from "../../api/resources.ts";
 import { ApiError, conflict, deletedStatus, notFound, type Status } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
 import { admitDelete } from "../admission/admit.ts";
-import { askAboutDelete, hasWebhooks } from "../admission/webhooks/dispatch.ts";
+import { askAboutDelete, hasDynamicAdmission } from "../admission/webhooks/dispatch.ts";
 import { dig, items } from "../dig.ts";
 import { parseCached } from "../watchcache/cached.ts";
 import { sideWritesForRemoval } from "./allocations.ts";
@@ -30,7 +30,7 @@ export async function remove(
   options: DeleteOptions,
 ): Promise<Deleted> {
   await admitDelete(registry, context, strategy, namespace, name);
-  if (hasWebhooks(registry)) {
+  if (hasDynamicAdmission(registry)) {
     const asked = options.dryRun ? { ...context, dryRun: true } : context;
     await askAboutDelete(registry, asked, strategy, namespace, name);
   }

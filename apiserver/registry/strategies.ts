@@ -4,13 +4,17 @@ import {
   customResourceDefinitions,
   events,
   leases,
+  mutatingWebhookConfigurations,
   pods,
   type ResourceInfo,
   serviceAccounts,
   services,
+  validatingAdmissionPolicies,
+  validatingWebhookConfigurations,
 } from "../../api/resources.ts";
 import { type RuleContext, rulesFor } from "../../api/rules/mod.ts";
 import type { Clock } from "../../platform/mod.ts";
+import { expressionStrategy } from "../admission/expressions.ts";
 import { definitionStrategy } from "../crd/definition_strategy.ts";
 import type { ServerConfig } from "../config.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
@@ -23,6 +27,13 @@ import type { ObjectCodec, Strategy } from "./strategy.ts";
 const createOnUpdate: ReadonlySet<ResourceInfo> = new Set([events, leases, services]);
 const conditionalUpdate: ReadonlySet<ResourceInfo> = new Set([leases]);
 const returnsDeleted: ReadonlySet<ResourceInfo> = new Set([pods, serviceAccounts, services]);
+
+/** Kinds that hold CEL. */
+const withExpressions: ReadonlySet<ResourceInfo> = new Set([
+  mutatingWebhookConfigurations,
+  validatingAdmissionPolicies,
+  validatingWebhookConfigurations,
+]);
 
 /** By the schema of a type that is compiled in. */
 function typedCodec({ group, version, kind, type }: ResourceInfo): ObjectCodec {
@@ -59,5 +70,6 @@ export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: 
     validateUpdate: (object, old) => rules.validateUpdate(object, old, context()),
     validateStatusUpdate: (object, old) => rules.validateStatusUpdate(object, old, context()),
   };
-  return info === customResourceDefinitions ? definitionStrategy(strategy, deps.clock) : strategy;
+  if (info === customResourceDefinitions) return definitionStrategy(strategy, deps.clock);
+  return withExpressions.has(info) ? expressionStrategy(strategy) : strategy;
 }

@@ -2,7 +2,7 @@ import { invalid as invalidField } from "../../api/field_errors.ts";
 import type { KubeObject, ObjectMeta } from "../../api/meta.ts";
 import { badRequest, conflict, invalid, notFound } from "../../api/status.ts";
 import { admitUpdate } from "../admission/admit.ts";
-import { admissionOf, askValidators, hasWebhooks } from "../admission/webhooks/dispatch.ts";
+import { admissionOf, askValidators, hasDynamicAdmission } from "../admission/webhooks/dispatch.ts";
 import { dig, items, record } from "../dig.ts";
 import { sideWritesFor, sideWritesForRemoval } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
@@ -80,7 +80,7 @@ export async function change(
         return { kind: "remove", object, side: sideWritesForRemoval(strategy, old) };
       }
       validate(target, object, old);
-      if (hasWebhooks(registry)) {
+      if (hasDynamicAdmission(registry)) {
         const write = { operation: "UPDATE", namespace, subresource: target.subresource } as const;
         await askValidators(registry, context, admissionOf(strategy, write, object, old));
       }

@@ -5,6 +5,7 @@ import {
   mutatingWebhookConfigurations,
   namespaces,
   type ResourceInfo,
+  validatingAdmissionPolicyBindings,
   validatingWebhookConfigurations,
 } from "../../../api/resources.ts";
 import { ApiError } from "../../../api/status.ts";
@@ -19,12 +20,13 @@ import type { Registry, WriteContext } from "../../registry/context.ts";
 import { keyOf, readCurrent } from "../../registry/write.ts";
 import type { Strategy } from "../../registry/strategy.ts";
 import { parseCached } from "../../watchcache/cached.ts";
+import { checkPolicies } from "../policies/check.ts";
 import { admissionRequest, CallError, callFailure, callWebhook, denial, replaceWith, type Verdict } from "./call.ts";
 import { type Admission, isExempt, isMatched } from "./match.ts";
 
 /** Whether anyone asked to be asked: a write costs one comparison where no one did. */
-export function hasWebhooks(registry: Registry): boolean {
-  return [mutatingWebhookConfigurations, validatingWebhookConfigurations]
+export function hasDynamicAdmission(registry: Registry): boolean {
+  return [mutatingWebhookConfigurations, validatingWebhookConfigurations, validatingAdmissionPolicyBindings]
     .some((info) => registry.strategy(info).cache.size > 0);
 }
 
@@ -143,8 +145,9 @@ function applyVerdict(hook: MutatingWebhook, { patch }: Verdict, strategy: Strat
   return !equalJson(before, object);
 }
 
-/** Validating webhooks, all at once; the first refusal in their order is told. */
+/** Policies, then validating webhooks, all at once; the first refusal in their order is told. */
 export async function askValidators(registry: Registry, context: WriteContext, it: Admission): Promise<void> {
+  await checkPolicies(registry, context, it);
   const hooks = await hooksFor(registry, validatingWebhookConfigurations, it, context);
   if (hooks.length === 0) return;
   const results = await Promise.allSettled(hooks.map((hook) => ask(registry, hook, it, context)));

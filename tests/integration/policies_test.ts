@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { type Loose, start, type TestServer } from "../../apiserver/testing.ts";
+
+const group = "/apis/admissionregistration.k8s.io/v1";
+const maps = "/api/v1/namespaces/default/configmaps";
+const configMaps = {
+  apiGroups: [""],
+  apiVersions: ["v1"],
+  operations: ["CREATE", "UPDATE"],
+  resources: ["configmaps"],
+};
+
+async function policy(server: TestServer, spec: Loose, binding: Loose = {}): Promise<void> {
+  const made = await server.post(`${group}/validatingadmissionpolicies`, {
+    metadata: { name: "p" },
+    spec: { matchConstraints: { resourceRules: [configMaps] }, ...spec },
+  });
+  assert.equal(made.code, 201, JSON.stringify(made.body));
+  const bound = await server.post(`${group}/validatingadmissionpolicybindings`, {
+    metadata: { name: "b" },
+    spec: { policyName: "p", validationActions: ["Deny"], ...binding },
+  });
+  assert.equal(bound.code, 201, JSON.stringify(bound.body));
+}
+
+const config = (name: string, data: Loose = {}, labels: Loose = {}) => ({ metadata: { name, labels }, data });
+
+Deno.test("a policy denies in upstream's words, with its variables and messages", async () => {
+  await using server = await start();
+  assert.equal((await server.post(maps, config("before", { n: "9" }))).code, 201);
+  await policy(server, {
+    variables: [{ name: "n", expression: "has(object.data) && 'n' in object.data ? int(object.data.n) : 0" }],
+    validations: [
+      { expression: "variables.n < 5", messageExpression: "'n is ' + string(variables.n)" },
+      { expression: "object.metadata.name != 'never'", reason: "Forbidden" },
+    ],
+  });
+  assert.equal((await server.post(maps, config("good", { n: "1" }))).code, 201);
+  const bad = await server.post(maps, config("bad", { n: "7" }));
+  assert.deepEqual([bad.code, bad.body.reason], [422, "Invalid"]);
+  assert.equal(
+    bad.body.message,
+    "configmaps \"bad\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: n is 7",
+  );
+  const never = await server.post(maps, config("never"));
+  assert.deepEqual([never.code, never.body.reason], [403, "Forbidden"]);
+  assert.match(never.body.message, /denied request: failed expression: object.metadata.name != 'never'$/);
+  assert.equal((await server.patch(`${maps}/before`, { data: { n: "8" } })).code, 422);
+  assert.equal((await server.delete(`${maps}/before`)).code, 200);
+  const broken = await server.post(maps, config("broken", { n: "x" }));
+  assert.match(broken.body.message, /expression 'variables.n < 5' resulted in error: strconv.ParseInt/);
+});
+
+Deno.test("parameters, match conditions, bindings and warnings", async () => {
+  await using server = await start();
+  await server.post("/api/v1/namespaces", { metadata: { name: "params" } });
+  await policy(server, {
+    paramKind: { apiVersion: "v1", kind: "ConfigMap" },
+    matchConditions: [{ name: "no-params", expression: "request.namespace != 'params'" }],
+    validations: [{ expression: "object.data.size() <= int(params.data.max)", message: "too many keys" }],
+  }, {
+    paramRef: { name: "limits", namespace: "params", parameterNotFoundAction: "Deny" },
+    matchResources: { objectSelector: { matchLabels: { checked: "yes" } } },
+  });
+  const checked = { checked: "yes" };
+  const missing = await server.post(maps, config("a", { x: "1" }, checked));
+  assert.match(missing.body.message, /no params found for policy binding with `Deny` parameterNotFoundAction/);
+  await server.post("/api/v1/namespaces/params/configmaps", config("limits", { max: "1" }));
+  assert.equal((await server.post(maps, config("a", { x: "1" }, checked))).code, 201);
+  assert.match((await server.post(maps, config("b", { x: "1", y: "2" }, checked))).body.message, /too many keys/);
+  assert.equal((await server.post(maps, config("c", { x: "1", y: "2" }))).code, 201);
+  await server.patch(`${group}/validatingadmissionpolicybindings/b`, { spec: { validationActions: ["Warn"] } });
+  const warned = await server.post(maps, config("d", { x: "1", y: "2" }, checked));
+  assert.equal(warned.code, 201);
+  assert.match(
+    warned.headers.get("warning") ?? "",
+    /Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': too many keys/,
+  );
+});
+
+Deno.test("expressions that name what does not exist are refused with the policy or webhook that holds them", async () => {
+  await using server = await start();
+  const refused = await server.post(`${group}/validatingadmissionpolicies`, {
+    metadata: { name: "p" },
+    spec: { matchConstraints: { resourceRules: [configMaps] }, validations: [{ expression: "thing.size() > 1" }] },
+  });
+  assert.equal(refused.code, 422);
+  assert.match(refused.body.message, /spec.validations\[0\].expression: Invalid value: .*compilation failed: ERROR/);
+  const hook = await server.post(`${group}/validatingwebhookconfigurations`, {
+    metadata: { name: "v" },
+    webhooks: [{
+      name: "a.hook.test",
+      clientConfig: { url: "https://127.0.0.1:1" },
+      sideEffects: "None",
+      admissionReviewVersions: ["v1"],
+      matchConditions: [{ name: "bad", expression: "object.a ==" }],
+    }],
+  });
+  assert.match(hook.body.message, /webhooks\[0\].matchConditions\[0\].expression: .*compilation failed/);
+});
