@@ -211,13 +211,31 @@ function searchOneKey(
   const head = link(operations);
   const done = new DoneSet(operations);
   const seen = new Set<string>();
-  const stack: { entry: Entry; state: RegisterValue }[] = [];
+  const stack: { entry: Entry; state: RegisterValue; forced: boolean }[] = [];
   let missing = operations.filter((each) => !isOpenEnded(each)).length;
   let state = initial;
   let entry = head.next;
   let steps = 0;
+
+  function take(taken: Entry, forced: boolean, next: RegisterValue): void {
+    stack.push({ entry: taken, state, forced });
+    state = next;
+    if (taken.match !== null) {
+      missing--;
+      unlink(taken);
+      unlink(taken.match);
+    } else unlink(taken);
+    entry = head.next;
+  }
+
   while (missing > 0) {
     if (++steps > stepsMax) return { result: "exhausted", steps };
+    const observer = entry === head.next ? firstObserver(head, operations, state) : null;
+    if (observer !== null) {
+      done.add(observer.operation);
+      take(observer, true, state);
+      continue;
+    }
     const operation = entry === null ? undefined : operations[entry.operation];
     if (entry !== null && entry.isCall && operation !== undefined) {
       const next = step(state, operation);
@@ -234,27 +252,39 @@ function searchOneKey(
         continue;
       }
       seen.add(key);
-      stack.push({ entry, state });
-      state = next;
-      if (entry.match !== null) {
-        missing--;
-        unlink(entry);
-        unlink(entry.match);
-      } else unlink(entry);
-      entry = head.next;
+      take(entry, false, next);
       continue;
     }
-    // Someone's return is reached before his operation found its place: undo the last choice.
-    const choice = stack.pop();
-    if (choice === undefined) return { result: "impossible", steps };
-    if (choice.entry.match !== null) {
-      missing++;
-      relink(choice.entry.match);
+    // Someone's return is reached before his operation found its place: undo the last choice, and what followed from it.
+    let choice = stack.pop();
+    while (choice !== undefined) {
+      if (choice.entry.match !== null) {
+        missing++;
+        relink(choice.entry.match);
+      }
+      relink(choice.entry);
+      done.remove(choice.entry.operation);
+      state = choice.state;
+      if (!choice.forced) break;
+      choice = stack.pop();
     }
-    relink(choice.entry);
-    done.remove(choice.entry.operation);
-    state = choice.state;
+    if (choice === undefined) return { result: "impossible", steps };
     entry = choice.entry.next;
   }
   return { result: "explained", steps };
+}
+
+/**
+ * The first operation that may come next, has an answer that fits the state, and changes nothing. It is no choice: an
+ * order that has it later is as good with it here, so nothing else need be tried in its place. That leaves writes alone
+ * to branch on, without which a failover, where everyone reads at once, takes minutes to check.
+ */
+function firstObserver(head: Entry, operations: readonly RegisterOperation[], state: RegisterValue): Entry | null {
+  for (let entry = head.next; entry !== null && entry.isCall; entry = entry.next) {
+    const operation = operations[entry.operation];
+    const kind = operation?.outcome.kind;
+    if (operation === undefined || (kind !== "read" && kind !== "refused")) continue;
+    if (step(state, operation) !== undefined) return entry;
+  }
+  return null;
 }

@@ -291,3 +291,31 @@ Deno.test("reduceHistory() leaves the two operations that contradict each other,
     "client 1  ├ v173 -> v174 ok ┤\nclient 2                     ├ get = v3 ┤",
   );
 });
+
+Deno.test("checkLinearizable() branches on writes alone: a failover, where everyone waits at once, is decided soon", () => {
+  // Eight writes that nobody orders, each seen by some of 32 reads that waited with them, and one that cannot be.
+  const concurrent: RegisterOperation[] = [
+    {
+      client: 0,
+      key: "k",
+      action: { kind: "create", value: "v" },
+      outcome: { kind: "done" },
+      calledAt: 0,
+      returnedAt: 1,
+    },
+  ];
+  for (let i = 0; i < 40; i++) {
+    const value = `v${i % 8}`;
+    const times = { client: i + 1, key: "k", calledAt: 10 + i, returnedAt: 1_000 + i };
+    concurrent.push(
+      i < 8
+        ? { ...times, action: { kind: "put", value }, outcome: { kind: "done" } }
+        : { ...times, action: { kind: "get" }, outcome: { kind: "read", value } },
+    );
+  }
+  const found = checkLinearizable(concurrent, { stepsMax: 50_000 });
+  assert.equal(found.verdict, "linearizable");
+  const late = { client: 99, key: "k", calledAt: 3_000, returnedAt: 3_001, action: { kind: "get" } } as const;
+  const wrong = [...concurrent, { ...late, outcome: { kind: "read", value: "v" } } as const];
+  assert.equal(checkLinearizable(wrong, { stepsMax: 50_000 }).verdict, "violated");
+});

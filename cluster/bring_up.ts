@@ -80,6 +80,7 @@ async function waitReady(
 ): Promise<void> {
   const deadline = startedAt + options.waitMs;
   await waitForComponents(spec, startedAt, deadline, options, platform);
+  if (spec.storeOnly === true) return;
   const client = adminClient(spec, platform);
   const wanted = spec.workers + spec.hollowNodes;
   for (;;) {

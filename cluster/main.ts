@@ -14,7 +14,7 @@ import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout } from "./home.ts";
 import { kubeconfigText, writeKubeconfig } from "./kubeconfig_file.ts";
 import { toolPlatform } from "./lifecycle.ts";
-import { requireSpec } from "./spec.ts";
+import { requireSpec, storeBugs } from "./spec.ts";
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Not a whole number.");
@@ -226,6 +226,11 @@ function program(): Command {
       new Option("--seed <n>", "of keys, actions and pauses (default: random, printed)").argParser(wholeNumber),
     )
     .addOption(new Option("--timers <profile>", "of a temporary cluster").choices(["fast", "upstream"]).default("fast"))
+    .addOption(
+      new Option("--on <what>", "through the API, or the store's own protocol (three store processes alone)")
+        .choices(["api", "store"]),
+    )
+    .addOption(new Option("--bug <bug>", "test-only: a store without one safety rule").choices(storeBugs))
     .addOption(new Option("--report <file.html>", "also write a report with plots, one file, no network"))
     .addOption(outputOption())
     .addHelpText(
@@ -242,6 +247,8 @@ function program(): Command {
         rate: options.load,
         seed: options.seed,
         timers: options.timers,
+        on: options.on ?? (options.bug === undefined && scenario !== "power-loss" ? "api" : "store"),
+        bug: options.bug,
         output: options.output,
         report: options.report,
       });

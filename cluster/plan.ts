@@ -51,11 +51,14 @@ export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
     replicas.map((i) => ({ name: `${kind}-${i}`, kind, node: null, address: address(i) }));
   const plans: ComponentPlan[] = [
     ...(spec.store === undefined ? control("store", (i) => storeClientAddress(i)) : []),
+  ];
+  if (spec.storeOnly === true) return plans;
+  plans.push(
     ...control("apiserver", (i) => `https://${apiServerHost(spec, i)}:${apiServerPort}`),
     { name: "balancer", kind: "balancer", node: null, address: balancerUrl(spec) },
     ...control("controller-manager", () => ""),
     ...control("scheduler", () => ""),
-  ];
+  );
   workers.forEach((node, i) => {
     plans.push({
       name: `kubelet-${node}`,

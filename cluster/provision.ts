@@ -3,7 +3,7 @@ import { type ExternalStoreRequest, readExternalStore } from "./external_store.t
 import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
 import { apiServerHost, etcdHost, hollowNodesHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
 import { claimSlice, pickPort } from "./slices.ts";
-import { checkName, type ClusterSpec, readSpec } from "./spec.ts";
+import { checkName, type ClusterSpec, readSpec, type StoreBug } from "./spec.ts";
 import type { TimerProfile } from "./timers.ts";
 
 /** What `up` was asked for, checked for range by {@linkcode provision}. */
@@ -21,6 +21,11 @@ export interface UpRequest {
   readonly bareNodes?: boolean;
   /** All components in one process. */
   readonly allInOne?: boolean;
+  /** Test-only: what is wrong with the store. */
+  readonly bug?: StoreBug | undefined;
+  readonly losesPageCache?: boolean;
+  /** Only the store's members: for experiments on the store alone. */
+  readonly storeOnly?: boolean;
 }
 
 const maxControlPlanes = 7;
@@ -43,7 +48,7 @@ function checkRequest(request: UpRequest): void {
   }
   between("--workers", request.workers, 0, maxWorkers);
   between("--hollow-nodes", request.hollowNodes, 0, maxHollowNodes);
-  if (request.workers + request.hollowNodes === 0 && request.bareNodes !== true) {
+  if (request.workers + request.hollowNodes === 0 && request.bareNodes !== true && request.storeOnly !== true) {
     throw new CliError(exitCode.usage, "A cluster needs a node: --workers and --hollow-nodes are both 0");
   }
   if (request.port !== undefined) between("--port", request.port, 1, 65_535);
@@ -78,6 +83,9 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     ...(request.bareNodes === true ? { nodeLifecycle: false } : {}),
     ...(request.allInOne === true ? { allInOne: true } : {}),
     ...(external === null ? {} : { store: external.store }),
+    ...(request.bug === undefined ? {} : { bug: request.bug }),
+    ...(request.losesPageCache === true || request.bug === "skip-fsync" ? { losesPageCache: true } : {}),
+    ...(request.storeOnly === true ? { storeOnly: true } : {}),
     slice,
     port: pickPort(request.port),
   };

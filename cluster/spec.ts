@@ -2,6 +2,10 @@ import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout, readTextIfPresent } from "./home.ts";
 import type { TimerProfile } from "./timers.ts";
 
+/** Safety rules that a test-only cluster's store leaves out, to prove that the checkers notice. */
+export const storeBugs = ["skip-fsync", "lease-read-no-check", "ack-before-quorum"] as const;
+export type StoreBug = typeof storeBugs[number];
+
 /** What a cluster is: written once by `up`, read by every process of it. Everything else is derived (`plan.ts`). */
 export interface ClusterSpec {
   /** Of this file's shape. */
@@ -24,6 +28,12 @@ export interface ClusterSpec {
   readonly nodeLifecycle?: boolean;
   /** A real etcd in the place of our own members; absent: ours. */
   readonly store?: ExternalStore;
+  /** Test-only: the store is wrong in this way. Set when the cluster is made, never afterwards. */
+  readonly bug?: StoreBug;
+  /** Test-only: SIGKILL is a power failure to the store, which loses what it had not synced. */
+  readonly losesPageCache?: boolean;
+  /** Only the store's members run: for experiments on the store alone. */
+  readonly storeOnly?: boolean;
   /** The balancer's port on 127.0.0.1: the one address in the kubeconfig. */
   readonly port: number;
 }
@@ -83,6 +93,7 @@ function isSpec(value: unknown): value is ClusterSpec {
   const isCount = (field: string) => Number.isSafeInteger(record[field]) && Number(record[field]) >= 0;
   return record.version === 1 && typeof record.name === "string" && typeof record.clusterId === "string" &&
     ["controlPlanes", "workers", "hollowNodes", "slice", "port"].every(isCount) &&
+    (record.bug === undefined || storeBugs.some((bug) => bug === record.bug)) &&
     (record.runtime === "process" || record.runtime === "hollow") &&
     (record.timers === "fast" || record.timers === "upstream");
 }

@@ -194,7 +194,7 @@ class RunningReplica<R> implements Replica<R> {
   #appliedIndex: number;
   #appliedTerm: number;
   #leaderId: string | null = null;
-  #wasLeader = false;
+  #role: RaftStatus["role"] = "follower";
   /** This member was removed: the tick at which it stops. Until then it votes for those who stay. */
   #leavingTick: number | null = null;
   #snapshotting = false;
@@ -572,14 +572,16 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   #noticeLeader(): void {
-    const { role, leader } = this.#raft.status();
-    if (this.#wasLeader && role !== "leader") {
+    const { role, leader, term } = this.#raft.status();
+    if (this.#role === "leader" && role !== "leader") {
       this.#proposals.hasten(this.#tick + this.#config.timers.electionTicks);
     }
-    this.#wasLeader = role === "leader";
+    // Experiments on live clusters read these notes: when was the leader suspected, when were votes asked for.
+    if (role !== this.#role) this.#deps.log.info("role changed", { role, term });
+    this.#role = role;
     if (leader === this.#leaderId) return;
     this.#leaderId = leader;
-    this.#deps.log.info("leader changed", { leader: leader ?? "", term: this.#raft.status().term });
+    this.#deps.log.info("leader changed", { leader: leader ?? "", term });
     this.#reads.again(); // the one that was asked may be gone
     this.#wake();
     for (const listener of this.#leaderListeners) listener(leader);

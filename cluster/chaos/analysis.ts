@@ -4,8 +4,9 @@ import { drawHistory, reduceHistory } from "../../base/linearizability_reduce.ts
 import type { Scenario } from "./faults.ts";
 import * as limits from "./limits.ts";
 import type { LoadRecord } from "./load.ts";
+import type { MemberNote } from "./notes.ts";
 import type { ProbeRecord } from "./probes.ts";
-import { judgeWatches, type WatchRecord, type WatchVerdict } from "./watchers.ts";
+import { judgeWatches, type WatchedEvent, type WatchRecord, type WatchVerdict } from "./watchers.ts";
 
 /** Milliseconds, three significant digits; null when there was no sample. */
 export interface Percentiles {
@@ -21,12 +22,18 @@ export interface FaultRecord {
   readonly target: string;
   readonly at: number;
   readonly newLeader: { readonly at: number; readonly name: string } | null;
+  /** What the store's members wrote of themselves since. */
+  readonly notes: readonly MemberNote[];
 }
 
 /** One fault's timeline, milliseconds after it; null: did not happen (or not within the experiment). */
 export interface RunTimeline {
   readonly target: string;
   readonly newLeader: string | null;
+  /** The last write acknowledged before the pause was acknowledged then; negative: before the fault. */
+  readonly lastAckMs: number | null;
+  /** From the members' own notes, until the first one leads. */
+  readonly notes: readonly MemberNote[];
   /** The first operation that failed or was late was due then. */
   readonly firstTroubleMs: number | null;
   readonly newLeaderMs: number | null;
@@ -41,6 +48,8 @@ export interface RunTimeline {
 }
 
 export interface Recording {
+  /** What was broken. */
+  readonly subject: string;
   readonly scenario: Scenario;
   readonly seed: number;
   readonly rate: number;
@@ -50,9 +59,13 @@ export interface Recording {
   readonly shed: number;
   readonly watches: readonly WatchRecord[];
   readonly probes: readonly ProbeRecord[];
+  /** The history as it is told at the end; null: only the watchers know. */
+  readonly replayed: readonly Omit<WatchedEvent, "at">[] | null;
 }
 
+/** The JSON report: docs/chaos.md tells each field. */
 export interface Report {
+  readonly subject: string;
   readonly scenario: Scenario;
   readonly seed: number;
   readonly kills: number;
@@ -101,9 +114,9 @@ function isAckedWrite(record: LoadRecord): boolean {
   return record.operation.outcome.kind === "done";
 }
 
-/** What the checker is given: a read without an answer constrains nothing. */
+/** What the checker is given: what was never carried out is no part of it, and a read without an answer constrains nothing. */
 export function checkedHistory(operations: readonly LoadRecord[]): RegisterOperation[] {
-  return operations.map((each) => each.operation)
+  return operations.filter((each) => !each.untried).map((each) => each.operation)
     .filter((each) => !(each.action.kind === "get" && each.outcome.kind === "unknown"));
 }
 
@@ -119,14 +132,14 @@ export function analyse(recording: Recording): Report {
   const acknowledged = operations.flatMap((each) =>
     isAckedWrite(each) && each.resourceVersion !== null ? [each.resourceVersion] : []
   );
-  const seen = new Set(watches.flatMap((watch) => watch.events.map((event) => event.resourceVersion)));
-  const lostAcknowledgedWrites = acknowledged.filter((version) => !seen.has(version)).length;
+  const lostAcknowledgedWrites = countLost(recording);
   const watched = judgeWatches(watches, acknowledged);
   const errors: Record<string, number> = {};
   for (const { error } of operations) if (error !== null) errors[error] = (errors[error] ?? 0) + 1;
   const green = verdict.verdict === "linearizable" && lostAcknowledgedWrites === 0 && watched.gaps === 0 &&
     watched.duplicates === 0 && watched.disorders === 0 && gaps.every((gap) => gap !== null);
   return {
+    subject: recording.subject,
     scenario: recording.scenario,
     seed: recording.seed,
     kills: faults.length,
@@ -156,6 +169,20 @@ export function analyse(recording: Recording): Report {
   };
 }
 
+/** Acknowledged writes that the replayed history (else: no watcher) has, with their own value at their own version. */
+function countLost({ operations, watches, replayed }: Recording): number {
+  const name = (version: string, key: string, value: string) => `${version} ${key} ${value}`;
+  const kept = new Set(
+    (replayed ?? watches.flatMap((watch) => watch.events)).map((event) =>
+      name(event.resourceVersion, event.key, event.type === "DELETED" ? "" : event.value)
+    ),
+  );
+  return operations.filter(({ operation: { action, key, outcome }, resourceVersion }) => {
+    if (outcome.kind !== "done" || resourceVersion === null || action.kind === "get") return false;
+    return !kept.has(name(resourceVersion, key, action.kind === "delete" ? "" : action.value));
+  }).length;
+}
+
 function least(values: readonly number[]): number | null {
   return values.length === 0 ? null : values.reduce((a, b) => Math.min(a, b));
 }
@@ -176,26 +203,35 @@ function timeline(fault: FaultRecord, until: number, recording: Recording): RunT
   );
   const probed = probes.filter((each) => each.dueAt >= fault.at && each.dueAt < until);
   const leaderAt = fault.newLeader?.at ?? null;
+  const pause = longestPause(operations, fault.at, Math.min(until, fault.at + limits.duringMs));
+  const led = fault.notes.findIndex((note) => note.what.startsWith("leads"));
   return {
     target: fault.target,
     newLeader: fault.newLeader?.name ?? null,
+    lastAckMs: after(pause?.from ?? null),
+    notes: led === -1 ? [] : fault.notes.slice(0, led + 1),
     firstTroubleMs: after(least(trouble.map((each) => each.dueAt))),
     newLeaderMs: after(leaderAt),
     firstAckMs: after(firstAck),
     watchesResumedMs: resumed.some((at) => at === null) ? null : after(Math.max(...resumed.map((at) => at ?? 0))),
-    unavailableMs: longestPause(operations, fault.at, Math.min(until, fault.at + limits.duringMs)),
+    unavailableMs: pause === null ? null : pause.to - pause.from,
     firstProbeMs: after(least(probed.flatMap((each) => each.doneAt ?? []))),
   };
 }
 
 /** The longest time between two acknowledgements of writes, of which the first came before `until` and the second after `from`. */
-function longestPause(operations: readonly LoadRecord[], from: number, until: number): number | null {
+function longestPause(
+  operations: readonly LoadRecord[],
+  from: number,
+  until: number,
+): { readonly from: number; readonly to: number } | null {
   const acks = operations.filter(isAckedWrite).map((each) => each.operation.returnedAt).sort((a, b) => a - b);
-  let longest: number | null = null;
+  let longest: { from: number; to: number } | null = null;
   for (let i = 1; i < acks.length; i++) {
     const before = acks[i - 1] ?? 0;
     const next = acks[i] ?? 0;
-    if (next >= from && before <= until) longest = Math.max(longest ?? 0, next - before);
+    if (next < from || before > until) continue;
+    if (longest === null || next - before > longest.to - longest.from) longest = { from: before, to: next };
   }
   return longest;
 }

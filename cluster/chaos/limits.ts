@@ -14,7 +14,11 @@ export const requestTimeoutMs = 5_000;
 export const settleMs = 1_500;
 /** Operations due within this time after a fault are "during". */
 export const duringMs = 1_000;
-/** How long a paused component stays paused. */
+/** A read of one member alone may take this long: while that member is gone it says nothing. */
+export const pinnedTimeoutMs = 1_000;
+/** Of each member's log: what one fault's notes are looked for in. */
+export const notesBytesMax = 256 * 1024;
+/** How long a paused component stays paused, and a partition a partition. */
 export const pauseMs = 2_000;
 /** A component that is not back by then fails the experiment. */
 export const recoveryMaxMs = 30_000;

@@ -25,6 +25,8 @@ export function gapName(report: Report): string {
 /** The steps of a run in the order in which they happened. */
 export function steps(run: RunTimeline): { what: string; atMs: number }[] {
   const all: [string, number | null][] = [
+    ["last write acknowledged before the pause", run.lastAckMs],
+    ...run.notes.map(({ member, what, atMs }): [string, number | null] => [`${member} ${what}`, atMs]),
     ["first failed or late operation was due", run.firstTroubleMs],
     [`new leader seen${run.newLeader === null ? "" : ` (${run.newLeader})`}`, run.newLeaderMs],
     ["first write acknowledged", run.firstAckMs],

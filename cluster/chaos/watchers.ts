@@ -3,7 +3,7 @@ import { ApiError, atLeast, latest } from "../../client/mod.ts";
 import type { RestClient } from "../../client/types.ts";
 import type { Clock, Timers } from "../../platform/mod.ts";
 import * as limits from "./limits.ts";
-import type { Register } from "./load.ts";
+import type { Register } from "./api_registers.ts";
 
 export interface WatchedEvent {
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
@@ -29,56 +29,49 @@ export interface Watcher {
   stop(): Promise<void>;
 }
 
-/** Watches the experiment's ConfigMaps from `resourceVersion` on, resuming whenever the watch ends. */
+/** One stretch of a watch, from behind `from` on: every event goes to `onEvent`; ends when the watch ends. */
+export type OpenWatch = (
+  from: string,
+  onEvent: (event: Omit<WatchedEvent, "at">) => void,
+  /** Everything up to this version has been told. */
+  onProgress: (version: string) => void,
+  signal: AbortSignal,
+) => Promise<"ended" | "compacted">;
+
+export interface WatcherConfig {
+  readonly from: string;
+  readonly open: OpenWatch;
+  /** The version to go on from when the old one has been compacted. */
+  readonly relist: () => Promise<string>;
+}
+
+/** Watches from a version on, resuming whenever the watch ends. */
 export function startWatcher(
-  config: { readonly namespace: string; readonly resourceVersion: string },
-  client: RestClient,
+  config: WatcherConfig,
   deps: { readonly clock: Clock; readonly timers: Timers },
 ): Watcher {
   const stop = new AbortController();
   const events: WatchedEvent[] = [];
   const record = { events, resumes: 0, relists: 0 };
-  let seen = config.resourceVersion;
-
-  async function once(): Promise<void> {
-    const options = { namespace: config.namespace, resourceVersion: seen, allowWatchBookmarks: true };
-    for await (const change of client.watch<Register>(configMaps, { ...options, signal: stop.signal })) {
-      if (change.type === "ERROR") {
-        if (change.object.code === 410) await relist();
-        return;
-      }
-      const { name = "", resourceVersion = "" } = change.object.metadata ?? {};
-      // Kept as it comes: order and repetition are judged afterwards.
-      if (change.type !== "BOOKMARK") {
-        if (events.length < limits.operationsMax) {
-          const { type, object } = change;
-          events.push({
-            type,
-            key: name,
-            value: object.data?.value ?? "",
-            resourceVersion,
-            at: deps.clock.monotonic(),
-          });
-        }
-      }
-      seen = latest(seen, resourceVersion);
-    }
-  }
-
-  async function relist(): Promise<void> {
-    record.relists++;
-    const list = await client.list<Register>(configMaps, { namespace: config.namespace });
-    seen = latest(seen, list.metadata.resourceVersion ?? "");
-  }
+  let seen = config.from;
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
-      try {
-        await once();
-      } catch (error) {
-        if (error instanceof ApiError && error.code === 410) await relist().catch(() => {});
-      }
+      const end = await config.open(
+        seen,
+        (event) => {
+          // Kept as it comes: order and repetition are judged afterwards.
+          if (events.length < limits.operationsMax) events.push({ ...event, at: deps.clock.monotonic() });
+          seen = latest(seen, event.resourceVersion);
+        },
+        (version) => void (seen = latest(seen, version)),
+        stop.signal,
+      ).catch(() => "ended" as const);
       if (stop.signal.aborted) return;
+      if (end === "compacted") {
+        record.relists++;
+        seen = latest(seen, await config.relist().catch(() => ""));
+      }
       record.resumes++;
       await deps.timers.sleep(limits.watchRetryMs, stop.signal).catch(() => {});
     }
@@ -93,6 +86,53 @@ export function startWatcher(
     async stop() {
       stop.abort();
       await running;
+    },
+  };
+}
+
+/** Every event behind `from` up to `until`; null when that is not to be had any more, or not in time. */
+export async function replayWatch(
+  open: OpenWatch,
+  from: string,
+  until: string,
+  timers: Timers,
+): Promise<Omit<WatchedEvent, "at">[] | null> {
+  const events: Omit<WatchedEvent, "at">[] = [];
+  const stop = new AbortController();
+  let seen = from;
+  const enough = (version: string) => {
+    seen = latest(seen, version);
+    if (atLeast(seen, until)) stop.abort();
+  };
+  const timer = timers.schedule(limits.drainMs, () => stop.abort());
+  const onEvent = (event: Omit<WatchedEvent, "at">) => {
+    events.push(event);
+    enough(event.resourceVersion);
+  };
+  const end = await open(from, onEvent, enough, stop.signal).catch(() => "ended" as const);
+  timer.cancel();
+  return end === "compacted" ? null : events;
+}
+
+/** The ConfigMaps of one namespace, by one apiserver's client. */
+export function watchConfigMaps(client: RestClient, namespace: string): Pick<WatcherConfig, "open" | "relist"> {
+  return {
+    async open(from, onEvent, onProgress, signal) {
+      const options = { namespace, resourceVersion: from, allowWatchBookmarks: true, signal };
+      try {
+        for await (const change of client.watch<Register>(configMaps, options)) {
+          if (change.type === "ERROR") return change.object.code === 410 ? "compacted" : "ended";
+          const { name = "", resourceVersion = "" } = change.object.metadata ?? {};
+          if (change.type === "BOOKMARK") onProgress(resourceVersion);
+          else onEvent({ type: change.type, key: name, value: change.object.data?.value ?? "", resourceVersion });
+        }
+        return "ended";
+      } catch (error) {
+        return error instanceof ApiError && error.code === 410 ? "compacted" : "ended";
+      }
+    },
+    async relist() {
+      return (await client.list<Register>(configMaps, { namespace })).metadata.resourceVersion ?? "";
     },
   };
 }

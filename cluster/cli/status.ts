@@ -153,6 +153,7 @@ export async function statusTable(spec: ClusterSpec, platform: Platform): Promis
   const total = resident.reduce((sum, each) => sum + each, supervisorBytes);
   return {
     text: [
+      ...(spec.bug === undefined ? [] : [`TEST-ONLY CLUSTER: its store is wrong on purpose (${spec.bug})`, ""]),
       table(["COMPONENT", "STATE", "ROLE", "PID", "MEMORY", "RESTARTS", "ADDRESS", "DETAIL"], rows),
       ...(faults.length > 0 ? ["", "BROKEN ON PURPOSE (deno task cluster chaos heal ends it):"] : []),
       ...faults.map((fault) => `  ${fault}`),

@@ -1,5 +1,6 @@
+import { lossyDisk } from "../../platform/faults/mod.ts";
 import type { Component } from "../../platform/mod.ts";
-import { startMember } from "../../store/mod.ts";
+import { createWrongRaft, startMember } from "../../store/mod.ts";
 import { storeClientAddress, storePeerAddress } from "../plan.ts";
 import { type Entry, runEntry } from "./_entry.ts";
 
@@ -7,18 +8,27 @@ const rolePollMs = 100;
 /** The commit index moves all the time: telling it once a second is enough for people. */
 const detailEveryPolls = 10;
 
-export async function store({ spec, plan, timers, platform, reportRole }: Entry): Promise<Component> {
-  const member = await startMember({
-    clusterId: spec.clusterId,
-    id: plan.name,
-    members: Array.from({ length: spec.controlPlanes }, (_, i) => ({
-      id: `store-${i}`,
-      peerAddress: storePeerAddress(i),
-      clientAddress: storeClientAddress(i),
-    })),
-    dataDirectory: `data/${plan.name}`,
-    timers: timers.store,
-  }, platform);
+export async function store({ spec, plan, timers, platform: real, reportRole }: Entry): Promise<Component> {
+  const { bug } = spec;
+  if (bug !== undefined) real.log.warn("TEST-ONLY: this store is wrong on purpose", { bug });
+  const platform = spec.losesPageCache === true
+    ? { ...real, disk: lossyDisk(real.disk, { skipSync: bug === "skip-fsync" }) }
+    : real;
+  const member = await startMember(
+    {
+      clusterId: spec.clusterId,
+      id: plan.name,
+      members: Array.from({ length: spec.controlPlanes }, (_, i) => ({
+        id: `store-${i}`,
+        peerAddress: storePeerAddress(i),
+        clientAddress: storeClientAddress(i),
+      })),
+      dataDirectory: `data/${plan.name}`,
+      timers: timers.store,
+    },
+    platform,
+    bug === undefined || bug === "skip-fsync" ? {} : { createRaft: (config) => createWrongRaft(bug, config) },
+  );
   let polls = 0;
   let detail = "";
   const watchRole = () => {

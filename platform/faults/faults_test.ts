@@ -2,7 +2,15 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { FrameConnection } from "../mod.ts";
 import { createWorld, type World } from "../sim/mod.ts";
-import { DiskFaults, faultyDisk, faultyFrames, faultyStreams, type LinkCondition, LinkFaults } from "./mod.ts";
+import {
+  DiskFaults,
+  faultyDisk,
+  faultyFrames,
+  faultyStreams,
+  type LinkCondition,
+  LinkFaults,
+  lossyDisk,
+} from "./mod.ts";
 
 const fine: LinkCondition = { cut: false, delayMs: 0, jitterMs: 0, lossRate: 0 };
 const cut = { ...fine, cut: true };
@@ -142,5 +150,25 @@ Deno.test("a full disk refuses what grows and takes what does not, until there i
     await file.writeAt(4, utf8("67"));
     equal(await file.size(), 6);
     file.close();
+  })());
+});
+
+Deno.test("a lossy disk's file reads what was written and leaves the real one what was synced, unless the sync is skipped", async () => {
+  const world = createWorld({ seed: 6 });
+  const { disk } = world.host("a").platform;
+  await world.complete((async () => {
+    for (const skipSync of [false, true]) {
+      const path = `log-${skipSync}`;
+      const file = await lossyDisk(disk, { skipSync }).open(path, { create: true });
+      await file.writeAt(0, utf8("head----"));
+      await file.sync();
+      await file.writeAt(4, utf8("12"));
+      await file.sync();
+      await file.writeAt(5, utf8("xyz+"));
+      equal(await file.size(), 9);
+      equal(fromUtf8(await file.readAt(0, 20)), "head1xyz+");
+      equal(fromUtf8(await file.readAt(6, 2)), "yz");
+      equal(fromUtf8(await disk.readFile(path)), skipSync ? "head----" : "head12--", "what a power failure leaves");
+    }
   })());
 });

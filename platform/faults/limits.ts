@@ -6,3 +6,5 @@ export const resendMs = 200;
 export const lingerMs = 30_000;
 /** Rules of one table. A partition of forty components in two halves has 800. */
 export const rulesMax = 20_000;
+/** Unsynced bytes that a lossy disk keeps from the real one; beyond them the oldest are written, as a kernel would. */
+export const unsyncedBytesMax = 64 * 1024 * 1024;

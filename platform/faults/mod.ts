@@ -4,5 +4,6 @@
  */
 export { type DiskCondition, DiskFaults, faultyDisk } from "./disk.ts";
 export { type LinkCondition, LinkFaults, type LinkFaultsConfig, type LinkRule } from "./links.ts";
+export { lossyDisk } from "./lossy_disk.ts";
 export { rulesMax } from "./limits.ts";
 export { faultyFrames, faultyStreams } from "./network.ts";

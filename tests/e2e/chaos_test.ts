@@ -20,3 +20,17 @@ Deno.test("chaos run leader-kill --repeat 2 makes a cluster, kills its leader tw
   assert.match(await Deno.readTextFile(file), /<svg/);
   assert.equal((await test.cluster(["list", "-o", "json"])).stdout.trim(), "[]", "the temporary cluster is gone");
 });
+
+Deno.test("chaos run power-loss --bug skip-fsync is red: acknowledged writes are gone, and the shortest failing part is drawn", async () => {
+  await using test = await TestHome.make();
+  const ran = await test.cluster(
+    ["chaos", "run", "power-loss", "--bug", "skip-fsync", "--repeat", "1", "--load", "150rps", "-o", "json"],
+    { timeoutMs: 90_000 },
+  );
+  assert.ok(ran.stdout.startsWith("{"), `exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
+  const report = JSON.parse(ran.stdout) as Report; // our own program's output
+  assert.equal(ran.code, 4);
+  assert.equal(report.linearizable.verdict, "violated");
+  assert.ok(report.lostAcknowledgedWrites > 0);
+  assert.match(report.linearizable.counterexample ?? "", /client \d+ .*├ /);
+});

@@ -1,5 +1,6 @@
 import type { Disk, DiskFile, Platform } from "../../platform/mod.ts";
-import type { ReadState, Ready, Save } from "../../store/raft/messages.ts";
+import { createWrongRaft, passing } from "../../store/bugs.ts";
+import type { Ready, Save } from "../../store/raft/messages.ts";
 import { Raft, type RaftConfig, type RaftCore } from "../../store/raft/raft.ts";
 
 /** Members that are wrong on purpose: the proof that the checkers check. */
@@ -13,9 +14,9 @@ export function mutatePlatform(mutant: MutantName | null, platform: Platform): P
 export function mutateRaft(mutant: MutantName | null, config: RaftConfig): RaftCore {
   switch (mutant) {
     case "ackBeforeQuorum":
-      return new Raft({ ...config, quorum: { ...config.quorum, committed: (matches) => Math.max(...matches) } });
+      return createWrongRaft("ack-before-quorum", config);
     case "leaseReadWithoutCheck":
-      return answeringReadsAtOnce(new Raft(config));
+      return createWrongRaft("lease-read-no-check", config);
     case "voteNotPersisted":
       return forgettingVotes(new Raft(config));
     default:
@@ -47,47 +48,6 @@ function withoutSync(file: DiskFile): DiskFile {
     truncate: (length) => file.truncate(length),
     sync: async () => {},
     close: () => file.close(),
-  };
-}
-
-function passing(core: RaftCore): RaftCore {
-  return {
-    status: () => core.status(),
-    termAt: (index) => core.termAt(index),
-    progress: (member) => core.progress(member),
-    step: (message) => core.step(message),
-    tick: () => core.tick(),
-    propose: (data) => core.propose(data),
-    proposeChange: (changes, context) => core.proposeChange(changes, context),
-    readIndex: (context) => core.readIndex(context),
-    compact: (point, retain) => core.compact(point, retain),
-    campaign: () => core.campaign(),
-    transferLeadership: (target) => core.transferLeadership(target),
-    peerConnectionLost: (member) => core.peerConnectionLost(member),
-    unreachable: (member) => core.unreachable(member),
-    snapshotSent: (member, delivered) => core.snapshotSent(member, delivered),
-    ready: () => core.ready(),
-    advance: (save) => core.advance(save),
-  };
-}
-
-/** A leader that trusts itself: reads answered from its own commit index, no quorum asked. */
-function answeringReadsAtOnce(core: RaftCore): RaftCore {
-  let reads: ReadState[] = [];
-  return {
-    ...passing(core),
-    readIndex(context) {
-      const { role, committed } = core.status();
-      if (role !== "leader") return core.readIndex(context);
-      reads.push({ context, index: committed });
-      return true;
-    },
-    ready(): Ready {
-      const ready = core.ready();
-      const all = { ...ready, reads: [...ready.reads, ...reads] };
-      reads = [];
-      return all;
-    },
   };
 }
 
