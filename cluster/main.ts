@@ -216,7 +216,7 @@ function program(): Command {
   chaos.command("heal").description("end every fault of links and disks").addOption(nameOption())
     .action(async (options) => chaosHeal(await requireSpec(options.name), toolPlatform()));
   chaos.command("run").description("break a cluster under load, again and again, and judge what its clients saw")
-    .addArgument(new Argument("<scenario>", "what to break").choices(scenarios))
+    .addArgument(new Argument("<scenario>", "what to break").choices([...scenarios, "nemesis"]))
     .addOption(
       new Option("--name <name>", "which cluster; a temporary one is made when there is none").default("default"),
     )
@@ -231,14 +231,32 @@ function program(): Command {
         .choices(["api", "store"]),
     )
     .addOption(new Option("--bug <bug>", "test-only: a store without one safety rule").choices(storeBugs))
+    .addOption(new Option("--against <whom>", "the same experiment on three processes of it").choices(["etcd"]))
+    .addOption(new Option("--for <duration>", "of nemesis").default(60_000, "60s").argParser(duration))
+    .addOption(new Option("--json <file.json>", "also write the report as JSON"))
     .addOption(new Option("--report <file.html>", "also write a report with plots, one file, no network"))
     .addOption(outputOption())
     .addHelpText(
       "after",
       "\nExample:\n  deno task cluster chaos run leader-kill --repeat 20 --load 200rps --report failover.html\nExit code 4: an acknowledged write was lost, a watch skipped, repeated or disordered an event, or no order explains the history.",
     )
-    .action(async (scenario: Scenario, options) => {
+    .action(async (scenario: Scenario | "nemesis", options) => {
       // Loaded here: every other verb starts without the experiment's code.
+      if (scenario === "nemesis") {
+        const { chaosNemesis } = await import("./cli/chaos_nemesis.ts");
+        const code = await chaosNemesis({
+          name: options.name,
+          forMs: options.for,
+          rate: options.load,
+          seed: options.seed,
+          timers: options.timers,
+          bug: options.bug,
+          output: options.output,
+          json: options.json,
+        });
+        if (code !== exitCode.ok) throw new SilentExit(code);
+        return;
+      }
       const { chaosRun } = await import("./cli/chaos_run.ts");
       const code = await chaosRun({
         scenario,
@@ -247,7 +265,10 @@ function program(): Command {
         rate: options.load,
         seed: options.seed,
         timers: options.timers,
-        on: options.on ?? (options.bug === undefined && scenario !== "power-loss" ? "api" : "store"),
+        on: options.on ??
+          (options.bug === undefined && options.against === undefined && scenario !== "power-loss" ? "api" : "store"),
+        against: options.against,
+        json: options.json,
         bug: options.bug,
         output: options.output,
         report: options.report,

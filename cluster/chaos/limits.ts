@@ -33,3 +33,5 @@ export const probePeriodMs = 50;
 export const cleanUpMs = 20_000;
 /** A write later than this, or than three times the undisturbed p99, counts as late. */
 export const lateMs = 50;
+/** One question to an etcd member about who leads. */
+export const etcdStatusMs = 500;

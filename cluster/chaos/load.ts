@@ -32,10 +32,10 @@ export interface Load {
   /** Operations that were due while too many were under way. */
   readonly shed: number;
   readonly sent: number;
-  /** Operations without an answer so far, of keys that begin so. */
-  underWay(keyPrefix: string): number;
-  /** The load will never use keys that begin so again. */
-  forget(keyPrefix: string): void;
+  /** Operations without an answer so far, of the keys that match. */
+  underWay(matches: (key: string) => boolean): number;
+  /** The load will never use keys that match again. */
+  forget(matches: (key: string) => boolean): void;
   /** Sends no more, waits for the answers. */
   stop(): Promise<void>;
 }
@@ -121,13 +121,13 @@ export function startLoad(
     get sent() {
       return sent;
     },
-    underWay(keyPrefix) {
+    underWay(matches) {
       let count = 0;
-      for (const key of underWay.values()) if (key.startsWith(keyPrefix)) count++;
+      for (const key of underWay.values()) if (matches(key)) count++;
       return count;
     },
-    forget(keyPrefix) {
-      for (const key of [...known.keys()]) if (key.startsWith(keyPrefix)) known.delete(key);
+    forget(matches) {
+      for (const key of [...known.keys()]) if (matches(key)) known.delete(key);
     },
     async stop() {
       stopped = true;

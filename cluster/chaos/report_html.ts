@@ -1,8 +1,9 @@
 import type { Percentiles, Recording, Report } from "./analysis.ts";
+import { type Comparison, comparisonRows } from "./comparison.ts";
 import { gapName, gapOf, medianRun, ms, steps } from "./report_text.ts";
 
 /** One file that shows a report without network or script. */
-export function reportHtml(report: Report, recording: Recording): string {
+export function reportHtml(report: Report, recording: Recording, comparison: Comparison | null): string {
   const run = medianRun(report);
   const fault = recording.faults[report.runs.findIndex((each) => each === run)];
   const { linearizable, watches } = report;
@@ -58,6 +59,7 @@ ${latencyPlot(recording, fault.at)}
   }
 <h2>${escape(gapName(report))}: share of the ${report.kills} runs that were back after so many ms</h2>
 ${distributionPlot(report.runs.flatMap((each) => gapOf(each) ?? []))}
+${comparison === null ? "" : comparisonTable(comparison)}
 <h2>Latency in ms</h2>
 ${latencyTable(report)}
 <p><small>Each operation is timed from the moment it was due, so that a stalled server or generator cannot hide its own
@@ -93,6 +95,13 @@ function latencyTable(report: Report): string {
   return `<table><tr><th></th><th>p50</th><th>p90</th><th>p99</th><th>max</th><th>samples</th></tr>${more.join("")}${
     rows.join("")
   }</table>`;
+}
+
+function comparisonTable(comparison: Comparison): string {
+  const cells = (tag: string, texts: readonly string[]) => texts.map((it) => `<${tag}>${escape(it)}</${tag}>`).join("");
+  const head = `<tr>${cells("th", ["", ...comparison.reports.map((each) => each.subject)])}</tr>`;
+  const rows = comparisonRows(comparison).map(({ what, cells: texts }) => `<tr>${cells("td", [what, ...texts])}</tr>`);
+  return `<h2>The same experiment on each</h2><table>${head}${rows.join("")}</table>`;
 }
 
 const width = 900;

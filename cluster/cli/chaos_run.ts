@@ -1,15 +1,19 @@
-import { analyse } from "../chaos/analysis.ts";
+import { analyse, type Recording } from "../chaos/analysis.ts";
 import { apiSubject } from "../chaos/api_subject.ts";
+import { compare, comparisonText } from "../chaos/comparison.ts";
+import { etcdSubject, etcdVersion } from "../chaos/etcd_subject.ts";
 import { runExperiment } from "../chaos/experiment.ts";
 import { isStoreScenario, type Scenario } from "../chaos/faults.ts";
 import { reportHtml } from "../chaos/report_html.ts";
 import { reportText } from "../chaos/report_text.ts";
 import { storeSubject } from "../chaos/store_subject.ts";
+import type { Subject } from "../chaos/subject.ts";
+import type { Platform } from "../../platform/mod.ts";
 import { createCluster, removeCluster } from "../bring_up.ts";
 import { CliError, exitCode } from "../errors.ts";
 import { toolPlatform } from "../lifecycle.ts";
 import { checkName, type ClusterSpec, readSpec, type StoreBug } from "../spec.ts";
-import type { TimerProfile } from "../timers.ts";
+import { type TimerProfile, timersOf } from "../timers.ts";
 import { note, ok, print, progress } from "./output.ts";
 
 export interface ChaosRunOptions {
@@ -27,6 +31,10 @@ export interface ChaosRunOptions {
   readonly output: "text" | "json";
   /** Where the HTML report goes. */
   readonly report: string | undefined;
+  /** Where the JSON report goes besides. */
+  readonly json: string | undefined;
+  /** Whose store is put through the same. */
+  readonly against: "etcd" | undefined;
 }
 
 const upWaitMs = 90_000;
@@ -36,31 +44,72 @@ export async function chaosRun(options: ChaosRunOptions): Promise<number> {
   checkOptions(options);
   const platform = toolPlatform();
   // The store's experiments move into the cluster's directory.
-  const reportPath = options.report === undefined ? undefined : absolute(options.report);
+  const paths = { html: absolute(options.report), json: absolute(options.json) };
   return await interruptible(async (signal) => {
-    await using borrowed = await borrowCluster(options, platform.random.uuid().slice(0, 8));
-    const { spec } = borrowed;
     const seed = options.seed ?? platform.random.int(2 ** 31);
-    const subject = options.on === "store" ? storeSubject(spec, platform) : apiSubject(spec, platform);
-    if (spec.bug !== undefined) note(`TEST-ONLY cluster: its store is wrong on purpose (${spec.bug})`);
-    note(`${options.scenario} x${options.repeat} on ${spec.name} under ${options.rate} operations/s, seed ${seed}`);
-    const recording = await runExperiment(subject, {
-      ...options,
-      seed,
-      signal,
-      onRun: (run, { target, newLeader, at }) => {
-        const leader = newLeader === null ? "" : `, ${newLeader.name} leads after ${Math.round(newLeader.at - at)} ms`;
-        ok(`${run + 1}/${options.repeat} hit ${target}${leader}`);
-      },
-    }, platform);
-    const report = analyse(recording);
-    if (reportPath !== undefined) {
-      await Deno.writeTextFile(reportPath, reportHtml(report, recording));
-      note(`report: ${reportPath}`);
+    const ours = await onOurs(options, seed, signal);
+    const theirs = options.against === undefined ? [] : await onEtcd(options, seed, signal);
+    const report = analyse(ours);
+    const comparison = compare([report, ...theirs.map((recording) => analyse(recording))]);
+    const result = theirs.length === 0 ? report : comparison;
+    const json = JSON.stringify(result, null, 2);
+    if (paths.json !== undefined) await Deno.writeTextFile(paths.json, json + "\n");
+    if (paths.html !== undefined) {
+      await Deno.writeTextFile(paths.html, reportHtml(report, ours, theirs.length === 0 ? null : comparison));
+      note(`report: ${paths.html}`);
     }
-    print(options.output === "json" ? JSON.stringify(report, null, 2) : reportText(report));
+    print(options.output === "json" ? json : reportText(report));
+    if (options.output === "text" && theirs.length > 0) print(comparisonText(comparison));
     return report.green ? exitCode.ok : exitCode.violated;
   });
+}
+
+async function onOurs(options: ChaosRunOptions, seed: number, signal: AbortSignal): Promise<Recording> {
+  const platform = toolPlatform();
+  await using borrowed = await borrowCluster(options, platform.random.uuid().slice(0, 8));
+  const { spec } = borrowed;
+  if (spec.bug !== undefined) note(`TEST-ONLY cluster: its store is wrong on purpose (${spec.bug})`);
+  const subject = options.on === "store" ? storeSubject(spec, platform) : apiSubject(spec, platform);
+  return await experimentOn(subject, options, seed, signal, platform);
+}
+
+/** The same with Debian's etcd, at its own timers and at ours; nothing, and a word why, where there is none. */
+async function onEtcd(options: ChaosRunOptions, seed: number, signal: AbortSignal): Promise<Recording[]> {
+  const platform = toolPlatform();
+  const version = await etcdVersion();
+  if (version === null) {
+    note("no etcd beside it: there is no program of that name (Debian: apt-get install etcd-server)");
+    return [];
+  }
+  const { tickMs, heartbeatTicks, electionTicks } = timersOf(options.timers).store;
+  const ours = { heartbeatMs: tickMs * heartbeatTicks, electionMs: tickMs * electionTicks };
+  const recordings: Recording[] = [];
+  for (
+    const [words, timers] of [["default", { heartbeatMs: 100, electionMs: 1_000 }], ["tuned", ours]] as const
+  ) {
+    const subject = await etcdSubject(`etcd ${version}, ${words} timers`, timers, platform);
+    recordings.push(await experimentOn(subject, options, seed, signal, platform));
+  }
+  return recordings;
+}
+
+async function experimentOn(
+  subject: Subject,
+  options: ChaosRunOptions,
+  seed: number,
+  signal: AbortSignal,
+  platform: Platform,
+): Promise<Recording> {
+  note(`${options.scenario} x${options.repeat} on ${subject.title} under ${options.rate} operations/s, seed ${seed}`);
+  return await runExperiment(subject, {
+    ...options,
+    seed,
+    signal,
+    onRun: (run, { target, newLeader, at }) => {
+      const leader = newLeader === null ? "" : `, ${newLeader.name} leads after ${Math.round(newLeader.at - at)} ms`;
+      ok(`${run + 1}/${options.repeat} hit ${target}${leader}`);
+    },
+  }, platform);
 }
 
 /** Runs `body` with a signal that Ctrl-C and SIGTERM abort; waits for it, so that it can heal what it broke. */
@@ -83,7 +132,10 @@ export async function interruptible(body: (signal: AbortSignal) => Promise<numbe
   }
 }
 
-function checkOptions({ scenario, on, bug }: ChaosRunOptions): void {
+function checkOptions({ scenario, on, bug, against }: ChaosRunOptions): void {
+  if (against !== undefined && (on !== "store" || (scenario !== "leader-kill" && scenario !== "pause-leader"))) {
+    throw new CliError(exitCode.usage, "--against etcd compares leader-kill and pause-leader, on the store itself");
+  }
   if (on === "store" && !isStoreScenario(scenario)) {
     throw new CliError(exitCode.usage, `${scenario} hits no member of the store: use --on api`);
   }
@@ -92,8 +144,8 @@ function checkOptions({ scenario, on, bug }: ChaosRunOptions): void {
   }
 }
 
-export function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+export function absolute<T extends string | undefined>(path: T): T | string {
+  return path === undefined || path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }
 
 /**
