@@ -26,11 +26,17 @@ export async function callEtcd(
   body: Json,
   timeoutMs = limits.requestTimeoutMs,
 ): Promise<Json> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body), signal });
-  const answer = fieldsOf(await response.json());
-  if (!response.ok) throw new EtcdError(String(answer.error ?? response.status));
-  return answer;
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new DOMException("No answer in time", "TimeoutError")), timeoutMs);
+  try {
+    const init = { method: "POST", body: JSON.stringify(body), signal: limit.signal };
+    const response = await fetch(`${url}${path}`, init);
+    const answer = fieldsOf(await response.json());
+    if (!response.ok) throw new EtcdError(String(answer.error ?? response.status));
+    return answer;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The member answered, with an error. */

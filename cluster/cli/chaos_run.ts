@@ -192,6 +192,7 @@ function checkMadeFor(
       hint: "name no existing cluster, and one is made for the run and removed again",
     });
   };
+  if (spec.allInOne === true) refuse("runs in one process: nothing of it can be broken by itself");
   if (bug !== spec.bug) {
     refuse(bug === undefined ? `is wrong on purpose: ${spec.bug}` : `was not made with --bug ${bug}`);
   }
