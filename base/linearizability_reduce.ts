@@ -121,7 +121,7 @@ export function drawHistory(history: readonly RegisterOperation[]): string {
       // What never returned needs room for its words before anything else of its client.
       continue;
     }
-    column = Math.max(column, (start.get(operation) ?? 0) + describe(operation).length + 3);
+    column = Math.max(column, (start.get(operation) ?? 0) + describeOperation(operation).length + 3);
     end.set(operation, column);
   }
   const clients = [...new Set(history.map((each) => each.client))].sort((a, b) => a - b);
@@ -131,7 +131,7 @@ export function drawHistory(history: readonly RegisterOperation[]): string {
     for (const operation of history.filter((each) => each.client === client)) {
       const from = start.get(operation) ?? 0;
       const until = end.get(operation);
-      const words = describe(operation);
+      const words = describeOperation(operation);
       const bar = until === undefined
         ? `├ ${words} ┄┄>`
         : `├ ${words} ${"─".repeat(Math.max(0, until - from - words.length - 3))}┤`;
@@ -144,7 +144,8 @@ export function drawHistory(history: readonly RegisterOperation[]): string {
   return lines.join("\n");
 }
 
-function describe({ action, outcome }: RegisterOperation): string {
+/** An operation and its answer in a few words: `put v1 ok`, `get = v1`, `v1 -> v2 ?`. */
+export function describeOperation({ action, outcome }: RegisterOperation): string {
   const answer = outcome.kind === "read"
     ? ` = ${outcome.value ?? "nothing"}`
     : outcome.kind === "done"

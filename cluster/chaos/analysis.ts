@@ -92,6 +92,8 @@ export interface Report {
     readonly checkMs: number;
     /** The shortest failing part, drawn; null when green. */
     readonly counterexample: string | null;
+    /** The same part as it was recorded. */
+    readonly failing: readonly RegisterOperation[] | null;
   };
   readonly green: boolean;
   readonly runs: readonly RunTimeline[];
@@ -126,6 +128,7 @@ export function analyse(recording: Recording): Report {
   const checkedAt = performance.now();
   const verdict = checkLinearizable(history);
   const checkMs = performance.now() - checkedAt;
+  const failing = verdict.verdict === "violated" ? reduceHistory(verdict.history) : null;
   const runs = faults.map((fault, i) => timeline(fault, faults[i + 1]?.at ?? Infinity, recording));
   const isProbed = recording.scenario === "scheduler-kill" || recording.scenario === "controller-kill";
   const gaps = runs.map((run) => isProbed ? run.firstProbeMs : run.firstAckMs);
@@ -160,9 +163,8 @@ export function analyse(recording: Recording): Report {
       verdict: verdict.verdict,
       operations: history.length,
       checkMs: Math.round(checkMs),
-      counterexample: verdict.verdict === "violated"
-        ? `${verdict.key}\n${drawHistory(reduceHistory(verdict.history))}`
-        : null,
+      counterexample: failing === null ? null : `${failing[0]?.key ?? ""}\n${drawHistory(failing)}`,
+      failing,
     },
     green,
     runs,

@@ -1,11 +1,70 @@
 import type { Percentiles, Recording, Report } from "./analysis.ts";
 import { type Comparison, comparisonRows } from "./comparison.ts";
-import { gapName, gapOf, medianRun, ms, steps } from "./report_text.ts";
+import { distributionPlot, escape, historyPlot, latencyPlot, percentilePlot, timelinePlot } from "./report_plots.ts";
+import { gapName, gapOf, medianRun, ms } from "./report_text.ts";
 
-/** One file that shows a report without network or script. */
+const style = `
+:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6672;--paper:#fff;--panel:#f5f7f9;--rule:#dde3ea;--good:#14713d;--bad:#b3261e;--read:#2f6fb0;--write:#14713d;--refused:#8d98a5;--during:#b45309}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e9ef;--soft:#9aa7b4;--paper:#12161b;--panel:#1a2027;--rule:#2d3640;--good:#4cc38a;--bad:#ff8078;--read:#6cb0f5;--write:#4cc38a;--refused:#76828f;--during:#f0a04b}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--paper)}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2.2rem}
+div.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}td:first-child,th:first-child{text-align:left}
+.good{color:var(--good)}.bad{color:var(--bad)}small,figcaption{color:var(--soft)}figure{margin:0}
+pre{background:var(--panel);padding:1rem;overflow:auto;border-radius:6px}
+svg{width:100%;height:auto;background:var(--panel);border-radius:6px}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
+.grid{stroke:var(--rule)}.mark{stroke:var(--soft);stroke-dasharray:4 3}.mark.fault{stroke:var(--bad)}
+circle{fill-opacity:.75}circle.read,rect.read{fill:var(--read)}circle.write,rect.write{fill:var(--write)}circle.refused{fill:var(--refused)}circle.unanswered{fill:var(--bad)}
+rect.open{fill:var(--panel);stroke:var(--refused);stroke-dasharray:4 3}
+.curve{fill:none;stroke-width:2}.curve.before{stroke:var(--read)}.curve.during{stroke:var(--during)}.curve.after{stroke:var(--write)}
+svg text.before{fill:var(--read)}svg text.during{fill:var(--during)}svg text.after{fill:var(--write)}
+`;
+
+/** One file that shows a report without network or script, by day and by night. */
 export function reportHtml(report: Report, recording: Recording, comparison: Comparison | null): string {
-  const run = medianRun(report);
-  const fault = recording.faults[report.runs.findIndex((each) => each === run)];
+  const { linearizable, load } = report;
+  const headline = `${escape(report.scenario)} on ${escape(report.subject)}, ${report.kills} times`;
+  const colour = report.green ? "good" : "bad";
+  const failing = linearizable.failing;
+  const errors = Object.entries(report.errors).map(([error, count]) => `${error} ×${count}`).join(", ") || "none";
+  return `<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${escape(report.scenario)}: ${report.green ? "green" : "red"}</title><style>${style}</style>
+<h1>${headline}: <span class="${colour}">${report.green ? "✔ green" : "✖ red"}</span></h1>
+<p>${escape(gapName(report))}: p50 <b>${ms(report.gapMs.p50)} ms</b>, p99 <b>${ms(report.gapMs.p99)} ms</b>, max <b>${
+    ms(report.gapMs.max)
+  } ms</b>. ${load.operations} operations at ${load.operationsPerSecond}/s, timers ${
+    escape(report.timers)
+  }, ${report.cores} cores, seed ${report.seed}.</p>
+${verdictList(report)}
+${
+    failing === null
+      ? ""
+      : `<h2>The shortest part that no order explains, whatever came before it</h2><figure>${historyPlot(failing)}
+<figcaption>Key ${
+        escape(failing[0]?.key ?? "")
+      }. A bar is an operation from its call to its answer; dashed: never answered,
+so it may have happened at any later time, or never.</figcaption></figure><pre>${
+        escape(linearizable.counterexample ?? "")
+      }</pre>`
+  }
+${medianRunSection(report, recording)}
+<h2>${escape(gapName(report))}: share of the ${report.kills} runs that were back after so many ms</h2>
+${distributionPlot(report.runs.flatMap((each) => gapOf(each) ?? []))}
+${comparison === null ? "" : comparisonTable(comparison)}
+<h2>Latency of acknowledged writes, by percentile</h2>
+${percentilePlot(recording)}
+<h2>In numbers, ms</h2>
+${latencyTable(report)}
+<p><small>Each operation is timed from the moment it was due, so that a stalled server or generator cannot hide its own
+delay (coordinated omission). Unknown outcomes: ${report.unknownOutcomes}. Shed: ${load.shed}. Errors: ${
+    escape(errors)
+  }.</small></p>
+</html>
+`;
+}
+
+function verdictList(report: Report): string {
   const { linearizable, watches } = report;
   const verdicts: [string, boolean][] = [
     [
@@ -21,56 +80,24 @@ export function reportHtml(report: Report, recording: Recording, comparison: Com
       watches.gaps + watches.duplicates + watches.disorders === 0,
     ],
   ];
-  return `<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><title>${escape(report.scenario)}: ${report.green ? "green" : "red"}</title>
-<style>
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
-table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #dde3ea}td:first-child,th:first-child{text-align:left}
-.good{color:#14713d}.bad{color:#b3261e}svg{width:100%;height:auto;background:#f7f9fb;border-radius:6px}
-svg text{font:11px system-ui,sans-serif;fill:#46505c}pre{background:#f7f9fb;padding:1rem;overflow:auto}small{color:#5b6672}
-</style>
-<h1>${escape(report.scenario)}, ${report.kills} times: <span class="${report.green ? "good" : "bad"}">${
-    report.green ? "✔ green" : "✖ red"
-  }</span></h1>
-<p>${escape(gapName(report))}: p50 <b>${ms(report.gapMs.p50)} ms</b>, p99 <b>${ms(report.gapMs.p99)} ms</b>, max <b>${
-    ms(report.gapMs.max)
-  } ms</b>.
-${report.load.operations} operations at ${report.load.operationsPerSecond}/s, timers ${
-    escape(report.timers)
-  }, ${report.cores} cores, seed ${report.seed}.</p>
-<ul>${
-    verdicts.map(([words, good]) => `<li class="${good ? "good" : "bad"}">${good ? "✔" : "✖"} ${escape(words)}</li>`)
-      .join("")
-  }</ul>
-${
-    linearizable.counterexample === null
-      ? ""
-      : `<h2>The shortest part that no order explains</h2><pre>${escape(linearizable.counterexample)}</pre>`
-  }
-${
-    run === undefined || fault === undefined
-      ? ""
-      : `<h2>The median run, ms after the fault hit ${escape(run.target)}</h2>
-${latencyPlot(recording, fault.at)}
-<table>${
-        steps(run).map(({ what, atMs }) => `<tr><td>${escape(what)}</td><td>${ms(atMs)} ms</td></tr>`).join("")
-      }</table>`
-  }
-<h2>${escape(gapName(report))}: share of the ${report.kills} runs that were back after so many ms</h2>
-${distributionPlot(report.runs.flatMap((each) => gapOf(each) ?? []))}
-${comparison === null ? "" : comparisonTable(comparison)}
-<h2>Latency in ms</h2>
-${latencyTable(report)}
-<p><small>Each operation is timed from the moment it was due, so that a stalled server or generator cannot hide its own
-delay (coordinated omission). Unknown outcomes: ${report.unknownOutcomes}. Shed: ${report.load.shed}. Errors:
-${escape(Object.entries(report.errors).map(([error, count]) => `${error} ×${count}`).join(", ") || "none")}.</small></p>
-</html>
-`;
+  const items = verdicts.map(([words, good]) =>
+    `<li class="${good ? "good" : "bad"}">${good ? "✔" : "✖"} ${escape(words)}</li>`
+  );
+  return `<ul>${items.join("")}</ul>`;
 }
 
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+function medianRunSection(report: Report, recording: Recording): string {
+  const run = medianRun(report);
+  const fault = recording.faults[report.runs.findIndex((each) => each === run)];
+  if (run === undefined || fault === undefined) return "";
+  return `<h2>The median run: ${escape(run.target)} was hit</h2>
+<figure>${
+    latencyPlot(recording, fault.at, run)
+  }<figcaption>Latency of each operation by when it was due, ms after the fault:
+writes green, reads blue, refused grey, without an answer red.</figcaption></figure>
+<h2>Its timeline</h2><figure>${
+    timelinePlot(run)
+  }<figcaption>What the members did is from their own logs.</figcaption></figure>`;
 }
 
 function latencyTable(report: Report): string {
@@ -92,89 +119,13 @@ function latencyTable(report: Report): string {
     row("fault → new leader seen", report.newLeaderMs),
     row("fault → all watches resumed", report.watchesResumedMs),
   ];
-  return `<table><tr><th></th><th>p50</th><th>p90</th><th>p99</th><th>max</th><th>samples</th></tr>${more.join("")}${
-    rows.join("")
-  }</table>`;
+  const head = "<tr><th></th><th>p50</th><th>p90</th><th>p99</th><th>max</th><th>samples</th></tr>";
+  return `<div class="wide"><table>${head}${more.join("")}${rows.join("")}</table></div>`;
 }
 
 function comparisonTable(comparison: Comparison): string {
   const cells = (tag: string, texts: readonly string[]) => texts.map((it) => `<${tag}>${escape(it)}</${tag}>`).join("");
   const head = `<tr>${cells("th", ["", ...comparison.reports.map((each) => each.subject)])}</tr>`;
   const rows = comparisonRows(comparison).map(({ what, cells: texts }) => `<tr>${cells("td", [what, ...texts])}</tr>`);
-  return `<h2>The same experiment on each</h2><table>${head}${rows.join("")}</table>`;
-}
-
-const width = 900;
-const height = 260;
-const left = 50;
-const bottom = 30;
-const plotFromMs = -500;
-const plotUntilMs = 2_500;
-/** The latency axis is logarithmic, 0.5 ms to 10 s. */
-const latencyFloorMs = 0.5;
-const latencyCeilingMs = 10_000;
-
-/** A dot for each operation by when it was due: green acknowledged or read, grey refused, red without an answer. */
-function latencyPlot(recording: Recording, faultAt: number): string {
-  const x = (atMs: number) => left + (atMs - plotFromMs) / (plotUntilMs - plotFromMs) * (width - left - 10);
-  const y = (latencyMs: number) => {
-    const clamped = Math.min(Math.max(latencyMs, latencyFloorMs), latencyCeilingMs);
-    return 10 +
-      (height - bottom - 10) * (1 - Math.log(clamped / latencyFloorMs) / Math.log(latencyCeilingMs / latencyFloorMs));
-  };
-  const dots = recording.operations.flatMap(({ operation, dueAt, error }) => {
-    const at = dueAt - faultAt;
-    if (at < plotFromMs || at > plotUntilMs) return [];
-    const isRead = operation.action.kind === "get";
-    const colour = error !== null
-      ? "#b3261e"
-      : operation.outcome.kind === "refused"
-      ? "#9aa5b1"
-      : isRead
-      ? "#3b82c4"
-      : "#14713d";
-    return [
-      `<circle cx="${x(at).toFixed(1)}" cy="${
-        y(operation.returnedAt - dueAt).toFixed(1)
-      }" r="2" fill="${colour}" fill-opacity=".7"/>`,
-    ];
-  });
-  const lines = [1, 10, 100, 1_000, 10_000].map((value) =>
-    `<line x1="${left}" x2="${width - 10}" y1="${y(value)}" y2="${y(value)}" stroke="#dde3ea"/><text x="${
-      left - 6
-    }" y="${y(value) + 4}" text-anchor="end">${value}</text>`
-  );
-  const times = [-500, 0, 500, 1_000, 1_500, 2_000, 2_500].map((value) =>
-    `<text x="${x(value)}" y="${height - 10}" text-anchor="middle">${value}</text>`
-  );
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="latency of each operation around the fault">${
-    lines.join("")
-  }${times.join("")}<line x1="${x(0)}" x2="${x(0)}" y1="10" y2="${
-    height - bottom
-  }" stroke="#b3261e" stroke-dasharray="4 3"/>${dots.join("")}<text x="${
-    left + 4
-  }" y="20">latency in ms: writes green, reads blue, refused grey, unanswered red</text></svg>`;
-}
-
-function distributionPlot(values: readonly number[]): string {
-  if (values.length === 0) return "<p>none</p>";
-  const sorted = values.toSorted((a, b) => a - b);
-  const largest = Math.max(sorted.at(-1) ?? 1, 1) * 1.05;
-  const x = (value: number) => left + value / largest * (width - left - 10);
-  const y = (share: number) => 10 + (height - bottom - 10) * (1 - share);
-  let path = `M${x(0)} ${y(0)}`;
-  sorted.forEach((value, i) => {
-    path += ` H${x(value).toFixed(1)} V${y((i + 1) / sorted.length).toFixed(1)}`;
-  });
-  const shares = [0, 0.5, 1].map((share) =>
-    `<line x1="${left}" x2="${width - 10}" y1="${y(share)}" y2="${y(share)}" stroke="#dde3ea"/><text x="${
-      left - 6
-    }" y="${y(share) + 4}" text-anchor="end">${share * 100} %</text>`
-  );
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) =>
-    `<text x="${x(largest * part)}" y="${height - 10}" text-anchor="middle">${Math.round(largest * part)}</text>`
-  );
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="distribution">${shares.join("")}${
-    ticks.join("")
-  }<path d="${path}" fill="none" stroke="#14713d" stroke-width="2"/></svg>`;
+  return `<h2>The same experiment on each</h2><div class="wide"><table>${head}${rows.join("")}</table></div>`;
 }
