@@ -59,7 +59,7 @@ export const limits = {
   disruptedPods: 2000,
 
   /** Default roles and bindings written in one transaction; the store takes 128 operations in one. */
-  bootstrapBatch: 50,
+  bootstrapBatch: 100,
   /** How long a request waits for the roles of a server that is starting. */
   policyWaitMs: 10_000,
   /** Verified bearer tokens remembered. */

@@ -60,8 +60,18 @@ export function handlePlain(deps: PlainDeps, exchange: Exchange): Response {
   return pageNotFound();
 }
 
-const rootPaths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3"]
-  .concat(["/readyz", "/version"]);
+const rootPaths = [
+  "/.well-known/openid-configuration",
+  "/api",
+  "/api/v1",
+  "/apis",
+  "/healthz",
+  "/livez",
+  "/metrics",
+  "/openapi/v2",
+  "/openapi/v3",
+]
+  .concat(["/openid/v1/jwks", "/readyz", "/version"]);
 
 function handleApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
   if (parts.length === 1) {

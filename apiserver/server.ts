@@ -3,6 +3,7 @@ import { isReview, type ResourceInfo } from "../api/resources.ts";
 import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
+import { handleIssuerDiscovery, isIssuerDiscovery } from "./authn/issuer_discovery.ts";
 import { serviceAccountReviewer } from "./authn/review.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
@@ -213,6 +214,7 @@ function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler 
     const { info } = exchange;
     switch (info.kind) {
       case "plain":
+        if (isIssuerDiscovery(info.path)) return await handleIssuerDiscovery(registry, exchange);
         return handlePlain(plain, exchange);
       case "unserved":
         if (info.problem === "notFound") return pageNotFound();

@@ -9,7 +9,9 @@ import type {
   Namespace,
   Node,
   Pod,
+  PodDisruptionBudget,
   ReplicaSet,
+  ResourceQuota,
   Secret,
   Service,
   ServiceAccount,
@@ -60,8 +62,10 @@ export interface Informers {
   readonly leases: Informer<Lease>;
   readonly namespaces: Informer<Namespace>;
   readonly nodes: Informer<Node>;
+  readonly podDisruptionBudgets: Informer<PodDisruptionBudget>;
   readonly pods: Informer<Pod>;
   readonly replicaSets: Informer<ReplicaSet>;
+  readonly resourceQuotas: Informer<ResourceQuota>;
   readonly secrets: Informer<Secret>;
   readonly services: Informer<Service>;
   readonly serviceAccounts: Informer<ServiceAccount>;
@@ -120,10 +124,12 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     leases: inform<Lease>(resources.leases),
     namespaces: inform<Namespace>(resources.namespaces),
     nodes: inform<Node>(resources.nodes),
+    podDisruptionBudgets: inform<PodDisruptionBudget>(resources.podDisruptionBudgets),
     pods: inform<Pod>(resources.pods, {
       indexers: { ...controlled, [index.node]: (pod) => pod.spec?.nodeName ? [pod.spec.nodeName] : [] },
     }),
     replicaSets: inform<ReplicaSet>(resources.replicaSets, { indexers: controlled }),
+    resourceQuotas: inform<ResourceQuota>(resources.resourceQuotas),
     secrets: inform<Secret>(resources.secrets, { transform: ({ metadata }) => bare(metadata) }),
     services: inform<Service>(resources.services),
     serviceAccounts: inform<ServiceAccount>(resources.serviceAccounts),

@@ -25,6 +25,8 @@ export const maxRevisionHistoryChars = 2_000;
 export const terminatedPodThreshold = 12_500;
 /** Owners known to be absent that the garbage collector remembers. */
 export const maxAbsentOwners = 500;
+/** After a quota was charged, it is recounted when the informers will have seen what it was charged for. */
+export const quotaRecountMs = 5_000;
 /** A Terminating namespace is looked at again after this, besides being woken by the deletion of its content. */
 export const namespaceRetryMs = 500;
 /** Objects asked for in one list when looking for what remains of a namespace. */

@@ -2,6 +2,7 @@ import type { Component, Platform } from "../platform/mod.ts";
 import { createEventRecorder, type RestClient, runLeaderElection } from "../client/mod.ts";
 import { clusterRoleAggregationController } from "./cluster_role_aggregation.ts";
 import { deploymentController } from "./deployment.ts";
+import { disruptionController } from "./disruption.ts";
 import { endpointsController } from "./endpoints.ts";
 import { endpointSliceController } from "./endpoint_slice.ts";
 import { garbageCollector } from "./garbage_collector.ts";
@@ -10,6 +11,7 @@ import { namespaceController } from "./namespace.ts";
 import { nodeLifecycleController } from "./node_lifecycle.ts";
 import { podGarbageCollector } from "./pod_gc.ts";
 import { replicaSetController } from "./replica_set.ts";
+import { resourceQuotaController } from "./resource_quota.ts";
 import { createRunner } from "./runner.ts";
 import { serviceAccountController } from "./service_account.ts";
 
@@ -81,6 +83,8 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(endpointSliceController(informers), { ...base, recorder: other }),
     createRunner(endpointsController(informers), { ...base, recorder: other }),
     createRunner(clusterRoleAggregationController(informers), { ...base, recorder: other }),
+    createRunner(disruptionController(informers), { ...base, recorder: other }),
+    createRunner(resourceQuotaController(informers, client), { ...base, recorder: other }),
   ];
   informers.start();
 

@@ -20,6 +20,7 @@ import { checkPriorityClass, setPriority } from "./priority.ts";
 import { setDefaultStorageClass } from "./default_storage_class.ts";
 import { refuseExternalIps } from "./external_ips.ts";
 import { checkLimits, setDefaultLimits } from "./limit_ranger.ts";
+import { chargeQuotas } from "./resource_quota.ts";
 import { setRuntimeClass } from "./runtime_class.ts";
 import { setServiceAccount } from "./service_account.ts";
 import { admissionOf, hasDynamicAdmission, mutate } from "./webhooks/dispatch.ts";
@@ -45,6 +46,8 @@ export async function admitCreate(
   admitPodSecurity(registry, context, info, object, null);
   if (info === services) refuseExternalIps(object, null);
   if (info === priorityClasses) checkPriorityClass(registry, object);
+  // Last, so that nothing is charged for what another rule refuses.
+  await chargeQuotas(registry, context, info, namespace, object, null);
 }
 
 async function complete(registry: Registry, info: ResourceInfo, namespace: string, object: KubeObject): Promise<void> {
@@ -69,7 +72,7 @@ export async function admitUpdate(
 ): Promise<void> {
   const { info } = target.strategy;
   refuseEscalation(registry.authorizer, context.user, info, object, old);
-  if (info === nodes || info === pods) {
+  if (info === nodes || info === pods || info === persistentVolumeClaims) {
     const podsCache = registry.strategy(pods).cache;
     restrictNodeUpdate(
       context.user,
@@ -89,6 +92,7 @@ export async function admitUpdate(
   admitPodSecurity(registry, context, info, object, old);
   if (info === services) refuseExternalIps(object, old);
   if (info === priorityClasses) checkPriorityClass(registry, object);
+  await chargeQuotas(registry, context, info, target.namespace, object, old);
 }
 
 export function admitDelete(

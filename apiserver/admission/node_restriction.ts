@@ -1,5 +1,13 @@
 import type { KubeObject } from "../../api/meta.ts";
-import { leases, nodes, pods, type ResourceInfo } from "../../api/resources.ts";
+import {
+  csiNodes,
+  leases,
+  nodes,
+  persistentVolumeClaims,
+  pods,
+  type ResourceInfo,
+  resourceSlices,
+} from "../../api/resources.ts";
 import { type ApiError, forbidden } from "../../api/status.ts";
 import { nodeOfUser, type User } from "../authn/user.ts";
 import { dig, items, record, text } from "../dig.ts";
@@ -26,6 +34,16 @@ export function restrictNodeCreate(user: User, info: ResourceInfo, object: KubeO
   if (info === leases && name !== node) {
     throw forbidden(leases, name, "can only access node lease with the same name as the requesting node");
   }
+  if (info === csiNodes && name !== node) {
+    throw forbidden(csiNodes, name, "can only access CSINode with the same name as the requesting node");
+  }
+  if (info === resourceSlices && dig(object, "spec", "nodeName") !== node) {
+    throw forbidden(
+      resourceSlices,
+      name,
+      "can only create ResourceSlice with the same NodeName as the requesting node",
+    );
+  }
 }
 
 export function restrictNodeUpdate(
@@ -49,6 +67,7 @@ export function restrictNodeUpdate(
     }
     return;
   }
+  if (info === persistentVolumeClaims) return restrictClaimStatus(object, old, node);
   if (info !== nodes) return;
   if (name !== node) throw notOwnNode(node, name);
   if (!equalJson(dig(object, "spec", "configSource"), dig(old, "spec", "configSource"))) {
@@ -62,6 +81,24 @@ export function restrictNodeUpdate(
   if (!equalJson(object.metadata?.ownerReferences ?? [], old.metadata?.ownerReferences ?? [])) {
     throw deny(nodes, name, "is not allowed to modify ownerReferences", node);
   }
+}
+
+/** Of a claim, a kubelet reports what its resizing came to. */
+function restrictClaimStatus(object: KubeObject, old: KubeObject, node: string): void {
+  const others = (of: KubeObject) => {
+    const { resourceVersion: _version, managedFields: _fields, ...metadata } = record(of.metadata);
+    const {
+      capacity: _capacity,
+      conditions: _conditions,
+      allocatedResources: _allocated,
+      allocatedResourceStatuses: _statuses,
+      ...status
+    } = record(dig(of, "status"));
+    return { ...of, metadata, status };
+  };
+  if (equalJson(others(object), others(old))) return;
+  const why = "is not allowed to update fields other than status.capacity and status.conditions";
+  throw deny(persistentVolumeClaims, old.metadata?.name ?? "", why, node);
 }
 
 /** @param podNode for pods: where it is bound */

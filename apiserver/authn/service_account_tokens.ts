@@ -1,4 +1,5 @@
-import { importPKCS8, importSPKI, jwtVerify, SignJWT } from "jose";
+import { exportJWK, importPKCS8, importSPKI, type JWK, jwtVerify, SignJWT } from "jose";
+import { encodeBase64 } from "../../api/base64.ts";
 import { dig, text, texts } from "../dig.ts";
 import { serviceAccountUser, type User } from "./user.ts";
 
@@ -39,6 +40,7 @@ export class ServiceAccountTokens {
   readonly #keys: ServiceAccountKeys;
   #signing: Promise<{ key: Key; algorithm: Algorithm }> | undefined;
   #verifying: Promise<{ key: Key; algorithm: Algorithm }> | undefined;
+  #public: Promise<PublicJwk> | undefined;
 
   constructor(keys: ServiceAccountKeys) {
     this.#keys = keys;
@@ -51,6 +53,7 @@ export class ServiceAccountTokens {
   async sign(request: TokenRequest): Promise<string> {
     this.#signing ??= importWith(importPKCS8, this.#keys.privateKeyPem);
     const { key, algorithm } = await this.#signing;
+    const { kid } = await this.publicKey();
     return await new SignJWT({
       "kubernetes.io": {
         namespace: request.namespace,
@@ -59,7 +62,7 @@ export class ServiceAccountTokens {
         ...(request.node === undefined ? {} : { node: request.node }),
         ...(request.secret === undefined ? {} : { secret: request.secret }),
       },
-    }).setProtectedHeader({ alg: algorithm })
+    }).setProtectedHeader({ alg: algorithm, kid })
       .setIssuer(this.#keys.issuer)
       .setSubject(`system:serviceaccount:${request.namespace}:${request.serviceAccount.name}`)
       .setAudience([...request.audiences])
@@ -68,6 +71,11 @@ export class ServiceAccountTokens {
       .setExpirationTime(request.expiresAt)
       .setJti(request.id)
       .sign(key);
+  }
+
+  /** What others verify tokens with, as a JSON Web Key. */
+  publicKey(): Promise<PublicJwk> {
+    return this.#public ??= publicJwk(this.#keys.publicKeyPem);
   }
 
   /**
@@ -129,4 +137,22 @@ async function importWith(
   } catch {
     return { key: await from(pem, "RS256"), algorithm: "RS256" };
   }
+}
+
+export interface PublicJwk extends JWK {
+  readonly alg: Algorithm;
+  readonly kid: string;
+  readonly use: "sig";
+}
+
+async function publicJwk(pem: string): Promise<PublicJwk> {
+  const { key, algorithm } = await importWith((text, alg) => importSPKI(text, alg, { extractable: true }), pem);
+  return { ...await exportJWK(key), alg: algorithm, kid: await keyId(pem), use: "sig" };
+}
+
+/** Upstream's: the SHA-256 of the key's DER form, in base64url without padding. */
+async function keyId(pem: string): Promise<string> {
+  const der = Uint8Array.from(atob(pem.replace(/-----[^-]+-----|\s/g, "")), (letter) => letter.charCodeAt(0));
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", der));
+  return encodeBase64(hash).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

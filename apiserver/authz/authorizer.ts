@@ -1,5 +1,4 @@
 import type { ResourceInfo } from "../../api/resources.ts";
-import { pods } from "../../api/resources.ts";
 import type { Timers } from "../../platform/mod.ts";
 import type { User } from "../authn/user.ts";
 import { limits } from "../limits.ts";
@@ -26,7 +25,7 @@ export class Authorizer {
   #waiting: ((loaded: boolean) => void)[] = [];
 
   constructor(deps: AuthorizerDeps) {
-    this.#view = nodeView(deps.cacheOf(pods));
+    this.#view = nodeView(deps.cacheOf);
     this.#roles = new PolicyView(deps.cacheOf, deps.synced);
     this.#timers = deps.timers;
   }

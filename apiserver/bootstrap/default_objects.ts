@@ -11,7 +11,8 @@ import { bindingOf, ruleObject, rulesOf } from "../authz/policy_objects.ts";
 import { compactRules, missingRules } from "../authz/policy_rule.ts";
 import type { Subject } from "../authz/rbac.ts";
 import { dig, items, record } from "../dig.ts";
-import { type DefaultBinding, defaultBindings, type DefaultRole, defaultRoles } from "./cluster_roles.ts";
+import { defaultBindings, defaultRoles } from "./default_roles.ts";
+import type { DefaultBinding, DefaultRole } from "./role_terms.ts";
 
 const rbacGroup = "rbac.authorization.k8s.io";
 /** `false` on an object: it is the administrator's own, and is left as it is. */
@@ -29,7 +30,7 @@ export interface DefaultObject {
 
 export function defaultObjects(): DefaultObject[] {
   return [
-    ...defaultRoles.map(roleObject),
+    ...defaultRoles().map(roleObject),
     ...defaultBindings.map(bindingObject),
     ...systemPriorities.map(priorityObject),
   ];

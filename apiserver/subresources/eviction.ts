@@ -118,7 +118,7 @@ async function budgetOf(registry: Registry, pod: KubeObject): Promise<PodDisrupt
   });
 }
 
-/** An absent, empty or broken selector selects nothing here. */
+/** An empty selector selects every pod; an absent or broken one selects nothing. */
 function selects(object: LabelSelector | undefined, pod: KubeObject): boolean {
   let selector;
   try {
@@ -126,7 +126,7 @@ function selects(object: LabelSelector | undefined, pod: KubeObject): boolean {
   } catch {
     return false;
   }
-  return selector !== undefined && selector.length > 0 && matchesSelector(selector, pod.metadata?.labels);
+  return selector !== undefined && matchesSelector(selector, pod.metadata?.labels);
 }
 
 /** A pod that is not ready does not count as healthy: to lose it costs the budget nothing. */

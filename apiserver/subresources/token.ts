@@ -45,7 +45,7 @@ export async function handleToken(
   const seconds = secondsOf(wanted, request.name);
   const audiences = texts(dig(wanted, "spec", "audiences"));
   const bound = await boundTo(registry, request.namespace, request.name, wanted);
-  checkNodeMayAsk(exchange, request.name, bound);
+  checkNodeMayAsk(exchange, request.name, wanted, bound);
   const issuedAt = Math.floor(registry.clock.now() / 1000);
   const expiresAt = issuedAt + seconds;
   const pair = bound === undefined ? {} : { name: bound.name, uid: bound.uid };
@@ -133,14 +133,16 @@ async function boundTo(
   return kind === "Pod" ? { kind, name, uid, node: text(dig(object, "spec", "nodeName")) } : { kind, name, uid };
 }
 
-/** A kubelet gets tokens for pods on its own node alone, each bound to its pod (NodeRestriction). */
-function checkNodeMayAsk(exchange: Exchange, account: string, bound: Bound | undefined): void {
+/** A kubelet gets tokens for pods on its own node alone, each bound to its pod by uid (NodeRestriction). */
+function checkNodeMayAsk(exchange: Exchange, account: string, wanted: KubeObject, bound: Bound | undefined): void {
   const node = nodeOfUser(exchange.user);
   if (node === null) return;
-  if (bound?.kind !== "Pod" || bound.node !== node) {
-    const why = `node "${node}" requested token not bound to a pod of its own`;
-    throw forbidden(serviceAccounts, account, why);
+  const refuse = (why: string) => forbidden(serviceAccounts, account, why);
+  if (bound?.kind !== "Pod") throw refuse("node requested token not bound to a pod");
+  if (text(dig(wanted, "spec", "boundObjectRef", "uid")) === "") {
+    throw refuse("node requested token with a pod binding without a uid");
   }
+  if (bound.node !== node) throw refuse("node requested token bound to a pod scheduled on a different node");
 }
 
 async function find(registry: Registry, info: typeof nodes, namespace: string, name: string): Promise<KubeObject> {

@@ -169,6 +169,58 @@ Deno.test("a kubelet sees its own pods and what they refer to, nothing of anothe
   assert.match(denied.body.message, /: no relationship found between node 'n1' and this object$/);
 });
 
+Deno.test("a kubelet reads its own Node, and the claims, volumes and attachments that its pods lead to", async () => {
+  await using server = await start();
+  await withPods(server);
+  const as = node("n1");
+  const code = async (path: string) => (await server.get(path, { as })).code;
+  for (const name of ["n1", "n2"]) await server.post("/api/v1/nodes", { metadata: { name } });
+  assert.equal(await code("/api/v1/nodes/n1"), 200);
+  assert.equal(await code("/api/v1/nodes?fieldSelector=metadata.name%3Dn1"), 200);
+  const all = await server.get("/api/v1/nodes", { as });
+  assert.match(all.body.message, /: node 'n1' cannot read all nodes, only its own Node object$/);
+  assert.equal(await code("/api/v1/nodes/n2"), 403);
+
+  const claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+  for (const [pod, nodeName, claimName] of [["v1", "n1", "used"], ["v2", "n2", "other"]]) {
+    const storage = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+    await server.post(claims, { metadata: { name: claimName }, spec: storage });
+    await server.post("/api/v1/persistentvolumes", {
+      metadata: { name: `pv-${claimName}` },
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        hostPath: { path: "/v" },
+        claimRef: { namespace: "default", name: claimName },
+      },
+    });
+    await server.post(pods, {
+      metadata: { name: pod },
+      spec: {
+        nodeName,
+        containers: [{ name: "c", image: "i" }],
+        volumes: [{ name: "v", persistentVolumeClaim: { claimName } }],
+      },
+    });
+    await server.post("/apis/storage.k8s.io/v1/volumeattachments", {
+      metadata: { name: `a-${nodeName}` },
+      spec: { attacher: "x", nodeName, source: { persistentVolumeName: `pv-${claimName}` } },
+    });
+  }
+  assert.equal(await code(`${claims}/used`), 200);
+  assert.equal(await code(`${claims}/other`), 403);
+  assert.equal(await code(claims), 403);
+  assert.equal(await code("/api/v1/persistentvolumes/pv-used"), 200);
+  assert.equal(await code("/api/v1/persistentvolumes/pv-other"), 403);
+  assert.equal(await code("/apis/storage.k8s.io/v1/volumeattachments/a-n1"), 200);
+  assert.equal(await code("/apis/storage.k8s.io/v1/volumeattachments/a-n2"), 403);
+  const csiNodes = "/apis/storage.k8s.io/v1/csinodes";
+  const csiNode = (name: string) => server.post(csiNodes, { metadata: { name }, spec: { drivers: [] } }, { as });
+  assert.equal((await csiNode("n1")).code, 201);
+  assert.equal((await csiNode("n2")).code, 403);
+  assert.equal(await code(`${csiNodes}/n2`), 403);
+});
+
 Deno.test("a kubelet writes its own Node, Lease and pod statuses only", async () => {
   await using server = await start();
   await withPods(server);
@@ -267,10 +319,20 @@ Deno.test("token requests are checked: duration, bound object, whose kubelet ask
   const wrongUid = await server.post(token, { spec: { boundObjectRef: { kind: "Pod", name: "p1", uid: "x" } } });
   assert.equal(wrongUid.code, 409);
   assert.equal((await server.post(`${token.replace("/default/token", "/nope/token")}`, {})).code, 404);
-  const bound = (name: string) => ({ spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name } } });
-  assert.equal((await server.post(token, bound("p1"), { as: node("n1") })).code, 201);
-  assert.equal((await server.post(token, bound("p2"), { as: node("n1") })).code, 403);
-  assert.equal((await server.post(token, {}, { as: node("n1") })).code, 403);
+  const bound = async (name: string) => {
+    const { uid } = (await server.get(`${pods}/${name}`)).body.metadata;
+    return { spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name, uid } } };
+  };
+  const asNode = async (body: unknown) => await server.post(token, body, { as: node("n1") });
+  assert.equal((await asNode(await bound("p1"))).code, 201);
+  const refused = 'serviceaccounts "default" is forbidden: node requested token ';
+  assert.equal(
+    (await asNode(await bound("p2"))).body.message,
+    `${refused}bound to a pod scheduled on a different node`,
+  );
+  assert.equal((await asNode({})).body.message, `${refused}not bound to a pod`);
+  const anyUid = { spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "p1" } } };
+  assert.equal((await asNode(anyUid)).body.message, `${refused}with a pod binding without a uid`);
 });
 
 Deno.test("a page of another site can neither write nor open a WebSocket with the browser's certificate", async () => {

@@ -9,7 +9,9 @@ import type {
   Namespace,
   Node,
   Pod,
+  PodDisruptionBudget,
   ReplicaSet,
+  ResourceQuota,
   Service,
 } from "../../api/gen/types.ts";
 import { admin, start, type TestServer } from "../../apiserver/testing.ts";
@@ -24,9 +26,11 @@ import {
   leases,
   namespaces,
   nodes,
+  podDisruptionBudgets,
   pods,
   replicaSets,
   type ResourceInfo,
+  resourceQuotas,
   serviceAccounts,
   services,
 } from "../../api/resources.ts";
@@ -544,4 +548,35 @@ Deno.test("view, edit and admin are put together from what is labelled for them,
   await world.until(async () => (await verbsOn("admin", "widgets")).length === 1, "admin has the new rule");
   await world.client.delete(clusterRoles, "widgets");
   await world.until(async () => (await verbsOn("admin", "widgets")).length === 0, "the rule went with its role");
+});
+
+Deno.test("a ResourceQuota holds a Deployment back, is recounted as pods go, and a budget follows what is ready", async () => {
+  await using world = await World.begin();
+  await world.addNode("n1");
+  const quota = { metadata: { name: "q", namespace: "default" }, spec: { hard: { pods: "2" } } };
+  await world.client.create<ResourceQuota>(resourceQuotas, quota);
+  const usedPods = async () =>
+    (await world.client.get<ResourceQuota>(resourceQuotas, "q", "default")).status?.used?.["pods"];
+  await world.until(async () => await usedPods() === "0", "the quota is counted");
+  await world.client.create<PodDisruptionBudget>(podDisruptionBudgets, {
+    metadata: { name: "b", namespace: "default" },
+    spec: { maxUnavailable: 2, selector: { matchLabels: { app: "web" } } },
+  });
+  await world.client.create<Deployment>(deployments, web(3));
+  await world.until(async () => {
+    await world.workPods();
+    return await usedPods() === "2" && (await world.list<Pod>(pods, "default")).length === 2;
+  }, "two of three pods are let in");
+  const allowed = async () =>
+    (await world.client.get<PodDisruptionBudget>(podDisruptionBudgets, "b", "default")).status?.disruptionsAllowed;
+  // Two of three are healthy, one may be missing: one more may go.
+  await world.until(async () => {
+    await world.workPods();
+    return await allowed() === 1;
+  }, "the budget counts what is ready");
+  await world.client.delete(deployments, "web", "default", { propagationPolicy: "Background" });
+  await world.until(async () => {
+    await world.workPods();
+    return await usedPods() === "0";
+  }, "the quota gives back what went");
 });

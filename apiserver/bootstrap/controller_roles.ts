@@ -1,0 +1,248 @@
+import { clusterRole, type DefaultBinding, type DefaultRole, eventRule, rule } from "./role_terms.ts";
+
+/**
+ * What each of upstream's controllers may do. Our controllers share one identity, so these bind accounts that nobody
+ * here uses; they are for controllers that people run themselves, and for what refers to the roles by name.
+ * @see kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go
+ */
+const rulesByController: Readonly<Record<string, DefaultRole["rules"]>> = {
+  "attachdetach-controller": [
+    rule("list watch", "core", "persistentvolumeclaims persistentvolumes"),
+    rule("get list watch", "core", "nodes"),
+    rule("patch update", "core", "nodes/status"),
+    rule("list watch", "core", "pods"),
+    eventRule,
+    rule("create delete get list watch", "storage.k8s.io", "volumeattachments"),
+    rule("get list watch", "storage.k8s.io", "csidrivers"),
+    rule("get list watch", "storage.k8s.io", "csinodes"),
+  ],
+  "certificate-controller": [
+    rule("delete get list watch", "certificates.k8s.io", "certificatesigningrequests"),
+    rule("update", "certificates.k8s.io", "certificatesigningrequests/approval certificatesigningrequests/status"),
+    rule("approve", "certificates.k8s.io", "signers", ["kubernetes.io/kube-apiserver-client-kubelet"]),
+    rule("sign", "certificates.k8s.io", "signers", [
+      "kubernetes.io/kube-apiserver-client",
+      "kubernetes.io/kube-apiserver-client-kubelet",
+      "kubernetes.io/kubelet-serving",
+      "kubernetes.io/legacy-unknown",
+    ]),
+    rule("create", "authorization.k8s.io", "subjectaccessreviews"),
+    eventRule,
+  ],
+  "clusterrole-aggregation-controller": [
+    rule("escalate get list patch update watch", "rbac.authorization.k8s.io", "clusterroles"),
+  ],
+  "cronjob-controller": [
+    rule("get list update watch", "batch", "cronjobs"),
+    rule("create delete get list patch update watch", "batch", "jobs"),
+    rule("update", "batch", "cronjobs/status"),
+    rule("update", "batch", "cronjobs/finalizers"),
+    rule("delete list watch", "core", "pods"),
+    eventRule,
+  ],
+  "daemon-set-controller": [
+    rule("get list watch", "apps extensions", "daemonsets"),
+    rule("update", "apps extensions", "daemonsets/status"),
+    rule("update", "apps extensions", "daemonsets/finalizers"),
+    rule("list watch", "core", "nodes"),
+    rule("create delete list patch watch", "core", "pods"),
+    rule("create", "core", "pods/binding"),
+    rule("create delete get list patch update watch", "apps", "controllerrevisions"),
+    eventRule,
+  ],
+  "deployment-controller": [
+    rule("get list update watch", "apps extensions", "deployments"),
+    rule("update", "apps extensions", "deployments/status"),
+    rule("update", "apps extensions", "deployments/finalizers"),
+    rule("create delete get list patch update watch", "apps extensions", "replicasets"),
+    rule("get list update watch", "core", "pods"),
+    eventRule,
+  ],
+  "disruption-controller": [
+    rule("get list watch", "apps extensions", "deployments"),
+    rule("get list watch", "apps extensions", "replicasets"),
+    rule("get list watch", "core", "replicationcontrollers"),
+    rule("get list watch", "policy", "poddisruptionbudgets"),
+    rule("get list watch", "apps", "statefulsets"),
+    rule("update", "policy", "poddisruptionbudgets/status"),
+    rule("patch update", "core", "pods/status"),
+    rule("get", "*", "*/scale"),
+    eventRule,
+  ],
+  "endpoint-controller": [
+    rule("get list watch", "core", "pods services"),
+    rule("create delete get list update watch", "core", "endpoints"),
+    rule("create", "core", "endpoints/restricted"),
+    eventRule,
+  ],
+  "endpointslice-controller": [
+    rule("get list watch", "core", "nodes pods services"),
+    rule("update", "core", "services/finalizers"),
+    rule("create delete get list update watch", "discovery.k8s.io", "endpointslices"),
+    eventRule,
+  ],
+  "endpointslicemirroring-controller": [
+    rule("get list watch", "core", "endpoints services"),
+    rule("update", "core", "services/finalizers"),
+    rule("update", "core", "endpoints/finalizers"),
+    rule("create delete get list update watch", "discovery.k8s.io", "endpointslices"),
+    eventRule,
+  ],
+  "ephemeral-volume-controller": [
+    rule("get list watch", "core", "pods"),
+    rule("update", "core", "pods/finalizers"),
+    rule("create get list watch", "core", "persistentvolumeclaims"),
+    eventRule,
+  ],
+  "expand-controller": [
+    rule("get list patch update watch", "core", "persistentvolumes"),
+    rule("patch update", "core", "persistentvolumeclaims/status"),
+    rule("get list watch", "core", "persistentvolumeclaims"),
+    eventRule,
+    rule("get", "core", "services"),
+  ],
+  "generic-garbage-collector": [rule("delete get list patch update watch", "*", "*"), eventRule],
+  "horizontal-pod-autoscaler": [
+    rule("get list watch", "autoscaling", "horizontalpodautoscalers"),
+    rule("update", "autoscaling", "horizontalpodautoscalers/status"),
+    rule("get update", "*", "*/scale"),
+    rule("list watch", "core", "pods"),
+    rule("list watch", "metrics.k8s.io", "pods"),
+    rule("get list watch", "custom.metrics.k8s.io", "*"),
+    rule("get list watch", "external.metrics.k8s.io", "*"),
+    eventRule,
+  ],
+  "job-controller": [
+    rule("get list patch update watch", "batch", "jobs"),
+    rule("update", "batch", "jobs/status"),
+    rule("update", "batch", "jobs/finalizers"),
+    rule("create delete list patch watch", "core", "pods"),
+    eventRule,
+  ],
+  "legacy-service-account-token-cleaner": [
+    rule("get", "core", "configmaps", ["kube-apiserver-legacy-service-account-token-tracking"]),
+    rule("delete patch", "core", "secrets"),
+  ],
+  "namespace-controller": [
+    rule("delete get list watch", "core", "namespaces"),
+    rule("update", "core", "namespaces/finalize namespaces/status"),
+    rule("delete deletecollection get list watch", "*", "*"),
+  ],
+  "node-controller": [
+    rule("delete get list patch update watch", "core", "nodes"),
+    rule("patch update", "core", "nodes/status"),
+    rule("patch update", "core", "pods/status"),
+    rule("delete get list watch", "core", "pods"),
+    eventRule,
+  ],
+  "persistent-volume-binder": [
+    rule("create delete get list update watch", "core", "persistentvolumes"),
+    rule("update", "core", "persistentvolumes/status"),
+    rule("get list update watch", "core", "persistentvolumeclaims"),
+    rule("update", "core", "persistentvolumeclaims/status"),
+    rule("create delete get list watch", "core", "pods"),
+    rule("get list watch", "storage.k8s.io", "storageclasses"),
+    rule("list watch", "core", "nodes"),
+    eventRule,
+    rule("watch", "core", "events"),
+    rule("get", "core", "services"),
+  ],
+  "pod-garbage-collector": [
+    rule("delete list watch", "core", "pods"),
+    rule("get list watch", "core", "nodes"),
+    rule("patch", "core", "pods/status"),
+  ],
+  "pv-protection-controller": [rule("get list update watch", "core", "persistentvolumes"), eventRule],
+  "pvc-protection-controller": [
+    rule("get list update watch", "core", "persistentvolumeclaims"),
+    rule("get list watch", "core", "pods"),
+    eventRule,
+  ],
+  "replicaset-controller": [
+    rule("get list update watch", "apps extensions", "replicasets"),
+    rule("update", "apps extensions", "replicasets/status"),
+    rule("update", "apps extensions", "replicasets/finalizers"),
+    rule("create delete list patch watch", "core", "pods"),
+    eventRule,
+  ],
+  "replication-controller": [
+    rule("get list update watch", "core", "replicationcontrollers"),
+    rule("update", "core", "replicationcontrollers/status"),
+    rule("update", "core", "replicationcontrollers/finalizers"),
+    rule("create delete list patch watch", "core", "pods"),
+    eventRule,
+  ],
+  "resource-claim-controller": [
+    rule("get list watch", "core", "pods"),
+    rule("update", "core", "pods/finalizers"),
+    rule("create delete get list watch", "resource.k8s.io", "resourceclaims"),
+    rule("patch update", "resource.k8s.io", "resourceclaims resourceclaims/status"),
+    rule("patch update", "core", "pods/status"),
+    eventRule,
+  ],
+  "resourcequota-controller": [
+    rule("list watch", "*", "*"),
+    rule("update", "core", "resourcequotas/status"),
+    eventRule,
+  ],
+  "root-ca-cert-publisher": [rule("create update", "core", "configmaps"), eventRule],
+  "route-controller": [rule("list watch", "core", "nodes"), rule("patch", "core", "nodes/status"), eventRule],
+  "selinux-warning-controller": [
+    eventRule,
+    rule("get list watch", "core", "persistentvolumes"),
+    rule("get list watch", "core", "persistentvolumeclaims"),
+    rule("get list watch", "core", "pods"),
+    rule("get list watch", "storage.k8s.io", "csidrivers"),
+  ],
+  "service-account-controller": [rule("create", "core", "serviceaccounts"), eventRule],
+  "service-cidrs-controller": [
+    rule("get list patch update watch", "networking.k8s.io", "servicecidrs"),
+    rule("patch update", "networking.k8s.io", "servicecidrs/finalizers"),
+    rule("patch update", "networking.k8s.io", "servicecidrs/status"),
+    rule("get list watch", "networking.k8s.io", "ipaddresses"),
+    eventRule,
+  ],
+  "service-controller": [
+    rule("get list watch", "core", "services"),
+    rule("patch update", "core", "services/status"),
+    rule("list watch", "core", "nodes"),
+    eventRule,
+  ],
+  "statefulset-controller": [
+    rule("list watch", "core", "pods"),
+    rule("get list watch", "apps", "statefulsets"),
+    rule("update", "apps", "statefulsets/status"),
+    rule("update", "apps", "statefulsets/finalizers"),
+    rule("create delete get patch update", "core", "pods"),
+    rule("create delete get list patch update watch", "apps", "controllerrevisions"),
+    rule("create get list watch", "core", "persistentvolumeclaims"),
+    rule("delete update", "core", "persistentvolumeclaims"),
+    rule("update", "core", "pods/finalizers"),
+    eventRule,
+  ],
+  "ttl-after-finished-controller": [rule("delete get list watch", "batch", "jobs"), eventRule],
+  "ttl-controller": [rule("list patch update watch", "core", "nodes"), eventRule],
+  "validatingadmissionpolicy-status-controller": [
+    rule("get list watch", "admissionregistration.k8s.io", "validatingadmissionpolicies"),
+    rule("get patch update", "admissionregistration.k8s.io", "validatingadmissionpolicies/status"),
+    eventRule,
+  ],
+  "volumeattributesclass-protection-controller": [
+    rule("get list watch", "core", "persistentvolumeclaims"),
+    rule("get list watch", "core", "persistentvolumes"),
+    rule("get list update watch", "storage.k8s.io", "volumeattributesclasses"),
+    eventRule,
+  ],
+};
+
+const prefix = "system:controller:";
+
+export const controllerRoles: readonly DefaultRole[] = Object.entries(rulesByController)
+  .map(([name, rules]) => clusterRole(prefix + name, rules));
+
+export const controllerBindings: readonly DefaultBinding[] = Object.keys(rulesByController).map((account) => ({
+  name: prefix + account,
+  namespace: "",
+  role: { kind: "ClusterRole", name: prefix + account },
+  subjects: [{ kind: "ServiceAccount", name: account, namespace: "kube-system" }],
+}));
