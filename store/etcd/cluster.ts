@@ -15,9 +15,11 @@ export function clusterService(
 
   function memberMessage(member: ClusterMember): Input<"Member"> {
     const url = clientUrl(member.id);
+    // Until it has started, a member has neither a name nor a client URL.
+    const started = url !== null || member.clientAddress !== "";
     return {
       ID: numberOf(member.id),
-      name: member.id,
+      name: started ? member.id : "",
       peerURLs: [peerUrl(member.peerAddress)],
       clientURLs: url === null ? [] : [url],
       isLearner: member.isLearner,
@@ -45,9 +47,7 @@ export function clusterService(
       path("MemberAdd"),
       unary("MemberAddRequest", "MemberAddResponse", async ({ peerURLs, isLearner }) => {
         const member = await membership.add({ peerAddress: peerAddress(peerURLs), isLearner });
-        // Not started yet: it has no name and no client URL until it has.
-        const added = { ...memberMessage(member), name: "", clientURLs: [] };
-        return { header: headers.at(), member: added, members: await members() };
+        return { header: headers.at(), member: memberMessage(member), members: await members() };
       }),
     ],
     [

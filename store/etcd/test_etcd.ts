@@ -108,3 +108,36 @@ export async function etcdctl(
   if (code !== 0 && options.mayFail !== true) throw new Error(`etcdctl ${args.join(" ")}: ${ran.stderr}`);
   return ran;
 }
+
+/** A command of etcdctl that goes on until it is interrupted. */
+export function spawnEtcdctl(endpoints: readonly string[], args: readonly string[]): {
+  /** Resolves with the first `count` lines that it prints. */
+  lines(count: number): Promise<string[]>;
+  /** SIGINT, and what it does then. */
+  interrupt(): Promise<void>;
+} {
+  const child = new Deno.Command("etcdctl", {
+    args: [`--endpoints=${endpoints.map((each) => each.replace("tcp:", "http://")).join(",")}`, ...args],
+    env: { ETCDCTL_API: "3" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    async lines(count) {
+      let text = "";
+      while (text.split("\n").length <= count) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error(`etcdctl ${args.join(" ")} ended after: ${text}`);
+        text += value;
+      }
+      return text.split("\n").slice(0, count);
+    },
+    async interrupt() {
+      child.kill("SIGINT");
+      while (!(await reader.read()).done);
+      await child.status;
+    },
+  };
+}
