@@ -391,7 +391,12 @@ class RunningReplica<R> implements Replica<R> {
     const to = target ?? this.#mostCaughtUp(voters.filter((member) => member !== id));
     if (to === undefined || this.#raft.status().role !== "leader") return;
     this.#input(() => this.#raft.transferLeadership(to));
-    for (let i = 0; i < timers.electionTicks && this.#raft.status().role === "leader"; i++) {
+    // To a chosen member: until it is known to lead, for between the two leaders there is a moment with none.
+    const handingOver = () => {
+      const { role, leader } = this.#raft.status();
+      return role === "leader" || (target !== undefined && leader === null);
+    };
+    for (let i = 0; i < timers.electionTicks && handingOver(); i++) {
       await this.#deps.timers.sleep(timers.tickMs);
     }
   }
