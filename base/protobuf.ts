@@ -348,16 +348,17 @@ class ReverseWriter {
   long(value: bigint): void {
     const bits = BigInt.asUintN(64, value);
     if (bits <= BigInt(Number.MAX_SAFE_INTEGER)) return this.varint(Number(bits));
+    // Five groups of seven bits, then the rest: in numbers, since bigints are slow.
+    const low = Number(bits & 0x7_ffff_ffffn);
+    const high = Number(bits >> 35n);
     this.#reserve(10);
-    const bytes: number[] = [];
-    for (let rest = bits;; rest >>= 7n) {
-      if (rest < 128n) {
-        bytes.push(Number(rest));
-        break;
-      }
-      bytes.push(Number(rest & 0x7fn) | 0x80);
+    this.varint(high);
+    this.#at -= 5;
+    let rest = low;
+    for (let i = 0; i < 5; i++) {
+      this.#bytes[this.#at + i] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
     }
-    this.raw(Uint8Array.from(bytes));
   }
 
   #reserve(count: number): void {

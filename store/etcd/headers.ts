@@ -55,6 +55,8 @@ export class Headers {
     } catch (error) {
       this.#log.debug("this gateway's member does not answer", { error: String(error) });
     }
-    if (!this.#closed) this.#timer = this.#timers.schedule(etcdLimits.statusIntervalMs, () => void this.#look());
+    if (this.#closed) return;
+    const delayMs = this.#term === 0 ? etcdLimits.firstStatusIntervalMs : etcdLimits.statusIntervalMs;
+    this.#timer = this.#timers.schedule(delayMs, () => void this.#look());
   }
 }

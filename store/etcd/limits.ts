@@ -12,6 +12,8 @@ export const etcdLimits = {
   keepAlivesWaitingMax: 1_024,
   /** How old the term and the revision in a header without a read of its own may be. */
   statusIntervalMs: 1_000,
+  /** While no term is known: there is no leader yet. */
+  firstStatusIntervalMs: 50,
   leaseTtlSecondsMax: 9_000_000_000,
   /** A lock or an election without a lease of its own (etcd's session). */
   sessionTtlSeconds: 60,
