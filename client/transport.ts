@@ -45,6 +45,8 @@ interface Endpoint {
   readonly watches: WatchClient[];
   /** Aborts everything under way at this endpoint. */
   readonly underWay: Set<AbortController>;
+  /** Those of them that are watches. */
+  readonly streams: Set<AbortController>;
   openWatches: number;
   deadUntil: number;
   lastHeard: number;
@@ -80,6 +82,7 @@ class EndpointPool {
       unary: null,
       watches: [],
       underWay: new Set(),
+      streams: new Set(),
       openWatches: 0,
       deadUntil: -Infinity,
       lastHeard: -Infinity,
@@ -127,6 +130,7 @@ class EndpointPool {
         if (init.signal?.aborted) throw error;
         failure = error;
         endpoint.deadUntil = this.#deps.clock.monotonic() + limits.deadEndpointMs;
+        this.#endWatches(endpoint, error);
         const notSent = wasNotSent(error);
         allNotSent &&= notSent;
         this.#deps.log.debug("apiserver did not answer", { endpoint: endpoint.url, notSent, error: String(error) });
@@ -168,9 +172,11 @@ class EndpointPool {
     const onAbort = () => controller.abort(init.signal?.reason);
     init.signal?.addEventListener("abort", onAbort, { once: true });
     endpoint.underWay.add(controller);
+    if (stream) endpoint.streams.add(controller);
     const release = () => {
       init.signal?.removeEventListener("abort", onAbort);
       endpoint.underWay.delete(controller);
+      endpoint.streams.delete(controller);
       if (watch !== null) this.#closeWatch(endpoint, watch);
     };
     let streaming = false;
@@ -328,6 +334,16 @@ class EndpointPool {
       endpoint.underWay.delete(controller);
       endpoint.probing = false;
     }
+  }
+
+  /**
+   * A machine that lost its power and came back says nothing on the connections of its former life, while new ones,
+   * probes' among them, are answered. Where a request found nobody, the watches are opened again: they resume where
+   * they were.
+   */
+  #endWatches(endpoint: Endpoint, cause: unknown): void {
+    const reason = new NetworkError(`${endpoint.url} did not answer a request`, { cause });
+    for (const controller of [...endpoint.streams]) controller.abort(reason);
   }
 
   #drop(endpoint: Endpoint, reason: Error): void {

@@ -136,6 +136,23 @@ Deno.test("createTransport() ends the watches of an apiserver that stopped witho
   transport.close();
 });
 
+Deno.test("createTransport() ends a watch of an apiserver where a request found nobody, though a later one is answered", async () => {
+  // As after a power cut: the watch's connection stays silent for ever, new ones are answered by the next process.
+  const silent: Answer = () => new Response(new ReadableStream({ start: () => {} }));
+  const worlds = { a: silent, b: silent, c: silent };
+  const { watch, post, hosts, transport } = setUp(worlds);
+  const watched = await watch();
+  const reader = watched.body?.getReader();
+  assert.ok(reader !== undefined);
+  const read = reader.read();
+  for (const host of ["a", "b", "c"]) hosts[host] = broken;
+  await assert.rejects(post(), TransportError);
+  for (const host of ["a", "b", "c"]) hosts[host] = ok;
+  await assert.rejects(read, /did not answer a request/);
+  assert.equal((await post()).status, 200);
+  transport.close();
+});
+
 Deno.test("createTransport() leaves a live watch alone, and ends it when its caller aborts", async () => {
   let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
   const { watch, hosts, time, transport, sent } = setUp({});
