@@ -34,3 +34,32 @@ Deno.test("chaos run power-loss --bug skip-fsync is red: acknowledged writes are
   assert.ok(report.lostAcknowledgedWrites > 0);
   assert.match(report.linearizable.counterexample ?? "", /client \d+ .*├ /);
 });
+
+Deno.test("chaos run partition-leader heals its partition when it is interrupted, and leaves another's fault alone", async () => {
+  await using test = await TestHome.make();
+  const up = await test.cluster(["up", "--workers", "0", "--hollow-nodes", "1", "--runtime", "hollow"]);
+  assert.equal(up.code, 0, up.stderr);
+  const ran = await test.cluster(["chaos", "partition", "etcd-7", "store"]);
+  assert.equal(ran.code, 2);
+  assert.match(ran.stderr, /No component or kind "etcd-7"/);
+  assert.equal((await test.cluster(["chaos", "delay", "scheduler-0", "apiserver-0", "--by", "1ms"])).code, 0);
+  const faults = () => Deno.readTextFile(`${test.home}/clusters/default/run/faults.json`);
+  const experiment = test.start([
+    "chaos",
+    "run",
+    "partition-leader",
+    "--on",
+    "store",
+    "--repeat",
+    "20",
+    "--load",
+    "50rps",
+  ]);
+  await test.until("the leader is cut off", async () => /"cut":true/.test(await faults()));
+  experiment.kill("SIGINT");
+  assert.equal((await experiment.status).code, 130);
+  assert.doesNotMatch(await faults(), /"cut":true/);
+  assert.match(await faults(), /"delayMs":1,/);
+  assert.equal((await test.cluster(["chaos", "heal"])).code, 0);
+  assert.equal(await faults(), "");
+});

@@ -19,6 +19,14 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+const cliFlags = [
+  "run",
+  "--allow-all",
+  "--quiet",
+  "--no-check",
+  `--config=${root}deno.json`,
+  `${root}cluster/main.ts`,
+];
 const defaultTimeoutMs = 60_000;
 
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
@@ -67,15 +75,14 @@ export class TestHome {
   }
 
   cluster(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-    const flags = [
-      "run",
-      "--allow-all",
-      "--quiet",
-      "--no-check",
-      `--config=${root}deno.json`,
-      `${root}cluster/main.ts`,
-    ];
-    return run(Deno.execPath(), [...flags, ...args], { ...options, env: { ...this.#env, ...options.env } });
+    return run(Deno.execPath(), [...cliFlags, ...args], { ...options, env: { ...this.#env, ...options.env } });
+  }
+
+  /** The CLI, running beside the test, which ends it. */
+  start(args: readonly string[]): Deno.ChildProcess {
+    const env = { NO_COLOR: "1", ...this.#env };
+    const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    return new Deno.Command(Deno.execPath(), { args: [...cliFlags, ...args], cwd: root, env, ...quiet }).spawn();
   }
 
   kubectl(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
