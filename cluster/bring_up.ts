@@ -33,12 +33,18 @@ const restartsMax = 6;
  */
 export async function createCluster(
   request: UpRequest,
-  options: BringUpOptions & { readonly retain: boolean; readonly mergeKubeconfig: boolean },
+  options: BringUpOptions & {
+    readonly retain: boolean;
+    readonly mergeKubeconfig: boolean;
+    /** Puts data into the new cluster's directory before anything runs. */
+    readonly seed?: (spec: ClusterSpec) => Promise<void>;
+  },
   platform: Platform,
 ): Promise<ClusterSpec> {
   const startedAt = performance.now();
   try {
     const spec = await provision(request);
+    await options.seed?.(spec);
     await fetchDependencies();
     await launchSupervisor(spec.name, platform);
     await waitReady(spec, startedAt, options, platform);

@@ -164,6 +164,50 @@ function program(): Command {
       logs(await requireSpec(options.name), { component, tail: options.tail, follow: options.follow })
     );
 
+  const snapshot = root.command("snapshot").description(
+    "save what the store holds in a file, and make clusters from it",
+  );
+  const fileArgument = () => new Argument("<file>", "the snapshot");
+  snapshot.command("save").description("save all objects, as of one revision, while the cluster runs")
+    .addOption(nameOption()).addArgument(fileArgument()).addOption(outputOption())
+    .action(async (file: string, options) =>
+      (await import("./cli/snapshot.ts")).snapshotSave(await requireSpec(options.name), file, options.output)
+    );
+  snapshot.command("status").description("check a snapshot to its last byte and say what is in it")
+    .addArgument(fileArgument()).addOption(outputOption())
+    .action(async (file: string, options) => (await import("./cli/snapshot.ts")).snapshotStatus(file, options.output));
+  snapshot.command("restore").description("make a cluster that begins with a snapshot's objects")
+    .addOption(nameOption()).addArgument(fileArgument())
+    .addOption(new Option("--control-planes <n>", "as of up; any odd number").default(3).argParser(wholeNumber))
+    .addOption(new Option("--workers <n>", "as of up").default(3).argParser(wholeNumber))
+    .addOption(new Option("--runtime <runtime>", "as of up").choices(["auto", "process", "hollow"]).default("auto"))
+    .addOption(new Option("--hollow-nodes <n>", "as of up").default(0).argParser(wholeNumber))
+    .addOption(new Option("--timers <profile>", "as of up").choices(["fast", "upstream"]).default("fast"))
+    .addOption(new Option("--port <port>", "as of up").argParser(wholeNumber))
+    .option("--replace", "put it in place of what a stopped cluster's stores hold; then start it", false)
+    .addOption(waitOption()).addOption(outputOption())
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task cluster stop && deno task cluster snapshot restore --replace monday.snap && deno task cluster start\n" +
+        "Revisions go on far above the old ones, which count as compacted: every watch is told 410 and lists again.",
+    )
+    .action(async (file: string, options) => {
+      const cli = await import("./cli/snapshot.ts");
+      if (options.replace) return await cli.snapshotReplace(await requireSpec(options.name), file);
+      await cli.snapshotRestore(file, {
+        name: options.name,
+        controlPlanes: options.controlPlanes,
+        workers: options.workers,
+        runtime: options.runtime,
+        hollowNodes: options.hollowNodes,
+        timers: options.timers,
+        port: options.port,
+        waitMs: options.wait,
+        output: options.output,
+        retain: false,
+      });
+    });
+
   const chaos = root.command("chaos").description("break something on purpose");
   chaos.command("kill").description("SIGKILL one component; the supervisor restarts it")
     .addOption(nameOption()).argument("<component>", "a name (store-1) or a kind (store)")

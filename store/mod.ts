@@ -4,3 +4,4 @@ export { storeLimits } from "./limits.ts";
 export { createLocalStore, type LocalStore, type LocalStoreDeps } from "./local.ts";
 export { type Member, type MemberConfig, startMember } from "./member.ts";
 export { connectStore, type RemoteStoreConfig, type RemoteStoreDeps } from "./remote.ts";
+export * from "./backup/mod.ts";

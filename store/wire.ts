@@ -213,12 +213,12 @@ function asOperation(value: unknown): Operation {
   throw new WireError(`Unknown operation ${String(fields[0])}`);
 }
 
-function pairFields(kv: KeyValue): unknown[] {
+export function pairFields(kv: KeyValue): unknown[] {
   return [kv.key, kv.value, kv.createRevision, kv.modRevision, kv.version, leaseField(kv.lease)];
 }
 
 /** @param copy the pair must not keep the message alive */
-function asPair(value: unknown, copy: boolean): KeyValue {
+export function asPair(value: unknown, copy: boolean): KeyValue {
   const [key, data, create, mod, version, lease] = asArray(value);
   return {
     key: copy ? asBytes(key).slice() : asBytes(key),

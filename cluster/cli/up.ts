@@ -12,6 +12,7 @@ export interface UpOptions extends UpRequest {
   readonly output: "text" | "json";
   /** Keep what was made when it fails, to look at. */
   readonly retain: boolean;
+  readonly seed?: (spec: ClusterSpec) => Promise<void>;
 }
 
 /** `cluster up`: one line a component, then the table of what runs. */
