@@ -2,7 +2,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { describeMachine, type Machine } from "../machine.ts";
 import { etcd, etcdVersion } from "./etcd.ts";
 import { sauropod } from "./ours.ts";
-import { runStep, type StepName, stepNames, type StepOptions, type StepResult } from "./steps.ts";
+import { runStep, type StepName, stepNames, type StepOptions, type StepResult, warmUp } from "./steps.ts";
 import { eventually, type Running, type Target } from "./target.ts";
 
 /** The question, the order of the runs, what each row is: bench/METHOD.md. */
@@ -88,6 +88,7 @@ async function runTarget(target: Target, steps: readonly StepName[], options: Co
     running = target.start(directory);
     const firstWriteMs = await untilFirstWrite(running, began);
     if (steps.includes("start")) runs.push(record(target, "start", { samplesMs: [firstWriteMs], figures: {} }));
+    if (steps.some((step) => step !== "start")) await warmUp(running, options);
     for (const step of steps) {
       if (step !== "start") runs.push(record(target, step, await runStep(step, running, options)));
     }

@@ -24,6 +24,7 @@ export interface StepResult {
 const valueBytes = 2_000;
 const liveKeys = 10_000;
 const memoryPuts = 90_000;
+const warmUpPuts = 5_000;
 const width = 64;
 const probeEveryMs = 2;
 const gapTimeoutMs = 30_000;
@@ -68,6 +69,17 @@ export async function runStep(step: Exclude<StepName, "start">, running: Running
   } finally {
     client.close();
   }
+}
+
+/** The same number of puts for everyone, so that compilers and caches have seen the path before anything counts. */
+export async function warmUp(running: Running, options: StepOptions): Promise<void> {
+  const load = loadOf(options.seed + 2);
+  const client = await running.open(await running.leader());
+  let left = warmUpPuts;
+  await Promise.all(Array.from({ length: width }, async () => {
+    while (left-- > 0) await client.put(load.key(), load.value);
+  }));
+  client.close();
 }
 
 /** Keeps `concurrent` calls in flight. */

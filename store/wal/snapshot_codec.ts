@@ -6,16 +6,24 @@ import type { SnapshotPoint } from "../raft/messages.ts";
 const magic = 0x53577331;
 export const snapshotHeaderBytes = 32;
 
-/** @param data in one or more parts */
-export function encodeSnapshotHeader(point: SnapshotPoint, ...data: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * The header of a snapshot whose `length` bytes are still to be summed, part by part: a checksum over all of a large one
+ * at once would hold the event loop for its length. @return the header, and the checksum to go on from
+ */
+export function beginSnapshotHeader(point: SnapshotPoint, length: number): { header: Uint8Array; checksum: number } {
   const writer = new ByteWriter(snapshotHeaderBytes);
   writer.u32(magic);
   writer.u32(0);
   writer.counter(point.index);
   writer.counter(point.term);
-  writer.counter(data.reduce((length, part) => length + part.length, 0));
-  writer.patchU32(4, data.reduce((sum, part) => crc32c(part, sum), crc32c(writer.finish().subarray(8))));
-  return writer.finish();
+  writer.counter(length);
+  const header = writer.finish();
+  return { header, checksum: crc32c(header.subarray(8)) };
+}
+
+/** @param checksum gone on over all the data */
+export function endSnapshotHeader(header: Uint8Array, checksum: number): void {
+  new DataView(header.buffer, header.byteOffset).setUint32(4, checksum);
 }
 
 /** Null: damaged. */

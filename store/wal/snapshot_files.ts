@@ -1,7 +1,8 @@
 import { type Disk, DiskError } from "../../platform/mod.ts";
 import type { SnapshotPoint } from "../raft/messages.ts";
 import { snapshotsKept, writeChunkBytes } from "./limits.ts";
-import { decodeSnapshot, encodeSnapshotHeader, snapshotHeaderBytes } from "./snapshot_codec.ts";
+import { crc32c } from "../../base/crc32c.ts";
+import { beginSnapshotHeader, decodeSnapshot, endSnapshotHeader, snapshotHeaderBytes } from "./snapshot_codec.ts";
 
 const namePattern = /^snapshot-([0-9]{16})-([0-9]{16})$/;
 
@@ -25,14 +26,23 @@ export class SnapshotFiles {
     const temporary = `${path}.tmp`;
     const file = await this.#disk.open(temporary, { create: true, truncate: true });
     try {
-      await file.writeAt(0, encodeSnapshotHeader(point, ...data));
+      const { header, checksum: first } = beginSnapshotHeader(
+        point,
+        data.reduce((sum, part) => sum + part.length, 0),
+      );
+      let checksum = first;
       let offset = snapshotHeaderBytes;
       for (const part of data) {
         for (let at = 0; at < part.length; at += writeChunkBytes) {
-          await file.writeAt(offset + at, part.subarray(at, at + writeChunkBytes));
+          const chunk = part.subarray(at, at + writeChunkBytes);
+          checksum = crc32c(chunk, checksum);
+          await file.writeAt(offset + at, chunk);
+          await file.sync(); // the log's own syncs share the file system's journal: they wait for one chunk, never for all
         }
         offset += part.length;
       }
+      endSnapshotHeader(header, checksum);
+      await file.writeAt(0, header);
       await file.sync();
     } finally {
       file.close();

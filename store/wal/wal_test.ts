@@ -1,3 +1,4 @@
+import { crc32c } from "../../base/crc32c.ts";
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { emptyBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
@@ -7,7 +8,7 @@ import { StoreError } from "../types.ts";
 import { chainStart, decodeSegment, encodeFrame, type WalRecord } from "./codec.ts";
 import { openStorage, type Storage } from "./open.ts";
 import { LogReplay } from "./recovery.ts";
-import { decodeSnapshot, encodeSnapshotHeader } from "./snapshot_codec.ts";
+import { beginSnapshotHeader, decodeSnapshot, endSnapshotHeader } from "./snapshot_codec.ts";
 
 const directory = "/data/member";
 const identity = { clusterId: "test", memberId: "s1" };
@@ -263,7 +264,8 @@ Deno.test("decodeSegment() gives back what encodeFrame() wrote, and finds every 
 
 Deno.test("decodeSnapshot() refuses a snapshot with any byte changed or missing", () => {
   const data = utf8("the state of the machine");
-  const header = encodeSnapshotHeader({ index: 5, term: 2 }, data);
+  const { header, checksum } = beginSnapshotHeader({ index: 5, term: 2 }, data.length);
+  endSnapshotHeader(header, crc32c(data, checksum));
   const bytes = new Uint8Array([...header, ...data]);
   deepEqual(decodeSnapshot(bytes)?.point, { index: 5, term: 2 });
   equal(fromUtf8(decodeSnapshot(bytes)?.data ?? emptyBytes), "the state of the machine");
