@@ -163,6 +163,16 @@ export function conflict(of: GroupResource, name: string, why: string = staleObj
   return new ApiError(failure("Conflict", message, detailsOf(of.group, of.resource, name)));
 }
 
+/** 409 for an apply that would change what others own. @param causes one for every field */
+export function applyConflict(message: string, causes: readonly StatusCause[]): ApiError {
+  return new ApiError(failure("Conflict", message, { causes: [...causes] }));
+}
+
+/** 500 without a reason: what upstream makes of an error that it has no Status for. */
+export function plainFailure(message: string): ApiError {
+  return new ApiError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, code: 500 });
+}
+
 /** 422. `causes` keep their order; the message joins them as upstream does. */
 export function invalid(of: GroupKind, name: string, causes: readonly FieldError[]): ApiError {
   const head = `${kindText(of)} ${quote(name)} is invalid`;

@@ -6,6 +6,8 @@ import { badRequest, invalid, notAcceptable, notFound } from "../api/status.ts";
 import type { Exchange } from "./exchange.ts";
 import { acceptedTypes, negotiate, type Negotiated } from "./negotiate.ts";
 import type { Registry, WriteContext } from "./registry/context.ts";
+import { fieldManagerOf, isApply, patchOptions } from "./field_manager.ts";
+import { apply } from "./registry/apply.ts";
 import { create } from "./registry/create.ts";
 import { deleteOptions, isDryRun } from "./registry/delete_options.ts";
 import { remove, removeCollection } from "./registry/delete.ts";
@@ -90,6 +92,7 @@ export function writeContext(exchange: Exchange): WriteContext {
     user: exchange.user,
     dryRun: isDryRun(exchange.url.searchParams.getAll("dryRun")),
     warnings: exchange.warnings,
+    manager: fieldManagerOf(exchange),
   };
 }
 
@@ -200,12 +203,12 @@ async function handlePatch(registry: Registry, exchange: Exchange, request: Reso
   const negotiated = agree(exchange);
   const context = writeContext(exchange);
   const target = { strategy, namespace: namespaceOf(request), name: request.name, subresource: request.subresource };
-  const written = await patch(registry, context, target, {
-    body: exchange.body,
-    contentType: exchange.request.headers.get("content-type") ?? "",
-    fieldValidation: fieldValidation(exchange),
-    warnings: exchange.warnings,
-  });
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  const { force } = patchOptions(exchange, contentType);
+  const common = { body: exchange.body, fieldValidation: fieldValidation(exchange), warnings: exchange.warnings };
+  const written = isApply(contentType)
+    ? await apply(registry, context, target, { ...common, force })
+    : await patch(registry, context, target, { ...common, contentType });
   return respondObject(written.code, request.info, written.bytes, output(registry, exchange, negotiated, strategy));
 }
 

@@ -3,8 +3,8 @@ import { type FieldType, schemaOf, type TypeSchema } from "../../api/schema.ts";
 import { formatMicroTime, formatTime } from "../../api/time.ts";
 import type { Json } from "../dig.ts";
 import { limits } from "../limits.ts";
-import { type Embedded, embeddedIn, isUnion, jsonSchemaProps } from "./embedded.ts";
-import { zeroCounts } from "./pointers.ts";
+import { isUnion, jsonSchemaProps, zeroCounts } from "../../api/go_shape.ts";
+import { type Embedded, embeddedIn } from "./embedded.ts";
 import { ProtobufError, readFields } from "./wire.ts";
 
 /** `k8s\0`: what every protobuf body of Kubernetes begins with. */

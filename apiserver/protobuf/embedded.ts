@@ -120,18 +120,3 @@ export const embeddedIn: Readonly<Record<string, Embedded>> = {
   "io.k8s.api.resource.v1.DeviceClaimConfiguration": { number: 2, fields: { opaque: 1 } },
   "io.k8s.api.resource.v1.DeviceClassConfiguration": { number: 1, fields: { opaque: 1 } },
 };
-
-export const jsonSchemaProps = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
-const subresources = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresources";
-
-/**
- * Fields of a CustomResourceDefinition that the tables call `any` and that are messages of their own on the wire:
- * JSONSchemaPropsOrBool {allows = 1, schema = 2}, OrArray {schema = 1, jSONSchemas = 2}, OrStringArray {schema = 1,
- * property = 2}, and the empty CustomResourceSubresourceStatus.
- */
-export function isUnion(type: string, field: string): boolean {
-  if (type === subresources) return field === "status";
-  if (type !== jsonSchemaProps) return false;
-  return field === "items" || field === "additionalItems" || field === "additionalProperties" ||
-    field === "dependencies";
-}

@@ -5,7 +5,8 @@ import { type FieldType, schemaOf, type TypeSchema } from "../../api/schema.ts";
 import { parseTimeExact } from "../../api/time.ts";
 import type { Json } from "../dig.ts";
 import type { Bytes } from "../respond.ts";
-import { type Embedded, embeddedIn, isUnion, jsonSchemaProps } from "./embedded.ts";
+import { isUnion, jsonSchemaProps } from "../../api/go_shape.ts";
+import { type Embedded, embeddedIn } from "./embedded.ts";
 import { BackwardWriter } from "./writer.ts";
 
 /** `k8s\0`: what every protobuf body of Kubernetes begins with. */

@@ -7,7 +7,7 @@ import type { Json } from "../dig.ts";
 import { start } from "../testing.ts";
 import { decodeProtobuf } from "./decode.ts";
 import { encodeProtobuf } from "./encode.ts";
-import { sampleObject } from "./samples.ts";
+import { sampleObject } from "../../api/samples.ts";
 import { readFields } from "./wire.ts";
 
 /** How many objects are compared: a slice here, 100,000 in `deno task conformance:protobuf`. */

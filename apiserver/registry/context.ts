@@ -43,6 +43,8 @@ export interface WriteContext {
   readonly dryRun: boolean;
   /** Texts for Warning headers: admission adds to them. */
   readonly warnings: string[];
+  /** Who is to own the fields that this write sets. Undefined: no one, as for what the server does on its own. */
+  readonly manager?: string;
 }
 
 /** A written object: its bytes with resourceVersion, for the answer. */

@@ -1,3 +1,4 @@
+import type { ManagedFieldsEntry } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { generatedName } from "../../api/names.ts";
 import { namespaces, services } from "../../api/resources.ts";
@@ -8,6 +9,7 @@ import {
   generateNameConflict,
   invalid,
   notFound,
+  plainFailure,
   serverTimeout,
 } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
@@ -18,12 +20,14 @@ import { admitCreate } from "../admission/admit.ts";
 import { admissionOf, askValidators, hasDynamicAdmission } from "../admission/webhooks/dispatch.ts";
 import { type Allocation, sideWritesFor } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
+import { trackCreate } from "./managed_fields.ts";
 import type { Strategy } from "./strategy.ts";
 import { keyOf, namespaceKey, writeObject } from "./write.ts";
 
 /**
  * POST: name, stamp, default, admit, validate, then "write if there is nothing under the key".
  * @param object the decoded body, changed in place
+ * @param owners managedFields when they are known already: an apply's
  */
 export async function create(
   registry: Registry,
@@ -31,19 +35,25 @@ export async function create(
   strategy: Strategy,
   namespace: string,
   object: KubeObject,
+  owners?: readonly ManagedFieldsEntry[],
 ): Promise<Written> {
   const { info } = strategy;
   checkNamespace(strategy, object, namespace);
-  const { name: given = "", generateName = "", resourceVersion = "" } = object.metadata ?? {};
-  if (resourceVersion !== "") throw versionOnCreate();
-  const generate = given === "" && generateName !== "";
+  const given = object.metadata?.managedFields;
+  const { name: givenName = "", generateName = "", resourceVersion = "" } = object.metadata ?? {};
+  if (resourceVersion !== "") throw plainFailure("resourceVersion should not be set on objects to be created");
+  const generate = givenName === "" && generateName !== "";
+  const own = () => {
+    if (owners === undefined) trackCreate(registry, context, strategy, object, given);
+    else object.metadata = { ...object.metadata, managedFields: [...owners] };
+  };
   stamp(registry, object);
   for (let attempt = 1;; attempt++) {
     if (generate) {
       const name = generatedName(generateName, (bound) => registry.random.int(bound));
       object.metadata = { ...object.metadata, name };
     }
-    const result = await createNamed(registry, context, strategy, namespace, attempt === 1, object);
+    const result = await createNamed(registry, context, strategy, namespace, attempt === 1 ? own : null, object);
     if (result !== "taken") return result;
     const name = object.metadata?.name ?? "";
     if (!generate) throw existsError(strategy, namespace, name);
@@ -51,25 +61,26 @@ export async function create(
   }
 }
 
-/** @param first admission runs once; a newly generated name is only defaulted and validated again */
+/** @param own notes the owners of fields; null after the first attempt: a new name is only defaulted and validated again */
 async function createNamed(
   registry: Registry,
   context: WriteContext,
   strategy: Strategy,
   namespace: string,
-  first: boolean,
+  own: (() => void) | null,
   object: KubeObject,
 ): Promise<Written | "taken"> {
   const { info, cache } = strategy;
   if (strategy.prepare !== undefined) await strategy.prepare();
   strategy.setDefaults(object);
-  if (first) {
+  if (own !== null) {
     strategy.prepareForCreate(object);
+    own();
     await admitCreate(registry, context, strategy, namespace, object);
   }
   const problems = strategy.validateCreate(object);
   if (problems.length > 0) throw invalid(info, object.metadata?.name ?? "", problems);
-  if (first && hasDynamicAdmission(registry)) {
+  if (own !== null && hasDynamicAdmission(registry)) {
     const write = { operation: "CREATE", namespace, subresource: "" } as const;
     await askValidators(registry, context, admissionOf(strategy, write, object, null));
   }
@@ -136,16 +147,4 @@ function existsError(strategy: Strategy, namespace: string, name: string): ApiEr
   const cached = strategy.cache.get(namespace, name);
   if (cached === undefined || parseCached(cached).metadata?.deletionTimestamp === undefined) return error;
   return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
-}
-
-/** Upstream's answer is a bare 500 without a reason. */
-function versionOnCreate(): ApiError {
-  return new ApiError({
-    kind: "Status",
-    apiVersion: "v1",
-    metadata: {},
-    status: "Failure",
-    message: "resourceVersion should not be set on objects to be created",
-    code: 500,
-  });
 }

@@ -11,6 +11,7 @@ import { findSchema } from "../../api/schema.ts";
 import { badRequest, unsupportedMediaType } from "../../api/status.ts";
 import { limits } from "../limits.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
+import { applyPatchType } from "./apply.ts";
 import { checkNamespace } from "./create.ts";
 import { change, type UpdateTarget } from "./update.ts";
 
@@ -25,23 +26,25 @@ export interface PatchRequest {
 /** From the present value to the wanted one. */
 export type Patcher = (current: unknown) => unknown;
 
+/** What a 415 lists. */
 export const patchTypes = [
   "application/json-patch+json",
   "application/merge-patch+json",
   "application/strategic-merge-patch+json",
+  applyPatchType,
 ] as const;
 
 /** What a custom resource takes: strategic merges need a type that is compiled in. */
 const customPatchTypes = patchTypes.filter((type) => type !== "application/strategic-merge-patch+json");
 
 /**
- * Reads a patch. Server-side apply is not served yet: it is a 415 that names what is.
+ * Reads a patch of any kind but apply, which is a way of its own (apply.ts).
  * @param type full type name, for strategic merges @throws ApiError 400, 413, 415, and from the patcher 422
  */
 export function readPatch(body: Uint8Array, contentType: string, type: string): Patcher {
   const media = (contentType.split(";")[0] as string).trim().toLowerCase();
   const known = findSchema(type) === undefined ? customPatchTypes : patchTypes;
-  if (!known.some((each) => each === media)) throw unsupportedMediaType(known);
+  if (media === applyPatchType || !known.some((each) => each === media)) throw unsupportedMediaType(known);
   const patch = parsePatchBody(body, false);
   return (current) => {
     try {

@@ -1,3 +1,4 @@
+import type { ApplyType } from "../../api/apply/mod.ts";
 import type { Decoded, FieldValidation } from "../../api/codec/mod.ts";
 import type { FieldError } from "../../api/field_errors.ts";
 import type { CustomResourceSubresourceScale } from "../../api/gen/types.ts";
@@ -23,6 +24,8 @@ export interface Strategy {
   readonly cache: ResourceCache;
   readonly codec: ObjectCodec;
   readonly printer: Printer;
+  /** How server-side apply takes the kind apart; by default as the schema tables say. */
+  readonly applyType?: ApplyType;
   /** PUT to a name that does not exist creates it. */
   readonly createsOnUpdate: boolean;
   /** PUT without a resourceVersion overwrites. */

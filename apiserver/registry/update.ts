@@ -8,6 +8,7 @@ import { sideWritesFor, sideWritesForRemoval } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { checkNamespace, create } from "./create.ts";
 import { isFinished } from "./deletion.ts";
+import { trackChange } from "./managed_fields.ts";
 import type { Strategy } from "./strategy.ts";
 import { type Current, modify, type Next } from "./write.ts";
 
@@ -17,6 +18,10 @@ export interface UpdateTarget {
   readonly name: string;
   /** "", `status`, `finalize` or `approval`. */
   readonly subresource: string;
+  /** Under which sub-resource the fields are owned; by default `subresource`. */
+  readonly ownedThrough?: string;
+  /** True: the wanted object brings its managedFields, an apply's. */
+  readonly applied?: boolean;
 }
 
 /** PUT. `object` is the decoded body. */
@@ -133,6 +138,9 @@ async function prepare(
     default:
       strategy.prepareForUpdate(object, old);
   }
+  if (target.applied !== true) {
+    trackChange(registry, context, strategy, target.ownedThrough ?? target.subresource, object, old);
+  }
   await admitUpdate(registry, context, target, object, old);
 }
 
@@ -146,7 +154,6 @@ function keepServerFields(object: KubeObject, old: KubeObject): void {
   copyField(meta, before, "deletionGracePeriodSeconds");
   copyField(meta, before, "generation");
   copyField(meta, before, "resourceVersion");
-  copyField(meta, before, "managedFields");
 }
 
 function copyField<K extends keyof ObjectMeta>(to: ObjectMeta, from: ObjectMeta, key: K): void {

@@ -39,7 +39,7 @@ export async function handleScale(
   const written = await change(
     registry,
     writeContext(exchange),
-    { strategy, namespace: request.namespace, name: request.name, subresource: "" },
+    { strategy, namespace: request.namespace, name: request.name, subresource: "", ownedThrough: "scale" },
     (current) => scaled(current, wanted(current), request, strategy.scale),
     request.verb === "patch" ? limits.patchAttempts : undefined,
   );

@@ -1,12 +1,10 @@
-import type { Prng } from "../../base/prng.ts";
-import { encodeBase64 } from "../../api/base64.ts";
-import type { ResourceInfo } from "../../api/resources.ts";
-import { apiVersionOf } from "../../api/resources.ts";
-import { type FieldType, schemaOf, type TypeSchema } from "../../api/schema.ts";
-import { formatMicroTime, formatTime } from "../../api/time.ts";
-import type { Json } from "../dig.ts";
-import { isUnion, jsonSchemaProps } from "./embedded.ts";
-import { zeroCounts } from "./pointers.ts";
+import type { Prng } from "../base/prng.ts";
+import { encodeBase64 } from "./base64.ts";
+import { apiVersionOf, type ResourceInfo } from "./resources.ts";
+import { type FieldType, schemaOf, type TypeSchema } from "./schema.ts";
+import { formatMicroTime, formatTime } from "./time.ts";
+import type { JsonObject as Json } from "./json_value.ts";
+import { isUnion, jsonSchemaProps, zeroCounts } from "./go_shape.ts";
 
 /** For tests: objects of any kind, drawn from its schema, each in the form in which Go would write it as JSON. */
 

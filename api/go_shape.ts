@@ -1,3 +1,5 @@
+/** What Go's structures say and the schema tables do not: which fields are pointers, which `any` is a union. */
+
 /**
  * Which optional numbers, booleans and texts are pointers in Go (types.go of each group). Their zero is on the wire only
  * when it was meant; every other zero is on the wire always and means "not set".
@@ -126,4 +128,19 @@ const pointerTexts: ReadonlySet<string> = new Set([
 export function zeroCounts(type: string, field: string, zero: unknown): boolean {
   if (zero === "") return pointerTexts.has(`${type}.${field}`);
   return pointers.has(field) && !plain.has(`${type}.${field}`);
+}
+
+export const jsonSchemaProps = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
+const subresources = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresources";
+
+/**
+ * Fields of a CustomResourceDefinition that the tables call `any` and that are messages of their own on the wire:
+ * JSONSchemaPropsOrBool {allows = 1, schema = 2}, OrArray {schema = 1, jSONSchemas = 2}, OrStringArray {schema = 1,
+ * property = 2}, and the empty CustomResourceSubresourceStatus.
+ */
+export function isUnion(type: string, field: string): boolean {
+  if (type === subresources) return field === "status";
+  if (type !== jsonSchemaProps) return false;
+  return field === "items" || field === "additionalItems" || field === "additionalProperties" ||
+    field === "dependencies";
 }
