@@ -1,5 +1,4 @@
-import { concatBytes, utf8 } from "../../base/bytes.ts";
-import { ApiError, badRequest, internal } from "../../api/status.ts";
+import { badRequest, internal } from "../../api/status.ts";
 import type { WebSocketChannel } from "../../platform/mod.ts";
 import type { ServerDeps } from "../config.ts";
 import { text } from "../dig.ts";
@@ -27,12 +26,7 @@ export async function handleStream(
   // kubectl falls back to SPDY when a WebSocket is refused, and shows what it hears then: the same checks come first.
   const spdy = text(headers.get("upgrade")).toLowerCase().includes("spdy");
   const protocol = spdy ? protocols[0] : agreeOnProtocol(headers);
-  try {
-    return await openStream(registry, deps, exchange, request, protocol, spdy);
-  } catch (error) {
-    if (spdy || !fallsBack(headers) || !(error instanceof ApiError)) throw error;
-    return tellOverChannel(exchange, protocol, error);
-  }
+  return await openStream(registry, deps, exchange, request, protocol, spdy);
 }
 
 async function openStream(
@@ -62,24 +56,6 @@ async function openStream(
     hold.release();
     throw error;
   }
-}
-
-/**
- * Go's client offers the newest protocol alone, drops whatever a refused upgrade says, and asks again by SPDY with a
- * request that Deno.serve answers by itself, with an empty 400. So it is told where it does listen.
- */
-function fallsBack(headers: Headers): boolean {
-  return text(headers.get("sec-websocket-protocol")).trim() === protocols[0];
-}
-
-/** The channel that carries the Status at the end of a session. */
-const statusChannel = 3;
-
-function tellOverChannel(exchange: Exchange, protocol: string, error: ApiError): Response {
-  const { response, channel } = exchange.context.upgradeWebSocket(exchange.request, protocol);
-  channel.send(concatBytes([Uint8Array.of(statusChannel), utf8(JSON.stringify(error.status))]));
-  channel.close(1000);
-  return response;
 }
 
 /** @throws ApiError 400 for anything but a WebSocket upgrade with a protocol that is spoken */

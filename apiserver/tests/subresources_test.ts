@@ -296,6 +296,31 @@ Deno.test("what is wrong with an exec is a Status before any upgrade", async () 
   ]);
 });
 
+Deno.test("who may not exec hears why: Go's client over the WebSocket that it opened, others by the answer", async () => {
+  await using server = await start();
+  await makePod(server, "p");
+  const path = `${pods}/p/exec?container=c&command=ls&stdout=1`;
+  const as = { commonName: "jane", organizations: [] };
+  const why =
+    'pods "p" is forbidden: User "jane" cannot get resource "pods/exec" in API group "" in the namespace "default"';
+  for (const [who, code, message] of [[as, 403, why], [null, 401, "Unauthorized"]] as const) {
+    const client = new FakeChannel();
+    const told = await server.raw("GET", path, {
+      as: who,
+      headers: { ...execHeaders("v5.channel.k8s.io"), ...(who === null ? { authorization: "Bearer x" } : {}) },
+      upgrade: () => ({ response: new Response(null, { status: 299 }), channel: client }),
+    });
+    assert.equal(told.status, 299);
+    const [frame] = client.sent;
+    assert.equal(frame?.[0], 3);
+    const status = JSON.parse(new TextDecoder().decode(frame?.subarray(1)));
+    assert.deepEqual([status.code, status.message], [code, message]);
+    assert.equal(client.closed, 1000);
+  }
+  const plain = await server.raw("GET", path, { as, headers: execHeaders("v5.channel.k8s.io, v4.channel.k8s.io") });
+  assert.deepEqual([plain.status, (await plain.json()).message], [403, why]);
+});
+
 Deno.test("a kubelet that does not answer an exec is given up on, and hung up on when it does", async () => {
   const kubelet = new FakeChannel();
   let answer: (channel: WebSocketChannel) => void = () => {};
