@@ -49,6 +49,8 @@ export interface TypeSchema {
   /** True for types without declared fields: any JSON value goes. */
   readonly opaque: boolean;
   readonly gvks: readonly GroupVersionKind[];
+  /** The class in the types package that the type was read from. */
+  readonly className: string | undefined;
   /** True where server-side apply takes a value as a whole. */
   readonly atomic: boolean;
   readonly fields: ReadonlyMap<string, FieldSchema>;
@@ -117,12 +119,12 @@ export function elementType(type: FieldType): FieldType {
 }
 
 /**
- * The table's format: line 1 the group/version/kind entries and `map=atomic`, separated by blanks; then a line a field,
+ * The table's format: line 1 the group/version/kind entries, `class=NAME` and `map=atomic`, separated by blanks; then a line a field,
  * `name[!] TYPE attribute=value...`, where `!` marks a required one and TYPE is a scalar, `[]TYPE`, `map:TYPE` or `@`
  * and a full type name without `io.k8s.`. The whole text `any` marks an opaque type.
  */
 function parseSchema(name: string, text: string): TypeSchema {
-  if (text === "any") return { name, opaque: true, gvks: [], atomic: false, fields: new Map() };
+  if (text === "any") return { name, opaque: true, gvks: [], className: undefined, atomic: false, fields: new Map() };
   const lines = text.split("\n");
   const gvks: GroupVersionKind[] = [];
   const heads = (lines[0] as string).split(" ");
@@ -135,7 +137,8 @@ function parseSchema(name: string, text: string): TypeSchema {
     const field = parseField(lines[i] as string);
     fields.set(field.name, field);
   }
-  return { name, opaque: fields.size === 0, gvks, atomic: heads.includes("map=atomic"), fields };
+  const className = heads.find((head) => head.startsWith("class="))?.slice("class=".length);
+  return { name, opaque: fields.size === 0, gvks, className, atomic: heads.includes("map=atomic"), fields };
 }
 
 function parseField(line: string): FieldSchema {

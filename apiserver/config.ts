@@ -10,6 +10,7 @@ import type {
   TlsIdentity,
 } from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
+import type { DeclarationOf } from "./discovery/descriptions.ts";
 import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
 
 /** Timings, milliseconds unless named otherwise; what is absent is upstream's. */
@@ -38,6 +39,8 @@ export interface ServerConfig {
   /** Where the `kubernetes` Service sends its clients. */
   readonly advertise: { readonly address: string; readonly port: number };
   readonly timers: ServerTimers;
+  /** Where `kubectl explain` gets its descriptions from; absent: there are none. */
+  readonly declarationOf?: DeclarationOf;
 }
 
 export interface ApiServerConfig extends ServerConfig {

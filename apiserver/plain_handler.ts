@@ -170,7 +170,7 @@ function openApiForm(exchange: Exchange, dialect: "v2" | "v3"): "json" | "protob
 function respondDocument(exchange: Exchange, document: Document, dialect: "v2" | "v3"): Response {
   const form = openApiForm(exchange, dialect);
   const response = form === "json"
-    ? taggedBytes(exchange, document.bytes, "application/json", document.hash)
+    ? taggedBytes(exchange, document.bytes(), "application/json", document.hash)
     : taggedBytes(
       exchange,
       document.protobuf(),

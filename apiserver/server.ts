@@ -61,7 +61,7 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
   const plain: PlainDeps = {
     advertise: config.advertise,
     catalog: registry.catalog,
-    openApi: new OpenApiDocuments(kubernetesVersion, registry.catalog),
+    openApi: new OpenApiDocuments(kubernetesVersion, registry.catalog, config.declarationOf),
     clock: deps.clock,
     metrics: () => deps.metrics.text(),
     health: {

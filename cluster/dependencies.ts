@@ -25,6 +25,8 @@ export async function fetchDependencies(): Promise<void> {
       "--quiet",
       `--config=${new URL("deno.json", root).pathname}`,
       new URL("cluster/entry/supervisor.ts", root).pathname,
+      // No one imports it: its comments are what kubectl explain shows.
+      "npm:@kubernetes/client-node@2.0.1",
       ...kinds.map((kind) => new URL(`cluster/entry/${kind.replaceAll("-", "_")}.ts`, root).pathname),
     ],
     stdin: "null",

@@ -152,6 +152,7 @@ async function generate(): Promise<{ types: string; schemas: string }> {
   for (const full of Object.keys(overlay).sort(compare)) {
     const entry = overlay[full] as OverlayType;
     const heads = (entry.gvk ?? []).map((gvk) => gvk.join("/"));
+    if (entry.class !== undefined) heads.push(`class=${entry.class}`);
     if (entry.map !== undefined) heads.push(`map=${entry.map}`);
     const lines = [heads.join(" ")];
     if (entry.class === undefined) {

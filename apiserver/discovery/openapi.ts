@@ -1,10 +1,11 @@
-import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { fromUtf8 } from "../../base/bytes.ts";
 import { isReview } from "../../api/resources.ts";
 import { schemaOf } from "../../api/schema.ts";
 import type { Catalog } from "../catalog.ts";
 import { type Json, record } from "../dig.ts";
 import { encodeOpenApi } from "../protobuf/openapi.ts";
-import type { Bytes } from "../respond.ts";
+import { type Bytes, textBytes } from "../respond.ts";
+import { type DeclarationOf, describeSchemas } from "./descriptions.ts";
 import { contentHash } from "./etag.ts";
 import { openApiPaths, operationTypes } from "./openapi_paths.ts";
 import { customSchemas, customTypes } from "./openapi_custom.ts";
@@ -12,7 +13,9 @@ import { type Dialect, openApiSchema, typeClosure } from "./openapi_schema.ts";
 import { type GroupVersion, groupVersionName, groupVersions, subresourceOf } from "./resources.ts";
 
 export interface Document {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** JSON. */
+  readonly bytes: () => Bytes;
+  /** Of the document without its descriptions: the index needs every hash, and descriptions are read late. */
   readonly hash: string;
   /** The same in gnostic's protobuf form; made at first use. */
   readonly protobuf: () => Bytes;
@@ -31,9 +34,12 @@ export class OpenApiDocuments {
   #v2: Document | undefined;
   #generation = 0;
 
-  constructor(version: string, catalog: Catalog) {
+  readonly #declarationOf: DeclarationOf | undefined;
+
+  constructor(version: string, catalog: Catalog, declarationOf?: DeclarationOf) {
     this.#version = version;
     this.#catalog = catalog;
+    this.#declarationOf = declarationOf;
   }
 
   /** GET /openapi/v3. */
@@ -54,12 +60,16 @@ export class OpenApiDocuments {
     if (known !== undefined) return known;
     const found = all.find((it) => pathName(it) === name);
     if (found === undefined) return undefined;
-    const document = encode({
-      openapi: "3.0.0",
-      info: { title: "Kubernetes", version: this.#version },
-      paths: pathsOf([found], "v3"),
-      components: { schemas: schemasOf([found], "v3", this.#catalog) },
-    }, "v3");
+    const document = encode(
+      {
+        openapi: "3.0.0",
+        info: { title: "Kubernetes", version: this.#version },
+        paths: pathsOf([found], "v3"),
+        components: { schemas: schemasOf([found], "v3", this.#catalog) },
+      },
+      "v3",
+      this.#declarationOf,
+    );
     this.#v3.set(name, document);
     return document;
   }
@@ -92,10 +102,18 @@ export class OpenApiDocuments {
   }
 }
 
-function encode(document: Json, dialect: Dialect): Document {
-  const bytes = new Uint8Array(utf8(JSON.stringify(document)));
+function encode(document: Json, dialect: Dialect, declarationOf?: DeclarationOf): Document {
+  const plain = textBytes(JSON.stringify(document));
+  let described: Bytes | undefined;
+  const bytes = () => described ??= declarationOf === undefined ? plain : describe(plain, declarationOf);
   let protobuf: Bytes | undefined;
-  return { bytes, hash: contentHash(bytes), protobuf: () => protobuf ??= encodeOpenApi(parse(bytes), dialect) };
+  return { bytes, hash: contentHash(plain), protobuf: () => protobuf ??= encodeOpenApi(parse(bytes()), dialect) };
+}
+
+function describe(plain: Bytes, declarationOf: DeclarationOf): Bytes {
+  const document = parse(plain);
+  describeSchemas(record(record(document["components"])["schemas"]), declarationOf);
+  return textBytes(JSON.stringify(document));
 }
 
 /** The tree is not kept: the text is a third of it, and few clients ask for protobuf. */

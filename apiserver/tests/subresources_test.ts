@@ -312,8 +312,9 @@ Deno.test("who may not exec hears why: Go's client over the WebSocket that it op
     });
     assert.equal(told.status, 299);
     const [frame] = client.sent;
-    assert.equal(frame?.[0], 3);
-    const status = JSON.parse(new TextDecoder().decode(frame?.subarray(1)));
+    assert.ok(frame instanceof Uint8Array);
+    assert.equal(frame[0], 3);
+    const status = JSON.parse(new TextDecoder().decode(frame.subarray(1)));
     assert.deepEqual([status.code, status.message], [code, message]);
     assert.equal(client.closed, 1000);
   }

@@ -22,6 +22,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
       },
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
+      declarationOf,
       timers: {
         endpointReconcileMs: timers.apiServer.endpointReconcileMs,
         podTolerationSeconds: timers.node.podEvictionMs / 1000,
@@ -41,3 +42,14 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
 }
 
 if (import.meta.main) await runEntry(apiserver);
+
+/** The types package as it lies in Deno's cache; read file by file, when someone wants an explanation. */
+function declarationOf(className: string): string | undefined {
+  try {
+    const file = import.meta.resolve(`@kubernetes/client-node/dist/gen/models/${className}.d.ts`);
+    return Deno.readTextFileSync(new URL(file));
+  } catch {
+    // Not fetched, or not in there: then there is nothing to say.
+    return undefined;
+  }
+}
