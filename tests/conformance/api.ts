@@ -1,0 +1,69 @@
+/** How a check talks to the cluster: a live one over TLS, each request to the next apiserver, or one in this process. */
+
+// deno-lint-ignore no-explicit-any -- checks look into answers of every shape
+export type Loose = any;
+
+export interface Reply {
+  readonly code: number;
+  readonly headers: Headers;
+  readonly body: Loose;
+}
+
+export interface CallOptions {
+  readonly contentType?: string;
+  readonly accept?: string;
+}
+
+export interface Events {
+  /** The next event of a watch; null at its end. */
+  next(): Promise<Loose>;
+  close(): Promise<void>;
+}
+
+export interface Api {
+  call(method: string, path: string, body?: Loose, options?: CallOptions): Promise<Reply>;
+  watch(path: string): Promise<Events>;
+}
+
+/** @param send sends one request to some apiserver */
+export function apiOver(send: (path: string, init: RequestInit) => Promise<Response>): Api {
+  return {
+    async call(method, path, body, options = {}) {
+      const headers: Record<string, string> = { accept: options.accept ?? "application/json" };
+      if (body !== undefined) headers["content-type"] = options.contentType ?? "application/json";
+      const text = typeof body === "string" ? body : JSON.stringify(body);
+      const response = await send(path, { method, headers, ...(body === undefined ? {} : { body: text }) });
+      const answer = await response.text();
+      return { code: response.status, headers: response.headers, body: parsed(answer) };
+    },
+    async watch(path) {
+      const response = await send(path, { method: "GET", headers: { accept: "application/json" } });
+      const reader = response.body?.getReader();
+      let text = "";
+      return {
+        async next() {
+          for (;;) {
+            const end = text.indexOf("\n");
+            if (end >= 0) {
+              const line = text.slice(0, end);
+              text = text.slice(end + 1);
+              return JSON.parse(line);
+            }
+            const chunk = await reader?.read();
+            if (chunk === undefined || chunk.done) return null;
+            text += new TextDecoder().decode(chunk.value);
+          }
+        },
+        close: async () => void await reader?.cancel(),
+      };
+    },
+  };
+}
+
+function parsed(text: string): Loose {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * `deno task conformance [--only TEXT]`: the catalogue against three apiservers over TLS, in a lean cluster of its own:
+ * three of each control-plane component and two hollow nodes. Exit code 1 when a check fails.
+ */
+import { parse, stringify } from "yaml";
+import { type Api, apiOver } from "./api.ts";
+import { report, runCatalogue } from "./run.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const name = `conformance-${Deno.pid}`;
+/** The user's own file stays as it is. */
+const kubeconfig = await Deno.makeTempFile({ prefix: "sauropod-conformance-" });
+
+async function cluster(...args: string[]): Promise<string> {
+  const flags = ["run", "--allow-all", "--quiet", "--no-check", `--config=${root}deno.json`, `${root}cluster/main.ts`];
+  const command = new Deno.Command(Deno.execPath(), { args: [...flags, ...args], env: { KUBECONFIG: kubeconfig } });
+  const { code, stdout, stderr } = await command.output();
+  if (code !== 0) throw new Error(`cluster ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout).trim();
+}
+
+interface Access {
+  readonly api: Api;
+  readonly servers: readonly string[];
+  close(): void;
+}
+
+/** Every apiserver by its own address, in turn. */
+async function access(): Promise<Access> {
+  const config = parse(await cluster("kubeconfig", "--name", name));
+  const decode = (text: string) => new TextDecoder().decode(Uint8Array.from(atob(text), (it) => it.charCodeAt(0)));
+  const user = config.users[0].user;
+  const client = Deno.createHttpClient({
+    caCerts: [decode(config.clusters[0].cluster["certificate-authority-data"])],
+    cert: decode(user["client-certificate-data"]),
+    key: decode(user["client-key-data"]),
+  });
+  const balancer = config.clusters[0].cluster.server;
+  // Deno's own option of fetch, which the DOM's types do not know.
+  const send = (url: string, init: RequestInit = {}) => fetch(url, Object.assign({}, init, { client }));
+  const answer = await send(`${balancer}/api/v1/namespaces/default/endpoints/kubernetes`);
+  const endpoints = await answer.json();
+  const servers: string[] = endpoints.subsets.flatMap((
+    it: { addresses: { ip: string }[]; ports: { port: number }[] },
+  ) => it.addresses.map(({ ip }) => `https://${ip}:${it.ports[0]?.port}`));
+  if (servers.length < 3) throw new Error(`${servers.length} apiservers: ${stringify(endpoints.subsets)}`);
+  let next = 0;
+  const api = apiOver((path, init) => send(`${servers[next++ % servers.length]}${path}`, init));
+  return { api, servers, close: () => client.close() };
+}
+
+const at = Deno.args.indexOf("--only");
+const only = at < 0 ? "" : Deno.args[at + 1] ?? "";
+let failed = true;
+try {
+  await cluster("up", "--name", name, "--control-planes", "3", "--workers", "0", "--hollow-nodes", "2");
+  const { api, servers, close } = await access();
+  console.log(`Kubernetes 1.36, ${servers.length} apiservers over TLS: ${servers.join(" ")}`);
+  const outcomes = await runCatalogue(api, only);
+  report(outcomes, console.log);
+  failed = outcomes.some((it) => it.state === "failed");
+  close();
+} finally {
+  await cluster("down", "--name", name);
+  await Deno.remove(kubeconfig).catch(() => {});
+}
+Deno.exit(failed ? 1 : 0);
