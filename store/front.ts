@@ -63,9 +63,16 @@ export interface MachineParts {
   readonly onApplied: (hook: AppliedHook) => void;
 }
 
-export function createMachine(decode: (bytes: Uint8Array) => Command): MachineParts {
-  const mvcc = new Mvcc();
-  const hub = new WatchHub(mvcc);
+/**
+ * Rules that a machine can be made without: mutants, which prove that the checkers check. `endCompactedWatches`: a watch
+ * that has fallen behind the compaction is told so. `keepEventsAtCompaction`: events of the compact revision itself stay.
+ */
+export type MachineRule = "endCompactedWatches" | "keepEventsAtCompaction";
+
+/** @param without only tests pass it */
+export function createMachine(decode: (bytes: Uint8Array) => Command, without?: MachineRule): MachineParts {
+  const mvcc = new Mvcc({ keepEventsAtCompaction: without !== "keepEventsAtCompaction" });
+  const hub = new WatchHub(mvcc, { endCompacted: without !== "endCompactedWatches" });
   let hook: AppliedHook | null = null;
   const machine = new StoreMachine({ mvcc, hub, decode, applied: (command) => hook?.(command) });
   return { machine, mvcc, hub, onApplied: (next) => void (hook = next) };

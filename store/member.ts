@@ -1,5 +1,5 @@
 import type { Address, Component, Platform, Random, Timer, TlsIdentity } from "../platform/mod.ts";
-import { type Consensus, createMachine, StoreFront } from "./front.ts";
+import { type Consensus, createMachine, type MachineRule, StoreFront } from "./front.ts";
 import { storeLimits } from "./limits.ts";
 import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
@@ -29,6 +29,11 @@ export interface MemberConfig {
   readonly quotaBytes?: number;
 }
 
+/** Only tests pass this. */
+export interface MemberTesting extends ReplicaTesting {
+  readonly withoutInMachine?: MachineRule;
+}
+
 export interface Member extends Component {
   /** This member's own door. Writes only while it leads: others reject with NotLeader. */
   readonly store: Store;
@@ -47,10 +52,10 @@ export interface Member extends Component {
 export async function startMember(
   config: MemberConfig,
   platform: Platform,
-  testing: ReplicaTesting = {},
+  testing: MemberTesting = {},
 ): Promise<Member> {
   const own = config.members.find((member) => member.id === config.id);
-  const machine = createMachine(decodeCommand);
+  const machine = createMachine(decodeCommand, testing.withoutInMachine);
   const replica = await startReplica<CommandResult>(config, machine.machine, platform, testing);
   const electionMs = config.timers.tickMs * config.timers.electionTicks;
   const front = new StoreFront({
@@ -86,11 +91,14 @@ export async function startMember(
     );
   };
   const unsubscribe = replica.onLeaderChange(onLeader);
+  // While it leads it can say so: then nothing is put any more, and deletes and compaction make room.
+  const unsubscribeFull = replica.onDiskFull(() => front.raiseAlarm("NoSpace"));
   onLeader(replica.status().leaderId);
 
   let closing: Promise<void> | null = null;
   const close = async () => {
     unsubscribe();
+    unsubscribeFull();
     leaderless?.cancel();
     front.close();
     server.close();

@@ -1,16 +1,17 @@
 import { invariant } from "../base/assert.ts";
 import { prng } from "../base/prng.ts";
-import type {
-  Address,
-  Clock,
-  Disk,
-  Log,
-  Metrics,
-  Network,
-  Random,
-  Timer,
-  Timers,
-  TlsIdentity,
+import {
+  type Address,
+  type Clock,
+  type Disk,
+  DiskError,
+  type Log,
+  type Metrics,
+  type Network,
+  type Random,
+  type Timer,
+  type Timers,
+  type TlsIdentity,
 } from "../platform/mod.ts";
 import { configurationIn, Directory, type MemberAddresses } from "./directory.ts";
 import { Transport } from "./peer/transport.ts";
@@ -95,7 +96,12 @@ export interface ReplicaTesting {
   readonly failpoint?: (name: FailpointName) => void;
   /** Makes the core, perhaps one that is wrong on purpose. */
   readonly createRaft?: (config: RaftConfig) => RaftCore;
+  /** A rule to break: mutants, which prove that the checkers check. */
+  readonly without?: ReplicaRule;
 }
+
+/** `markSnapshots`: a snapshot counts with its mark in the log. `snapshotAtApplied`: it says which entry it ends with. */
+export type ReplicaRule = "markSnapshots" | "snapshotAtApplied";
 
 export interface ReplicaStatus extends RaftStatus {
   readonly id: string;
@@ -132,6 +138,8 @@ export interface Replica<R> {
   status(): ReplicaStatus;
   /** Called when the leader changes, with null when it is lost. @return unsubscribes */
   onLeaderChange(listener: (leaderId: string | null) => void): () => void;
+  /** Called when something could not be written for want of space, and the member goes on. @return unsubscribes */
+  onDiskFull(listener: () => void): () => void;
   /** Asks the leader (this member) to hand over; resolves when it has or when it did not work in time. */
   transferLeadership(target?: string): Promise<void>;
   /** Settles, with the reason, when the member stopped itself: its disk failed or a bug showed. Restart it. */
@@ -151,7 +159,9 @@ export async function startReplica<R>(
     throw new StoreError("InvalidArgument", `Cannot start: ${config.id} is not one of the members`);
   }
   const configuration = firstConfiguration(config);
+  let full: () => void = () => {};
   const storage = await openStorage({
+    onNoSpace: () => full(),
     disk: deps.disk,
     directory: config.dataDirectory,
     configuration,
@@ -160,6 +170,7 @@ export async function startReplica<R>(
   });
   if (storage.tornBytes > 0) deps.log.info("cut off a write that a crash tore", { bytes: storage.tornBytes });
   const replica = new RunningReplica(config, machine, deps, testing, storage);
+  full = () => replica.diskFull();
   await replica.start();
   return replica;
 }
@@ -171,6 +182,7 @@ class RunningReplica<R> implements Replica<R> {
   readonly #machine: Machine<R>;
   readonly #deps: ReplicaDeps;
   readonly #failpoint: (name: FailpointName) => void;
+  readonly #without: ReplicaRule | null;
   readonly #storage: Storage;
   readonly #raft: RaftCore;
   readonly #transport: Transport;
@@ -183,6 +195,7 @@ class RunningReplica<R> implements Replica<R> {
   readonly #proposals = new ProposalWaiters<R | typeof changed>();
   readonly #reads = new ReadWaiters();
   readonly #leaderListeners = new Set<(leaderId: string | null) => void>();
+  readonly #fullListeners = new Set<() => void>();
   readonly #persistMs;
 
   #state: "running" | "stopping" | "stopped" = "running";
@@ -215,6 +228,7 @@ class RunningReplica<R> implements Replica<R> {
     this.#machine = machine;
     this.#deps = deps;
     this.#failpoint = testing.failpoint ?? (() => {});
+    this.#without = testing.without ?? null;
     this.#storage = storage;
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.failed = promise;
@@ -383,6 +397,11 @@ class RunningReplica<R> implements Replica<R> {
   onLeaderChange(listener: (leaderId: string | null) => void): () => void {
     this.#leaderListeners.add(listener);
     return () => void this.#leaderListeners.delete(listener);
+  }
+
+  onDiskFull(listener: () => void): () => void {
+    this.#fullListeners.add(listener);
+    return () => void this.#fullListeners.delete(listener);
   }
 
   async transferLeadership(target?: string): Promise<void> {
@@ -612,13 +631,13 @@ class RunningReplica<R> implements Replica<R> {
     this.#snapshotting = true;
     try {
       this.#failpoint("beforeSnapshot");
-      const point = { index: this.#appliedIndex, term: this.#appliedTerm };
+      const point = this.#snapshotPoint();
       const members = this.#directory.encode();
       const data = this.#machine.snapshot();
       this.#snapshotTaken(data.length);
-      await this.#storage.snapshots.write(point, members, data);
+      if (!await this.#wroteSnapshot(point, members, data)) return;
       if (!await this.#stableUpTo(point.index)) return;
-      await this.#storage.wal.append([{ kind: "snapshotMark", point }]);
+      if (this.#without !== "markSnapshots") await this.#storage.wal.append([{ kind: "snapshotMark", point }]);
       this.#failpoint("afterSnapshotMark");
       await this.#prune(point);
       if (this.#state === "stopped") return;
@@ -641,6 +660,30 @@ class RunningReplica<R> implements Replica<R> {
     }
     this.#onStable = null;
     return true;
+  }
+
+  /** False: the disk is full. The log has what the snapshot would have; the next one is tried as usual. */
+  async #wroteSnapshot(point: SnapshotPoint, ...data: readonly Uint8Array[]): Promise<boolean> {
+    try {
+      await this.#storage.snapshots.write(point, ...data);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError && error.kind === "noSpace")) throw error;
+      this.#deps.log.warn("no space for a snapshot");
+      this.#snapshotting = false;
+      this.diskFull();
+      return false;
+    }
+  }
+
+  diskFull(): void {
+    for (const listener of this.#fullListeners) listener();
+  }
+
+  #snapshotPoint(): SnapshotPoint {
+    const behind = this.#appliedIndex - 1;
+    const term = this.#without === "snapshotAtApplied" ? this.#raft.termAt(behind) : null;
+    return term === null ? { index: this.#appliedIndex, term: this.#appliedTerm } : { index: behind, term };
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------

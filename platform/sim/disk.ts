@@ -258,7 +258,7 @@ class SimFile implements DiskFile {
     const growth = Math.max(0, operation.offset + operation.bytes.length - this.#node.current.length);
     // Counting every file on every write would be slow; without a limit nobody needs to know.
     const room = this.#faults.capacityBytes === Infinity ? Infinity : this.#faults.capacityBytes - this.#usedBytes();
-    if (growth <= room) return this.#node.apply(operation);
+    if (growth === 0 || growth <= room) return this.#node.apply(operation); // a full disk takes what was laid out before
     const fitting = Math.max(0, operation.bytes.length - (growth - Math.max(0, room)));
     this.#node.apply({ ...operation, bytes: operation.bytes.subarray(0, fitting) });
     throw failure("noSpace", `Cannot write ${this.path}: no space left on device`);

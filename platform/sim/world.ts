@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly stallTimeoutMs?: number;
   /** Default "warn". */
   readonly logLevel?: LogLevel;
+  /** Tasks for each turn of the event loop: 1 (default) lets every chain of promises settle before time moves on. */
+  readonly tasksPerTurn?: number;
   /** Default: lines are dropped. */
   readonly logSink?: (line: string) => void;
 }
@@ -144,7 +146,7 @@ class SimWorld implements World {
   readonly random: Prng;
   readonly network: SimNetworkControl;
   readonly #options: WorldOptions;
-  readonly #scheduler = new Scheduler();
+  readonly #scheduler: Scheduler;
   readonly #links: Links;
   readonly #net: SimNetwork;
   readonly #datagramSockets: SimDatagramSockets = { bound: new Map(), nextPort: 30_000 };
@@ -155,6 +157,7 @@ class SimWorld implements World {
     const root = prng(options.seed);
     this.seed = options.seed;
     this.#options = options;
+    this.#scheduler = new Scheduler(options.tasksPerTurn ?? 1);
     this.random = root.fork();
     this.#links = new Links(root.fork());
     this.#hostSeeds = root.fork();

@@ -50,8 +50,14 @@ export class Mvcc {
   readonly history = new History();
   readonly leases = new LeaseTable();
   readonly alarms = new Alarms();
+  readonly #keepEventsAtCompaction: boolean;
   #revision = 1 as Revision;
   #compactRevision = 0;
+
+  /** @param rules only tests break them */
+  constructor(rules: { readonly keepEventsAtCompaction: boolean } = { keepEventsAtCompaction: true }) {
+    this.#keepEventsAtCompaction = rules.keepEventsAtCompaction;
+  }
 
   get revision(): Revision {
     return this.#revision;
@@ -116,8 +122,9 @@ export class Mvcc {
 
   /** Frees up to `limit` writes from before the compact revision. True while there is more to free. */
   compactStep(limit: number): boolean {
+    const before = this.#compactRevision + (this.#keepEventsAtCompaction ? 0 : 1);
     for (let i = 0; i < limit; i++) {
-      const entry = this.history.shiftBefore(this.#compactRevision);
+      const entry = this.history.shiftBefore(before);
       if (entry === undefined) return false;
       this.index.prune(entry.record, this.#compactRevision);
     }

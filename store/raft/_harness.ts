@@ -5,7 +5,7 @@ import { type Configuration, decodeConfiguration, isJoint, noConfiguration, vote
 import { type RaftLimits, raftLimits } from "./limits.ts";
 import type { Entry, HardState, MemberId, Message, SnapshotPoint } from "./messages.ts";
 import { majorityQuorum, type Quorum } from "./quorum.ts";
-import { Raft } from "./raft.ts";
+import { Raft, type RaftRule } from "./raft.ts";
 
 /** For tests: what a member's disk holds. */
 interface TestDisk {
@@ -26,6 +26,9 @@ interface TestMember {
   readonly reads: string[];
 }
 
+/** Far more than any exchange takes. */
+const roundsMax = 1000;
+
 export interface TestClusterOptions {
   readonly members: readonly MemberId[];
   /** Members that start without a configuration, to be added. */
@@ -35,6 +38,7 @@ export interface TestClusterOptions {
   readonly seed?: number;
   readonly quorum?: Quorum;
   readonly limits?: Partial<RaftLimits>;
+  readonly without?: RaftRule;
 }
 
 /** Several cores and the messages between them, moved by hand. Everything that happens is noted in `trace`. */
@@ -68,7 +72,9 @@ export class TestCluster {
     const random = prng(seed * 1000 + this.#ids.indexOf(id));
     const limits = { ...raftLimits, ...this.#options.limits };
     const restored = { hardState, snapshot, entries, configuration };
-    const raft = new Raft({ id, electionTicks, heartbeatTicks, random, limits, quorum, restored });
+    const { without } = this.#options;
+    const broken = without === undefined ? {} : { without };
+    const raft = new Raft({ id, electionTicks, heartbeatTicks, random, limits, quorum, restored, ...broken });
     return { raft, disk, applied: [...disk.snapshotData], appliedIndex: snapshot.index, reads: [] };
   }
 
@@ -85,6 +91,7 @@ export class TestCluster {
   process(id: MemberId): boolean {
     const member = this.member(id);
     for (let round = 0;; round++) {
+      if (round > roundsMax) throw new Error(`${id} does not come to rest`);
       const ready = member.raft.ready();
       for (const message of ready.messages) this.#send(message);
       for (const read of ready.reads) {
@@ -161,7 +168,10 @@ export class TestCluster {
   stabilize(ids: readonly MemberId[] = [...this.members.keys()]): void {
     const inside = (message: Message) => ids.includes(message.from) && ids.includes(message.to);
     for (const id of ids) this.process(id);
-    while (this.network.some(inside)) this.deliver(inside);
+    for (let round = 0; this.network.some(inside); round++) {
+      if (round > roundsMax) throw new Error("the members do not come to rest");
+      this.deliver(inside);
+    }
   }
 
   /** A snapshot of what `id` has applied goes to its disk, and the log before it is forgotten. */

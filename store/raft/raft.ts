@@ -40,6 +40,21 @@ import { Progress } from "./progress.ts";
 import { committedIn, type Outcome, outcomeIn, type Quorum } from "./quorum.ts";
 import { ReadRounds } from "./read_rounds.ts";
 
+/** Rules that a core can be made without: mutants, which prove that the checkers check (tests/sim/mutants.ts). */
+export type RaftRule =
+  /** Count replicas for entries of the own term only (paper §5.4.2). */
+  | "commitOwnTermOnly"
+  /** Vote only for a log at least as new (paper §5.4.1). */
+  | "voteForNewerLogOnly"
+  /** Answer no read before an entry of the own term is committed (thesis §6.4). */
+  | "readAfterOwnTerm"
+  /** One change of members at a time, after an entry of the own term (thesis §4.1, raft-dev 2015). */
+  | "oneChangeAtATime"
+  /** No campaign with a committed change unapplied (etcd-io/raft #469). */
+  | "applyBeforeCampaign"
+  /** In a joint configuration both majorities decide (thesis §4.3). */
+  | "bothMajorities";
+
 export interface RaftConfig {
   readonly id: MemberId;
   readonly heartbeatTicks: number;
@@ -48,6 +63,8 @@ export interface RaftConfig {
   readonly random: Prng;
   readonly limits: RaftLimits;
   readonly quorum: Quorum;
+  /** Only tests set it. */
+  readonly without?: RaftRule;
   /** What the disk held. `entries` follow `snapshot`; `configuration` is that of the snapshot, or the first one ever. */
   readonly restored: {
     readonly hardState: HardState;
@@ -244,11 +261,17 @@ export class Raft {
   proposeChange(changes: readonly ConfigurationChange[], context: Uint8Array): ProposeChangeResult {
     if (this.#role !== "leader") return { ok: false, reason: "notLeader" };
     if (this.#transferTarget !== null) return { ok: false, reason: "transferring" };
-    if (!this.#ownTermCommitted()) return { ok: false, reason: "notReady" };
-    if (this.#changing()) return { ok: false, reason: "pending" };
+    if (this.#keeps("oneChangeAtATime")) {
+      if (!this.#ownTermCommitted()) return { ok: false, reason: "notReady" };
+      if (this.#changing()) return { ok: false, reason: "pending" };
+    }
     const next = changes.length === 0 ? this.#configuration : afterChanges(this.#configuration, changes);
     if (next === null) return { ok: false, reason: "invalid" };
     return { ok: true, index: this.#appendConfiguration(next, context), term: this.#term };
+  }
+
+  #keeps(rule: RaftRule): boolean {
+    return this.#config.without !== rule;
   }
 
   #ownTermCommitted(): boolean {
@@ -426,8 +449,8 @@ export class Raft {
 
   /** Voters only, and nobody that has not yet adopted what it knows to be committed. */
   #mayCampaign(): boolean {
-    return isVoter(this.#configuration, this.#config.id) && this.#log.pendingSnapshot === null &&
-      this.#log.unappliedConfiguration() === null;
+    if (!isVoter(this.#configuration, this.#config.id) || this.#log.pendingSnapshot !== null) return false;
+    return this.#log.unappliedConfiguration() === null || !this.#keeps("applyBeforeCampaign");
   }
 
   #addProgress(peer: MemberId): void {
@@ -481,7 +504,11 @@ export class Raft {
   }
 
   #outcome(voteOf: (voter: MemberId) => boolean | undefined): Outcome {
-    return outcomeIn(this.#config.quorum, this.#configuration, voteOf);
+    return outcomeIn(this.#config.quorum, this.#deciding(), voteOf);
+  }
+
+  #deciding(): Configuration {
+    return this.#keeps("bothMajorities") ? this.#configuration : afterLeaving(this.#configuration);
   }
 
   /**
@@ -636,7 +663,8 @@ export class Raft {
   #stepVote(message: VoteMessage): void {
     const free = this.#vote === null && this.#leader === null;
     const future = message.kind === "preVote" && message.term > this.#term;
-    const granted = (this.#vote === message.from || free || future) && this.#log.isUpToDate(message);
+    const newer = this.#log.isUpToDate(message) || !this.#keeps("voteForNewerLogOnly");
+    const granted = (this.#vote === message.from || free || future) && newer;
     if (message.kind === "preVote") {
       if (!granted) {
         this.#refusePreVote(message.from);
@@ -762,8 +790,9 @@ export class Raft {
     // A leader counts itself once its own write is durable (thesis §10.2.1).
     const matchOf = (voter: MemberId) =>
       voter === this.#config.id ? this.#log.stable : this.#progress.get(voter)?.match ?? 0;
-    const index = committedIn(this.#config.quorum, this.#configuration, matchOf);
-    if (index <= this.#log.committed || this.#log.termAt(index) !== this.#term) return;
+    const index = committedIn(this.#config.quorum, this.#deciding(), matchOf);
+    if (index <= this.#log.committed) return;
+    if (this.#log.termAt(index) !== this.#term && this.#keeps("commitOwnTermOnly")) return;
     for (let i = this.#log.committed + 1; i <= index; i++) {
       this.#uncommittedBytes -= this.#log.entry(i)?.data.length ?? 0;
     }
@@ -826,7 +855,7 @@ export class Raft {
 
   /** Thesis §6.4 step 1: a new leader does not know the commit index before an entry of its own term is committed. */
   #openReadRound(): void {
-    if (this.#reads.waiting === 0 || !this.#ownTermCommitted()) return;
+    if (this.#reads.waiting === 0 || (!this.#ownTermCommitted() && this.#keeps("readAfterOwnTerm"))) return;
     this.#reads.open(this.#config.id, this.#log.committed);
     this.#sendHeartbeats();
   }

@@ -44,9 +44,12 @@ export class SnapshotFiles {
       endSnapshotHeader(header, checksum);
       await file.writeAt(0, header);
       await file.sync();
-    } finally {
+    } catch (error) {
       file.close();
+      await this.#disk.remove(temporary).catch(() => {}); // half a snapshot only takes up space
+      throw error;
     }
+    file.close();
     await this.#disk.rename(temporary, path);
     await this.#disk.syncDirectory(this.#directory);
   }

@@ -1,5 +1,5 @@
 import { invariant } from "../../base/assert.ts";
-import type { Disk, DiskFile } from "../../platform/mod.ts";
+import { type Disk, DiskError, type DiskFile } from "../../platform/mod.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
 import { type ChainPoint, encodeFrame, type SegmentStart, type WalRecord } from "./codec.ts";
@@ -18,6 +18,8 @@ export interface WalOptions {
   readonly directory: string;
   readonly identity: { readonly clusterId: string; readonly memberId: string };
   readonly segmentBytes: number;
+  /** The segment after the current one could not be laid out for want of space; the current one goes on. */
+  readonly onNoSpace?: () => void;
   /** Written when the directory is new: who belongs to the cluster before any entry. */
   readonly configuration?: Configuration;
 }
@@ -135,7 +137,10 @@ export class Wal {
 
   /** A failure here is no harm: the cut tries again and reports it. */
   #prepareSpare(): Promise<DiskFile | null> {
-    return zeroedFile(this.#options).catch(() => null);
+    return zeroedFile(this.#options).catch((error) => {
+      if (error instanceof DiskError && error.kind === "noSpace") this.#options.onNoSpace?.();
+      return null;
+    });
   }
 }
 

@@ -54,8 +54,12 @@ export class WatchHub {
   /** Every revision up to here has been handed to the synced watches. */
   #published: number;
 
-  constructor(mvcc: Mvcc) {
+  readonly #endCompacted: boolean;
+
+  /** @param rules only tests break them */
+  constructor(mvcc: Mvcc, rules: { readonly endCompacted: boolean } = { endCompacted: true }) {
     this.#mvcc = mvcc;
+    this.#endCompacted = rules.endCompacted;
     this.#published = mvcc.revision;
   }
 
@@ -199,7 +203,7 @@ export class WatchHub {
     const { history } = this.#mvcc;
     while (watcher.state === "unsynced") {
       if (watcher.sink.congested?.() === true) return budget;
-      if (watcher.next < this.#mvcc.compactRevision) {
+      if (watcher.next < this.#mvcc.compactRevision && this.#endCompacted) {
         this.#close(watcher, compacted(watcher.next, this.#mvcc.compactRevision));
         return budget;
       }

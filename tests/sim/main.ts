@@ -1,4 +1,6 @@
-/** `deno task sim --seeds N [--from S]` runs N seeds; `--seed S` runs one with its log; `--mutant NAME` breaks members. */
+/**
+ * `deno task sim --seeds N [--from S]` runs N seeds; `--seed S` runs one with its log; `--mutant NAME` breaks members;
+ * `--mutants` prints what catches each of them. */
 import { type MutantName, mutantNames } from "./mutants.ts";
 import { runSeed, SimFailure } from "./run.ts";
 import { describeSwarm, drawSwarm } from "./swarm.ts";
@@ -74,7 +76,10 @@ async function runMany({ seeds, from, mutant }: Arguments): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-if (import.meta.main && Deno.args.includes("--cluster")) {
+if (import.meta.main && Deno.args.includes("--mutants")) {
+  const { printMutants } = await import("./mutant_table.ts");
+  Deno.exitCode = await printMutants();
+} else if (import.meta.main && Deno.args.includes("--cluster")) {
   const { runClusterSimulator } = await import("./cluster_main.ts");
   Deno.exitCode = await runClusterSimulator(Deno.args);
 } else if (import.meta.main) {

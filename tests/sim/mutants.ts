@@ -1,11 +1,38 @@
 import type { Disk, DiskFile, Platform } from "../../platform/mod.ts";
 import { createWrongRaft, passing } from "../../store/bugs.ts";
+import type { MemberTesting } from "../../store/member.ts";
 import type { Ready, Save } from "../../store/raft/messages.ts";
 import { Raft, type RaftConfig, type RaftCore } from "../../store/raft/raft.ts";
 
 /** Members that are wrong on purpose: the proof that the checkers check. */
-export const mutantNames = ["skipSync", "ackBeforeQuorum", "leaseReadWithoutCheck", "voteNotPersisted"] as const;
+export const mutantNames = [
+  "skipSync",
+  "ackBeforeSync",
+  "ackBeforeQuorum",
+  "leaseReadWithoutCheck",
+  "voteNotPersisted",
+  "snapshotWithoutMark",
+  "appliedIndexBehind",
+  "watchGapAfterCompaction",
+  "eventLostAtCompaction",
+] as const;
 export type MutantName = (typeof mutantNames)[number];
+
+/** Mutants that break the shell or the machine, by the rule that they leave out. */
+export function mutateTesting(mutant: MutantName | null): Pick<MemberTesting, "without" | "withoutInMachine"> {
+  switch (mutant) {
+    case "snapshotWithoutMark":
+      return { without: "markSnapshots" };
+    case "appliedIndexBehind":
+      return { without: "snapshotAtApplied" };
+    case "watchGapAfterCompaction":
+      return { withoutInMachine: "endCompactedWatches" };
+    case "eventLostAtCompaction":
+      return { withoutInMachine: "keepEventsAtCompaction" };
+    default:
+      return {};
+  }
+}
 
 export function mutatePlatform(mutant: MutantName | null, platform: Platform): Platform {
   return mutant === "skipSync" ? { ...platform, disk: diskWithoutSync(platform.disk) } : platform;
@@ -17,6 +44,8 @@ export function mutateRaft(mutant: MutantName | null, config: RaftConfig): RaftC
       return createWrongRaft("ack-before-quorum", config);
     case "leaseReadWithoutCheck":
       return createWrongRaft("lease-read-no-check", config);
+    case "ackBeforeSync":
+      return promisingAtOnce(new Raft(config));
     case "voteNotPersisted":
       return forgettingVotes(new Raft(config));
     default:
@@ -48,6 +77,25 @@ function withoutSync(file: DiskFile): DiskFile {
     truncate: (length) => file.truncate(length),
     sync: async () => {},
     close: () => file.close(),
+  };
+}
+
+/** Votes and acknowledgements leave before the save that they promise is durable. */
+function promisingAtOnce(core: RaftCore): RaftCore {
+  let pending: { real: Save; told: Save } | null = null;
+  return {
+    ...passing(core),
+    ready(): Ready {
+      const ready = core.ready();
+      const real = ready.save;
+      if (real === null) return ready;
+      const told: Save = { ...real, messages: [] };
+      pending = { real, told };
+      return { ...ready, messages: [...ready.messages, ...real.messages], save: told };
+    },
+    advance(save) {
+      core.advance(pending?.told === save ? pending.real : save);
+    },
   };
 }
 

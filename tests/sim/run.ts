@@ -3,7 +3,7 @@ import { createWorld, installTripwires, type World } from "../../platform/sim/mo
 import { type RangeRequest, type RangeResponse, type Store, StoreError } from "../../store/mod.ts";
 import { checkRegister } from "./checkers/linearizable.ts";
 import { Observer } from "./checkers/observer.ts";
-import { checkWatch } from "./checkers/watch_order.ts";
+import { checkWatches } from "./checkers/watch_order.ts";
 import { memberIds, SimCluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import type { MutantName } from "./mutants.ts";
@@ -21,6 +21,8 @@ export interface SimReport {
   readonly leaders: number;
   readonly committed: number;
   readonly watchResumed: number;
+  /** Changes of members that were made. */
+  readonly changes: number;
   readonly tasks: number;
   readonly virtualMs: number;
   readonly traceHash: string;
@@ -54,6 +56,7 @@ export async function runSeed(seed: number, options: SimOptions = {}): Promise<S
     seed,
     dialTimeoutMs: 1000,
     stallTimeoutMs: 3000,
+    tasksPerTurn: 16,
     ...(onLog === undefined ? {} : { logSink: onLog, logLevel: "debug" as const }),
   });
   try {
@@ -80,7 +83,7 @@ async function runIn(world: World, swarm: Swarm, mutant: MutantName | null): Pro
   const [firstClient] = clients;
   if (firstClient === undefined) return fail("no client");
   const retry = (fn: () => void) => world.schedule(20, fn);
-  const watcher = new SimWatcher(firstClient.store, retry);
+  const watchers = clients.map((client) => new SimWatcher(client.store, retry));
   const faults = new Faults(world, swarm, cluster);
   faults.begin();
   const clientRuns = Promise.all(clients.map((client) => client.run()));
@@ -95,8 +98,8 @@ async function runIn(world: World, swarm: Swarm, mutant: MutantName | null): Pro
   }
 
   // Liveness: once everything is healed, all must agree and every client must get its answers.
-  faults.end();
   const deadlineMs = world.nowMs + livenessMs;
+  await finish(world, faults.end(), deadlineMs, () => fail("the members do not settle"));
   await world.run(world.nowMs + 300);
   for (const client of clients) client.stop();
   await finish(world, clientRuns, deadlineMs, () => fail(`clients do not finish: ${clientError ?? "no progress"}`));
@@ -104,7 +107,9 @@ async function runIn(world: World, swarm: Swarm, mutant: MutantName | null): Pro
     await finish(world, firstClient.read(key), deadlineMs, () => fail(`no answer to a read of ${key}`));
   }
   check();
-  if (!await world.runUntil(() => cluster.converged, deadlineMs)) fail("the members do not converge");
+  if (!await world.runUntil(() => cluster.converged, deadlineMs)) {
+    fail(`the members do not converge: ${cluster.describe()}`);
+  }
   cluster.noteStates();
   check();
 
@@ -113,8 +118,9 @@ async function runIn(world: World, swarm: Swarm, mutant: MutantName | null): Pro
     if (!verdict.ok) fail(`${key} is not linearizable: ${verdict.reason}`);
   }
   await checkAcknowledged(world, history, firstClient, deadlineMs, fail);
-  await checkWatcher(world, watcher, clients[1] ?? firstClient, deadlineMs, fail);
+  await checkWatchers(world, watchers, clients[1] ?? firstClient, deadlineMs, fail);
   for (const client of clients) client.store.close();
+  faults.close();
   return {
     seed: swarm.seed,
     operations: history.operations,
@@ -124,7 +130,8 @@ async function runIn(world: World, swarm: Swarm, mutant: MutantName | null): Pro
     partitions: faults.partitions,
     leaders: observer.leaders.size,
     committed: observer.committedIndex,
-    watchResumed: watcher.resumed,
+    watchResumed: watchers.reduce((sum, watcher) => sum + watcher.resumed, 0),
+    changes: faults.changes,
     tasks: world.executed,
     virtualMs: world.nowMs,
     traceHash: world.traceHash(),
@@ -166,12 +173,13 @@ async function checkAcknowledged(
   const { kvs } = await finish(world, range, limitMs, () => fail("no answer to the last range"));
   const there = new Set(kvs.map((kv) => fromUtf8(kv.key)));
   for (const key of history.acknowledged) if (!there.has(key)) fail(`the acknowledged write of ${key} is lost`);
+  for (const key of history.deleted) if (there.has(key)) fail(`the acknowledged deletion of ${key} is lost`);
 }
 
-/** The watch that lived through it all saw what a fresh watch from the first revision sees. */
-async function checkWatcher(
+/** The watches that lived through it all, and a fresh one, saw every revision that was not compacted, and the same. */
+async function checkWatchers(
   world: World,
-  watcher: SimWatcher,
+  watchers: readonly SimWatcher[],
   other: SimClient,
   limitMs: number,
   fail: Fail,
@@ -183,12 +191,11 @@ async function checkWatcher(
     () => fail("no answer to a count"),
   );
   const fresh = new SimWatcher(other.store, (fn) => world.schedule(20, fn));
-  const caughtUp = () => revision <= 1 || (fresh.revision >= revision && watcher.revision >= revision);
-  if (!await world.runUntil(caughtUp, limitMs)) {
-    fail(`watches stand at revisions ${watcher.revision} and ${fresh.revision}, the store at ${revision}`);
+  const all = [...watchers, fresh];
+  if (!await world.runUntil(() => revision <= 1 || all.every((each) => each.revision >= revision), limitMs)) {
+    fail(`watches stand at revisions ${all.map((each) => each.revision)}, the store at ${revision}`);
   }
-  watcher.end();
-  fresh.end();
-  const wrong = checkWatch(watcher.changes, fresh.changes);
+  for (const each of all) each.end();
+  const wrong = checkWatches(all.map((each) => each.seen));
   if (wrong !== null) fail(wrong);
 }

@@ -32,6 +32,17 @@ export interface Swarm {
   readonly syncErrorRate: number;
   /** Share of failpoints passed at which the process dies. */
   readonly failpointRate: number;
+  /** Mean time between changes of members. */
+  readonly churnEveryMs: number;
+  /** Share of a client's operations that compact, and how many revisions they leave. */
+  readonly compactShare: number;
+  readonly compactKeep: number;
+  /** Mean time between disks that fill up. */
+  readonly diskFullEveryMs: number;
+  readonly diskFullMsMax: number;
+  readonly writeErrorRate: number;
+  /** Share of crashes after which a bit of one member's log has rotted; at most one member an experiment. */
+  readonly rotShare: number;
 }
 
 export function drawSwarm(seed: number): Swarm {
@@ -71,6 +82,13 @@ export function drawSwarm(seed: number): Swarm {
     syncSpikeMs: between(random, 5, 400),
     syncErrorRate: some(0.15, 0.002),
     failpointRate: some(0.4, 0.004),
+    churnEveryMs: every(0.35, 200, 1200),
+    compactShare: some(0.6, 0.2),
+    compactKeep: random.int(60),
+    diskFullEveryMs: every(0.2, 300, 1500),
+    diskFullMsMax: between(random, 20, 500),
+    writeErrorRate: some(0.1, 0.002),
+    rotShare: some(0.15, 0.3),
   };
 }
 

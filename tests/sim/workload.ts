@@ -3,8 +3,8 @@ import type { Prng } from "../../base/prng.ts";
 import type { World } from "../../platform/sim/mod.ts";
 import { connectStore, type Store, StoreError, type TxnRequest } from "../../store/mod.ts";
 import type { RegisterOperation } from "./checkers/linearizable.ts";
-import type { WatchedChange } from "./checkers/watch_order.ts";
-import { memberIds } from "./cluster.ts";
+import type { WatchedStream } from "./checkers/watch_order.ts";
+import { everyId } from "./cluster.ts";
 import type { Swarm } from "./swarm.ts";
 
 /** What clients asked and heard. */
@@ -12,6 +12,8 @@ export class History {
   readonly registers = new Map<string, RegisterOperation[]>();
   /** Keys of their own that clients created and were told so. */
   readonly acknowledged = new Set<string>();
+  /** Of those, what they deleted again and were told so. */
+  readonly deleted = new Set<string>();
   unknown = 0;
   refused = 0;
 
@@ -36,6 +38,9 @@ export class SimClient {
   readonly #name: string;
   readonly #thinkMs: number;
   readonly #keys: readonly string[];
+  readonly #swarm: Swarm;
+  /** The newest that an answer named. */
+  #revision = 1;
   readonly store: Store;
   /** The value last seen of each key: what a compare-and-swap expects. */
   readonly #seen = new Map<string, string | null>();
@@ -48,9 +53,10 @@ export class SimClient {
     this.#random = world.random.fork();
     this.#name = name;
     this.#thinkMs = swarm.thinkMs;
+    this.#swarm = swarm;
     this.#keys = Array.from({ length: swarm.keys }, (_, i) => `k${i}`);
     this.store = connectStore(
-      { endpoints: memberIds.map((id) => `tcp:${id}:2379`), requestTimeoutMs: 2000 },
+      { endpoints: everyId.map((id) => `tcp:${id}:2379`), requestTimeoutMs: 2000 },
       world.host(name).platform,
     );
   }
@@ -68,12 +74,36 @@ export class SimClient {
   }
 
   async #step(): Promise<void> {
+    if (this.#random.next() < this.#swarm.compactShare) return await this.#compact();
     const draw = this.#random.int(100);
     const key = this.#keys[this.#random.int(this.#keys.length)] ?? "k0";
     if (draw < 35) return await this.read(key);
     if (draw < 60) return await this.#write(key);
     if (draw < 85) return await this.#compareAndSwap(key);
-    return await this.#create();
+    return draw < 95 ? await this.#create() : await this.#deleteOwn();
+  }
+
+  async #compact(): Promise<void> {
+    const revision = this.#revision - this.#random.int(1 + this.#swarm.compactKeep);
+    try {
+      if (revision > 1) await this.store.compact(revision);
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === "Compacted")) this.#failed(error);
+    }
+  }
+
+  async #deleteOwn(): Promise<void> {
+    const mine = [...this.#history.acknowledged].filter((key) => key.startsWith(`own/${this.#name}.`));
+    const key = mine[this.#random.int(Math.max(1, mine.length))];
+    if (key === undefined) return;
+    this.#history.acknowledged.delete(key); // from here on it may be gone
+    try {
+      const { revision } = await this.store.txn(remove(key));
+      this.#revision = Math.max(this.#revision, revision);
+      this.#history.deleted.add(key);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   #unique(): string {
@@ -83,7 +113,8 @@ export class SimClient {
   async read(key: string): Promise<void> {
     const calledMs = this.#world.nowMs;
     try {
-      const { kvs } = await this.store.range({ key: utf8(key) });
+      const { kvs, revision } = await this.store.range({ key: utf8(key) });
+      this.#revision = Math.max(this.#revision, revision);
       const value = kvs[0] === undefined ? null : fromUtf8(kvs[0].value);
       this.#seen.set(key, value);
       this.#note(key, calledMs, { kind: "read", value }, true);
@@ -145,7 +176,7 @@ export class SimClient {
     this.#history.add(key, { client: this.#name, calledMs, returnedMs, action });
   }
 
-  /** Unavailable: it may have happened. NoLeader and NotLeader: it has not. Anything else is a bug. */
+  /** Unavailable: it may have happened. NoLeader, NotLeader, NoSpace: it has not. Anything else is a bug. */
   #failed(error: unknown): "unknown" | "refused" {
     if (!(error instanceof StoreError)) throw error;
     switch (error.code) {
@@ -154,6 +185,7 @@ export class SimClient {
         return "unknown";
       case "NoLeader":
       case "NotLeader":
+      case "NoSpace":
         this.#history.refused++;
         return "refused";
       default:
@@ -164,6 +196,10 @@ export class SimClient {
 
 function put(key: string, value: string): TxnRequest {
   return { compare: [], success: [{ kind: "put", key: utf8(key), value: utf8(value) }], failure: [] };
+}
+
+function remove(key: string): TxnRequest {
+  return { compare: [], success: [{ kind: "delete", key: utf8(key) }], failure: [] };
 }
 
 function swap(key: string, expect: string | null, value: string): TxnRequest {
@@ -180,7 +216,7 @@ function swap(key: string, expect: string | null, value: string): TxnRequest {
 
 /** Watches the whole key space, starting again behind what it has whenever its connection breaks. */
 export class SimWatcher {
-  readonly changes: WatchedChange[] = [];
+  readonly seen: WatchedStream = { changes: [], restarts: [] };
   readonly #store: Store;
   readonly #retry: (fn: () => void) => void;
   #revision = 0;
@@ -209,11 +245,19 @@ export class SimWatcher {
       onEvents: (events, revision) => {
         for (const { type, kv } of events) {
           const value = type === "put" ? fromUtf8(kv.value) : null;
-          this.changes.push({ revision: kv.modRevision, key: fromUtf8(kv.key), value });
+          this.seen.changes.push({ revision: kv.modRevision, key: fromUtf8(kv.key), value });
         }
         this.#revision = revision;
       },
-      onClose: () => this.#retry(() => this.#watch()),
+      onClose: (error) => {
+        // What lay between is gone, and the watch was told so; the compact revision itself can still be watched.
+        const from = error?.code === "Compacted" ? error.compactRevision ?? 0 : 0;
+        if (from > this.#revision + 1) {
+          this.#revision = from - 1;
+          this.seen.restarts.push({ at: this.seen.changes.length, from });
+        }
+        this.#retry(() => this.#watch());
+      },
     });
   }
 }
