@@ -120,7 +120,7 @@ export class SimCluster {
 
   #config(id: string): MemberConfig {
     const first = memberIds.some((name) => name === id);
-    const members = (first ? memberIds : [...memberIds, id]).map(placeOf);
+    const members = (first ? memberIds : everyId).map(placeOf); // who joins is told of all that it may meet
     const { snapshotEntries, segmentBytes } = this.#swarm;
     const config = { clusterId: "sim", id, members, join: !first, dataDirectory: directory, timers };
     return { ...config, snapshotEntries, segmentBytes };
