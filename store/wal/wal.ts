@@ -80,8 +80,11 @@ export class Wal {
       const segment = this.#segments.shift();
       if (segment !== undefined) old.push(segment);
     }
-    for (const segment of old) await this.#options.disk.remove(segment.path); // oldest first: what is left stays a chain
-    if (old.length > 0) await this.#options.disk.syncDirectory(this.#options.directory);
+    for (const segment of old) {
+      await this.#options.disk.remove(segment.path);
+      // Oldest first, and each before the next: a crash may keep any of several removals, and what is left must be a chain.
+      await this.#options.disk.syncDirectory(this.#options.directory);
+    }
   }
 
   async close(): Promise<void> {

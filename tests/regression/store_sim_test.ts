@@ -4,6 +4,7 @@ import { runSeed } from "../sim/run.ts";
 const seeds: readonly [seed: number, story: string][] = [
   [4, "a power loss took the data directory: its parents had not been synced when it was made"],
   [1189, "the oldest segment kept began with entries that had been replaced from further back: the log was refused"],
+  [31, "a power loss kept the removal of one old segment and not that of an older one: the log had a hole"],
 ];
 
 for (const [seed, story] of seeds) {
