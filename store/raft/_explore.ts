@@ -1,9 +1,21 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { invariant } from "../../base/assert.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
 import { TestCluster } from "./_harness.ts";
 import { isJoint, membersOf } from "./configuration.ts";
 import type { RaftRule } from "./raft.ts";
+
+function ok(holds: unknown, what: string): void {
+  invariant(holds, what);
+}
+
+function equal<T>(actual: T, expected: T, what: string): void {
+  invariant(actual === expected, `${what}: ${actual}, not ${expected}`);
+}
+
+function deepEqual<T>(actual: T, expected: T, what: string): void {
+  equal(JSON.stringify(actual), JSON.stringify(expected), what);
+}
 
 /** For tests: what must hold after every step (paper figure 3). */
 export class SafetyChecker {
@@ -141,6 +153,6 @@ export function explore(
     deepEqual(cluster.member(id).raft.status().configuration, configuration, `one configuration, seed ${seed}`);
   }
   deepEqual(checker.commands.slice(0, acknowledged.length), acknowledged, "Leader Completeness (§5.4)");
-  equal(checker.commands.at(-1), "last");
+  equal(checker.commands.at(-1), "last", `the last command is applied, seed ${seed}`);
   return { commands: checker.commands.length, terms: leader.status().term, changes: changed };
 }
