@@ -108,6 +108,22 @@ Deno.test("step() keeps a condition's transition time while its status stays", (
   assert.equal(conditionOf(result, "ContainersReady")?.lastTransitionTime, "2026-01-01T00:00:00Z");
 });
 
+Deno.test("step() says one transition time for a condition, whatever older one the API still has", () => {
+  const memory = createPodMemory(start);
+  const timeSaid = (pod: Pod, now: number) => {
+    const { status } = step(inputOf(pod, [container()], { now }), memory);
+    return status?.conditions?.find((each) => each.type === "Ready")?.lastTransitionTime;
+  };
+  const behind = podOf();
+  const said = timeSaid(behind, start);
+  assert.equal(timeSaid(behind, start + 5_000), said, "the API has nothing yet");
+  const other = "2025-12-31T23:59:00Z";
+  const conditions = [{ type: "Ready", status: "True", lastTransitionTime: other }];
+  assert.equal(timeSaid(podOf({}, { status: { conditions } }), start + 9_000), said, "the API has an older write");
+  const anew = step(inputOf(podOf({}, { status: { conditions } }), [container()]), createPodMemory(start + 10_000));
+  assert.equal(anew.status?.conditions?.find((each) => each.type === "Ready")?.lastTransitionTime, other);
+});
+
 Deno.test("step() restarts a crashing container at once, then after 10 s, 20 s, 40 s, up to 5 min, and says so", () => {
   const memory = createPodMemory(start);
   const pod = podOf();

@@ -237,18 +237,20 @@ function initializedCondition(spec: Readonly<PodSpec>, status: PodStatus, past: 
   };
 }
 
-/** Adds the transition time: the old one while the status text stays the same. */
-function dated(input: StepInput, conditions: readonly Condition[]): PodCondition[] {
+/**
+ * Adds the transition time: the old one while the status text stays the same. Old is what was said last, and only for
+ * a kubelet that has said nothing yet what the API has: the API is behind while a write is under way, and times derived
+ * from it would answer each other for ever.
+ */
+function dated(input: StepInput, memory: PodMemory, conditions: readonly Condition[]): PodCondition[] {
   const before = input.pod.status?.conditions ?? [];
   const generation = input.pod.metadata?.generation;
   return conditions.map((condition) => {
-    const old = before.find((each) => each.type === condition.type);
+    const old = memory.conditions.get(condition.type) ?? before.find((each) => each.type === condition.type);
     const kept = old !== undefined && old.status === condition.status ? old.lastTransitionTime : undefined;
-    return {
-      ...condition,
-      lastTransitionTime: kept ?? formatTime(input.now),
-      ...(generation === undefined ? {} : { observedGeneration: generation }),
-    };
+    const lastTransitionTime = kept ?? formatTime(input.now);
+    memory.conditions.set(condition.type, { status: condition.status, lastTransitionTime });
+    return { ...condition, lastTransitionTime, ...(generation === undefined ? {} : { observedGeneration: generation }) };
   });
 }
 
@@ -285,7 +287,7 @@ export function statusOf(input: StepInput, memory: PodMemory): PodStatus {
   // A pod that was never admitted has no containers to speak of.
   if (memory.failure === null || observed.containers.length > 0) status.containerStatuses = containers;
   const ready = containersReady(spec, status);
-  status.conditions = dated(input, [
+  status.conditions = dated(input, memory, [
     { type: "PodReadyToStartContainers", status: sandbox === undefined ? "False" : "True" },
     initializedCondition(spec, status, past),
     podReady(pod, ready),

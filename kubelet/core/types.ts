@@ -1,4 +1,4 @@
-import type { Pod, PodStatus } from "../../api/gen/types.ts";
+import type { Pod, PodCondition, PodStatus } from "../../api/gen/types.ts";
 import type { CrashBackoff } from "./backoff.ts";
 
 /** What the runtime has, in the words of CRI. Times are milliseconds since the epoch. */
@@ -69,6 +69,8 @@ export interface PodMemory {
   failure: { readonly reason: string; readonly message: string } | null;
   /** Set at first sight; the API's startTime wins. */
   startTimeMs: number;
+  /** Conditions as the kubelet said them last, by type. The API may be behind them. */
+  readonly conditions: Map<string, Pick<PodCondition, "status" | "lastTransitionTime">>;
   /** When the kubelet first saw that the pod has to end; -1 before. */
   terminatingSinceMs: number;
 }
@@ -135,6 +137,7 @@ export function createPodMemory(nowMs: number): PodMemory {
     backoffSaid: new Map(),
     failure: null,
     startTimeMs: nowMs,
+    conditions: new Map(),
     terminatingSinceMs: -1,
   };
 }
