@@ -101,7 +101,7 @@ export async function benchScheduling(options: SchedulingOptions): Promise<Sched
 
   const cursors = new Map<string, number>();
   const latencies = emptyLatencies();
-  await collectTimings(cluster, cursors, emptyLatencies());
+  await drainTimings(cluster, cursors, emptyLatencies(), options.initPods);
   const stopProfiles = options.profile === undefined ? null : await profileCluster(cluster, options.profile);
   const cpuBefore = await cluster.cpu();
   const ownBefore = cpuSeconds(Deno.pid);
@@ -349,7 +349,7 @@ async function collectTimings(cluster: LiveCluster, cursors: Map<string, number>
   }
 }
 
-/** The last binds may be seen by the watch before the scheduler has its answer. */
+/** The last binds may be seen by the watch before the scheduler has its answer: waits until `count` are there. */
 async function drainTimings(
   cluster: LiveCluster,
   cursors: Map<string, number>,

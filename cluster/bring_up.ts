@@ -1,5 +1,5 @@
 import type { Node } from "../api/gen/types.ts";
-import { nodes as nodeResource } from "../api/resources.ts";
+import { nodes as nodeResource, serviceAccounts } from "../api/resources.ts";
 import type { Platform } from "../platform/mod.ts";
 import { adminClient } from "./api_access.ts";
 import type { ComponentStatus } from "./control.ts";
@@ -89,16 +89,21 @@ async function waitReady(
   if (spec.storeOnly === true) return;
   const client = adminClient(spec, platform);
   const wanted = spec.workers + spec.hollowNodes;
+  const seconds = Math.round(options.waitMs / 1000);
   for (;;) {
     const list = await client.list<Node>(nodeResource).catch(() => null);
     const ready = list?.items.filter(isReady).length ?? 0;
-    if (ready >= wanted) break;
+    // Without it no pod can be created: the first command after `up` may be `kubectl run`.
+    const account = await client.get(serviceAccounts, "default", "default").then(() => true, () => false);
+    if (ready >= wanted && account) break;
     if (performance.now() > deadline) {
-      throw new CliError(
-        exitCode.notReady,
-        `Only ${ready} of ${wanted} nodes were Ready after ${Math.round(options.waitMs / 1000)} s`,
-        { hint: "see deno task cluster logs kubelet-worker-1; more time: --wait 120s" },
-      );
+      const missing = ready < wanted
+        ? `Only ${ready} of ${wanted} nodes were Ready after ${seconds} s`
+        : `The ServiceAccount default/default did not exist after ${seconds} s`;
+      const component = ready < wanted ? "kubelet-worker-1" : "controller-manager-0";
+      throw new CliError(exitCode.notReady, missing, {
+        hint: `see deno task cluster logs ${component}; more time: --wait 120s`,
+      });
     }
     await platform.timers.sleep(pollMs);
   }

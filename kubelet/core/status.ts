@@ -250,7 +250,11 @@ function dated(input: StepInput, memory: PodMemory, conditions: readonly Conditi
     const kept = old !== undefined && old.status === condition.status ? old.lastTransitionTime : undefined;
     const lastTransitionTime = kept ?? formatTime(input.now);
     memory.conditions.set(condition.type, { status: condition.status, lastTransitionTime });
-    return { ...condition, lastTransitionTime, ...(generation === undefined ? {} : { observedGeneration: generation }) };
+    return {
+      ...condition,
+      lastTransitionTime,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    };
   });
 }
 

@@ -125,9 +125,19 @@ export async function status(api: Api, path: string, info: ResourceInfo): Promis
   const has = (object: Loose, type: string) => object.status?.conditions?.some((it: Loose) => it.type === type);
   // Not every status has conditions; where it has none the field was dropped.
   if (!has(patched, "StatusPatched")) return;
-  patched.status.conditions = [{ ...condition, type: "StatusUpdated" }];
-  const updated = good(await api.call("PUT", `${path}/status`, patched), 200, `update status of ${info.kind}`);
-  assert.ok(has(updated, "StatusUpdated"));
+  const updated = await updateStatus(api, path, { ...condition, type: "StatusUpdated" }, patched);
+  assert.ok(has(good(updated, 200, `update status of ${info.kind}`), "StatusUpdated"));
+}
+
+/** As the suite does: a controller may write in between, and a conflict means to read and try again. */
+async function updateStatus(api: Api, path: string, condition: Loose, read: Loose): Promise<Reply> {
+  let current = read;
+  for (let attempt = 1;; attempt++) {
+    current.status.conditions = [condition];
+    const answer = await api.call("PUT", `${path}/status`, current);
+    if (answer.code !== 409 || attempt === 5) return answer;
+    current = good(await api.call("GET", `${path}/status`), 200, "read again after a conflict");
+  }
 }
 
 async function collected(api: Api, namespace: string, info: ResourceInfo, label: string): Promise<void> {
