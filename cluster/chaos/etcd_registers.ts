@@ -119,7 +119,7 @@ export function watchEtcd(urls: readonly string[], prefix: string): OpenWatch {
       const url = urls[at % urls.length] ?? "";
       const body = JSON.stringify({ create_request: create });
       const response = await fetch(`${url}/v3/watch`, { method: "POST", body, signal });
-      for await (const line of linesOf(response.body)) {
+      for await (const line of linesOf(response.body, signal)) {
         const result = fieldsOf(fieldsOf(JSON.parse(line)).result);
         if (result.canceled === true) return result.compact_revision === undefined ? "ended" : "compacted";
         for (const event of listOf(result.events)) {
@@ -141,14 +141,28 @@ export function watchEtcd(urls: readonly string[], prefix: string): OpenWatch {
   };
 }
 
-async function* linesOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<string> {
+/**
+ * Ends when `signal` aborts, by cancelling the body itself: fetch() holds its signal weakly and has been seen to miss the
+ * abort of a watch that outlived a garbage collection, which then was never told to end.
+ */
+async function* linesOf(body: ReadableStream<Uint8Array> | null, signal: AbortSignal): AsyncGenerator<string> {
   if (body === null) return;
+  const reader = body.getReader();
+  const onAbort = () => void reader.cancel().catch(() => {});
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  const decoder = new TextDecoder();
   let rest = "";
-  for await (
-    const chunk of body.pipeThrough(new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>)
-  ) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines.filter((line) => line !== "");
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || signal.aborted) return;
+      const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines.filter((line) => line !== "");
+    }
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    onAbort();
   }
 }

@@ -49,6 +49,7 @@ export async function etcdSubject(title: string, timers: EtcdTimers, platform: P
   }));
   const prefix = "/chaos/";
   const paused = new Set<EtcdMember>();
+  let exits = 0;
   const rotated = (i: number) => [...members.slice(i), ...members.slice(0, i)].map((each) => each.url);
 
   function launch(member: EtcdMember): void {
@@ -68,36 +69,41 @@ export async function etcdSubject(title: string, timers: EtcdTimers, platform: P
     }).spawn();
     member.process = child;
     void child.status.then(async () => {
+      exits++;
       if (member.stopped || member.process !== child) return;
       await platform.timers.sleep(restartMs);
       if (!member.stopped) launch(member);
     });
   }
 
-  /** Who leads, as `asked` says. */
-  async function leader(asked: readonly EtcdMember[]): Promise<EtcdMember | null> {
-    const answers = await Promise.all(asked.map(async (member) => {
-      const status = await callEtcd(member.url, "/v3/maintenance/status", {}, limits.etcdStatusMs).catch(() => null);
-      return { member, id: (status?.header as { member_id?: string } | undefined)?.member_id, leads: status?.leader };
-    }));
-    return answers.find((each) => each.id !== undefined && each.leads === each.id)?.member ?? null;
+  async function leader(): Promise<EtcdMember | null> {
+    const answers = await Promise.all(members.map(async (member) => ({ member, ...statusOf(await ask(member)) })));
+    return answers.find((each) => each.leads)?.member ?? null;
   }
 
-  async function until<T>(what: () => Promise<T | null>, signal: AbortSignal | null): Promise<T> {
+  /** @throws CliError after {@linkcode limits.recoveryMaxMs}, with what was waited for */
+  async function until<T>(words: string, what: () => Promise<T | null>, signal: AbortSignal | null): Promise<T> {
     const deadline = platform.clock.monotonic() + limits.recoveryMaxMs;
     for (;;) {
       signal?.throwIfAborted();
       const found = await what();
       if (found !== null) return found;
-      if (platform.clock.monotonic() > deadline) throw new CliError(exitCode.failed, `${title} did not come back`);
+      if (platform.clock.monotonic() > deadline) {
+        const message = `${title}: ${words} within ${limits.recoveryMaxMs / 1_000} s`;
+        throw new CliError(exitCode.notReady, message, { hint: `the members exited ${exits} times` });
+      }
       await platform.timers.sleep(limits.leaderPollMs);
     }
   }
 
-  async function isHealthy(member: EtcdMember): Promise<boolean> {
-    const status = await callEtcd(member.url, "/v3/maintenance/status", {}, limits.etcdStatusMs).catch(() => null);
-    return status !== null && status.leader !== undefined && status.leader !== "0";
-  }
+  const ask = (member: EtcdMember) =>
+    callEtcd(member.url, "/v3/maintenance/status", {}, limits.etcdStatusMs).catch(() => null);
+
+  const allReady = () =>
+    until("not all members knew a leader", async () => {
+      const answers = await Promise.all(members.map(ask));
+      return answers.every((answer) => statusOf(answer).knowsLeader) ? true : null;
+    }, null);
 
   async function close(): Promise<void> {
     for (const member of paused) if (member.process !== null) signalProcess(member.process.pid, "SIGCONT");
@@ -111,7 +117,7 @@ export async function etcdSubject(title: string, timers: EtcdTimers, platform: P
 
   try {
     for (const member of members) launch(member);
-    await until(async () => (await Promise.all(members.map(isHealthy))).every((it) => it) ? true : null, null);
+    await allReady();
   } catch (error) {
     await close();
     throw error;
@@ -122,7 +128,7 @@ export async function etcdSubject(title: string, timers: EtcdTimers, platform: P
     timers: `heartbeat ${timers.heartbeatMs} ms, election ${timers.electionMs} ms`,
     clients: members.map((_, i) => etcdRegisters(rotated(i), prefix)),
     async awaitRecovery() {
-      await until(async () => (await Promise.all(members.map(isHealthy))).every((it) => it) ? true : null, null);
+      await allReady();
     },
     async watchers() {
       const { header } = await callEtcd(members[0]?.url ?? "", "/v3/kv/range", { key: btoa(prefix) });
@@ -134,14 +140,19 @@ export async function etcdSubject(title: string, timers: EtcdTimers, platform: P
       }));
     },
     async inject(scenario: Scenario, _draw, signal): Promise<FaultRecord> {
-      const target = await until(() => leader(members), signal);
-      const others = members.filter((each) => each !== target);
+      const target = await until("nobody led", leader, signal);
+      const struck = target.process;
       const at = platform.clock.monotonic();
-      const pid = target.process?.pid ?? 0;
+      const pid = struck?.pid ?? 0;
+      // One that was killed is started again at once, and its log is as good as anybody's: it may well be the next.
+      const successor = async () => {
+        const found = await leader();
+        return found === target && target.process === struck ? null : found;
+      };
       if (scenario === "pause-leader") paused.add(target);
       signalProcess(pid, scenario === "pause-leader" ? "SIGSTOP" : "SIGKILL");
       try {
-        const next = await until(() => leader(others), signal);
+        const next = await until(`nobody led after ${target.name} was hit`, successor, signal);
         const newLeader = { at: platform.clock.monotonic(), name: next.name };
         const leftMs = at + limits.pauseMs - platform.clock.monotonic();
         if (scenario === "pause-leader" && leftMs > 0) await platform.timers.sleep(leftMs, signal);
@@ -154,6 +165,14 @@ export async function etcdSubject(title: string, timers: EtcdTimers, platform: P
     replay: (from, until) => replayWatch(watchEtcd(rotated(0), prefix), from, until, platform.timers),
     close,
   };
+}
+
+/** What a member says of itself; null: it said nothing. */
+function statusOf(answer: Readonly<Record<string, unknown>> | null): { leads: boolean; knowsLeader: boolean } {
+  const leader = answer?.leader;
+  const self = (answer?.header as { member_id?: string } | undefined)?.member_id;
+  const knowsLeader = leader !== undefined && leader !== "0";
+  return { leads: knowsLeader && leader === self, knowsLeader };
 }
 
 /** All held until each has one, so that they differ. */
