@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fetchedKubectl } from "../../cluster/cli/kubectl.ts";
+import { fetchedTool, kubectlTool } from "../../cluster/cli/npm_tools.ts";
 import type { ClusterStatus } from "../../cluster/cli/status.ts";
 
 /** Runs the CLI and real kubectl as a user would: as programs, judged by exit code and output. */
@@ -89,6 +89,13 @@ export class TestHome {
     return run(this.#kubectl, args, { ...options, env: { ...this.#env, ...options.env } });
   }
 
+  /** Another client of the cluster, expected to succeed; its output. */
+  async runs(program: string, ...args: string[]): Promise<string> {
+    const ran = await run(program, args, { env: this.#env, timeoutMs: 90_000 });
+    assert.equal(ran.code, 0, `${program} ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
+    return ran.stdout;
+  }
+
   /** kubectl, expected to succeed; its output. */
   async ok(...args: string[]): Promise<string> {
     const ran = await this.kubectl(args);
@@ -123,7 +130,7 @@ export class TestHome {
 
 async function findKubectl(): Promise<string> {
   const found = await run("sh", ["-c", "command -v kubectl"]);
-  return found.code === 0 ? found.stdout.trim() : await fetchedKubectl();
+  return found.code === 0 ? found.stdout.trim() : await fetchedTool(kubectlTool);
 }
 
 /** Command lines of processes that name `path` in their arguments, environment or working directory. */

