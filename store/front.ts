@@ -241,9 +241,8 @@ export class StoreFront implements Store {
     return result.kind === "alarm" ? result.changed : [];
   }
 
-  /** This member is in trouble: lets everyone know, if it can. Asked again by the next one who notices. */
-  raiseAlarm(kind: Alarm["kind"]): void {
-    const { memberId } = this.#consensus.status();
+  /** This member, or the one named, is in trouble: lets everyone know, if it can. Asked again by the next one who notices. */
+  raiseAlarm(kind: Alarm["kind"], memberId: string = this.#consensus.status().memberId): void {
     if (this.#mvcc.alarms.list().some((alarm) => alarm.memberId === memberId && alarm.kind === kind)) return;
     this.#consensus.propose({ kind: "alarm", action: "activate", memberId, alarm: kind }).catch(() => {});
   }

@@ -63,6 +63,15 @@ export const storeLimits = {
   /** History entries freed per applied command and per idle step after a compaction. */
   compactionStepEntries: 256,
   compactionStepMs: 2,
+
+  /** Between two comparisons of the members' data. */
+  hashCheckIntervalMs: 10_000,
+  /** Keys and values that one question covers, and questions in one comparison: 16 MiB each time, 1 MiB at once. */
+  hashCheckBytes: 1024 ** 2,
+  hashCheckQuestions: 16,
+  /** How long a member that is behind has to catch up with a question. */
+  hashCheckAnswerMs: 20,
+  hashCheckAnswerTries: 50,
 } as const;
 
 invariant(storeLimits.clientInFlightMax < storeLimits.connectionInFlightMax, "the client's bound must be met first");

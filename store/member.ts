@@ -1,8 +1,10 @@
 import type { Address, Component, Platform, Random, Timer, TlsIdentity } from "../platform/mod.ts";
 import { type Consensus, createMachine, type MachineRule, StoreFront } from "./front.ts";
+import { HashCheck } from "./hash_check.ts";
 import { storeLimits } from "./limits.ts";
 import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
+import type { Mvcc } from "./mvcc/mvcc.ts";
 import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
 import { ClientServer } from "./serve.ts";
 import type { Store, StoreStatus } from "./types.ts";
@@ -25,6 +27,8 @@ export interface MemberConfig {
   readonly snapshotEntries?: number;
   /** A segment of the log is laid out whole, in zeros, before it is written. Default 16 MiB. */
   readonly segmentBytes?: number;
+  /** Between two comparisons of the members' data by the leader (etcd: corrupt-check-time). Default 10 s. */
+  readonly hashCheckIntervalMs?: number;
   /** Above so many bytes puts are refused and the NoSpace alarm goes on. Default 2 GiB. */
   readonly quotaBytes?: number;
 }
@@ -32,6 +36,8 @@ export interface MemberConfig {
 /** Only tests pass this. */
 export interface MemberTesting extends ReplicaTesting {
   readonly withoutInMachine?: MachineRule;
+  /** Hands out the data, so that a test can spoil them. */
+  readonly onData?: (mvcc: Mvcc) => void;
 }
 
 export interface Member extends Component {
@@ -57,6 +63,7 @@ export async function startMember(
   const own = config.members.find((member) => member.id === config.id);
   const machine = createMachine(decodeCommand, testing.withoutInMachine);
   const replica = await startReplica<CommandResult>(config, machine.machine, platform, testing);
+  testing.onData?.(machine.mvcc);
   const electionMs = config.timers.tickMs * config.timers.electionTicks;
   const front = new StoreFront({
     machine,
@@ -67,6 +74,18 @@ export async function startMember(
       leaseExtensionMs: electionMs,
       quotaBytes: config.quotaBytes ?? storeLimits.databaseBytesMax,
     },
+  });
+  const hashCheck = new HashCheck({
+    id: config.id,
+    mvcc: machine.mvcc,
+    members: () => replica.members().map((member) => member.id),
+    connected: (member) => replica.connected(member),
+    appliedIndex: () => replica.status().appliedIndex,
+    tell: (member, note) => replica.tell(member, note),
+    raise: (member) => front.raiseAlarm("Corrupt", member),
+    timers: platform.timers,
+    log: platform.log,
+    intervalMs: config.hashCheckIntervalMs ?? storeLimits.hashCheckIntervalMs,
   });
   const server = new ClientServer({ front, timers: platform.timers, log: platform.log });
   const listenOptions = config.tls === undefined ? {} : { tls: config.tls };
@@ -82,6 +101,7 @@ export async function startMember(
   let leaderless: Timer | null = null;
   const onLeader = (leaderId: string | null) => {
     front.setLeading(leaderId === config.id);
+    hashCheck.setLeading(leaderId === config.id);
     server.leaderChanged();
     leaderless?.cancel();
     // Cut off from the others it would go on serving watches that see nothing: let their owners go elsewhere.
@@ -93,12 +113,15 @@ export async function startMember(
   const unsubscribe = replica.onLeaderChange(onLeader);
   // While it leads it can say so: then nothing is put any more, and deletes and compaction make room.
   const unsubscribeFull = replica.onDiskFull(() => front.raiseAlarm("NoSpace"));
+  const unsubscribeTold = replica.onTold((from, note) => hashCheck.heard(from, note));
   onLeader(replica.status().leaderId);
 
   let closing: Promise<void> | null = null;
   const close = async () => {
     unsubscribe();
     unsubscribeFull();
+    unsubscribeTold();
+    hashCheck.close();
     leaderless?.cancel();
     front.close();
     server.close();

@@ -140,6 +140,10 @@ export interface Replica<R> {
   onLeaderChange(listener: (leaderId: string | null) => void): () => void;
   /** Called when something could not be written for want of space, and the member goes on. @return unsubscribes */
   onDiskFull(listener: () => void): () => void;
+  /** Says something short to another member, past the log. It may get lost. */
+  tell(member: string, note: Uint8Array): void;
+  /** Called with what another member told this one. @return unsubscribes */
+  onTold(listener: (from: string, note: Uint8Array) => void): () => void;
   /** Asks the leader (this member) to hand over; resolves when it has or when it did not work in time. */
   transferLeadership(target?: string): Promise<void>;
   /** Settles, with the reason, when the member stopped itself: its disk failed or a bug showed. Restart it. */
@@ -196,6 +200,7 @@ class RunningReplica<R> implements Replica<R> {
   readonly #reads = new ReadWaiters();
   readonly #leaderListeners = new Set<(leaderId: string | null) => void>();
   readonly #fullListeners = new Set<() => void>();
+  readonly #noteListeners = new Set<(from: string, note: Uint8Array) => void>();
   readonly #persistMs;
 
   #state: "running" | "stopping" | "stopped" = "running";
@@ -263,6 +268,10 @@ class RunningReplica<R> implements Replica<R> {
       { frames: deps.network.frames, log: deps.log },
       {
         onMessage: (message) => this.#input(() => this.#raft.step(message)),
+        onNote: (member, note) => {
+          if (this.#state === "stopped") return;
+          for (const listener of this.#noteListeners) listener(member, note);
+        },
         onConnectionLost: (member) => this.#input(() => this.#raft.peerConnectionLost(member)),
         onDropped: (member) => this.#raft.unreachable(member),
         onSnapshotSent: (member, delivered) => this.#input(() => this.#raft.snapshotSent(member, delivered)),
@@ -402,6 +411,15 @@ class RunningReplica<R> implements Replica<R> {
   onDiskFull(listener: () => void): () => void {
     this.#fullListeners.add(listener);
     return () => void this.#fullListeners.delete(listener);
+  }
+
+  tell(member: string, note: Uint8Array): void {
+    if (this.#state !== "stopped") this.#transport.sendNote(member, note);
+  }
+
+  onTold(listener: (from: string, note: Uint8Array) => void): () => void {
+    this.#noteListeners.add(listener);
+    return () => void this.#noteListeners.delete(listener);
   }
 
   async transferLeadership(target?: string): Promise<void> {

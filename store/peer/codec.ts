@@ -23,16 +23,19 @@ export type PeerFrame =
   }
   /** The receiver has all bytes before `received`. */
   | { readonly kind: "chunkAck"; readonly point: SnapshotPoint; readonly received: number }
+  /** From member to member past the log; may get lost. Short. */
+  | { readonly kind: "note"; readonly data: Uint8Array }
   /** The one answer to a hello: who dialled was removed from the cluster. */
   | { readonly kind: "removed" };
 
 /** Raised when frames change their layout. Members that differ do not talk. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const hello = 1;
 const chunk = 2;
 const chunkAck = 3;
 const removed = 4;
+const note = 5;
 /** Message kinds, from 16 on; the place in this list is the wire code. Append only. */
 const kinds = [
   "preVote",
@@ -79,6 +82,10 @@ export function encodePeerFrame(frame: PeerFrame): Uint8Array<ArrayBuffer> {
       writer.counter(frame.point.term);
       writer.counter(frame.received);
       break;
+    case "note":
+      writer.u8(note);
+      writer.bytes(frame.data);
+      break;
     case "removed":
       writer.u8(removed);
       break;
@@ -87,7 +94,7 @@ export function encodePeerFrame(frame: PeerFrame): Uint8Array<ArrayBuffer> {
 }
 
 function payloadBytes(frame: PeerFrame): number {
-  if (frame.kind === "chunk") return frame.data.length;
+  if (frame.kind === "chunk" || frame.kind === "note") return frame.data.length;
   return frame.kind === "message" && frame.message.kind === "append" ? entriesBytes(frame.message.entries) : 0;
 }
 
@@ -176,6 +183,8 @@ function readFrame(reader: ByteReader, link: { from: MemberId; to: MemberId }): 
       const point = { index: reader.counter(), term: reader.counter() };
       return { kind: "chunkAck", point, received: reader.counter() };
     }
+    case note:
+      return { kind: "note", data: reader.bytes() };
     case removed:
       return { kind: "removed" };
     default: {

@@ -7,7 +7,7 @@ import { noConfiguration } from "../raft/configuration.ts";
 import { raftLimits } from "../raft/limits.ts";
 import type { Message } from "../raft/messages.ts";
 import { maxCommandBytes } from "../replica_limits.ts";
-import { decodePeerFrame, encodePeerFrame, type PeerFrame } from "./codec.ts";
+import { decodePeerFrame, encodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
 import { maxPeerBufferedBytes, snapshotChunkBytes, snapshotStallTicks, snapshotWindowChunks } from "./limits.ts";
 import { SnapshotReceiver, SnapshotSender } from "./snapshot_transfer.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
@@ -42,10 +42,11 @@ const messages: readonly Message[] = [
 ];
 const frames: readonly PeerFrame[] = [
   ...messages.map((message) => ({ kind: "message", message }) as const),
-  { kind: "hello", version: 1, clusterId: "c", from: "a", to: "b" },
+  { kind: "hello", version: protocolVersion, clusterId: "c", from: "a", to: "b" },
   { kind: "chunk", term: 3, point: { index: 9, term: 2 }, total: 10, offset: 5, data: utf8("hello") },
   { kind: "chunkAck", point: { index: 9, term: 2 }, received: 10 },
   { kind: "removed" },
+  { kind: "note", data: new Uint8Array([1, 2, 3]) },
 ];
 
 Deno.test("decodePeerFrame() gives back every kind of frame that encodePeerFrame() writes", () => {
@@ -119,6 +120,7 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
   const seen: Message[] = [];
   const events: TransportEvents = {
     onMessage: (message) => void seen.push(message),
+    onNote: () => {},
     onConnectionLost: () => {},
     onDropped: () => {},
     onSnapshotSent: () => {},
@@ -136,12 +138,12 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
   transport.setPeers([{ id: "b", peerAddress: "tcp:b:2380" }]);
   await world.complete(transport.start());
   const message: PeerFrame = { kind: "message", message: { kind: "timeoutNow", from: "b", to: "a", term: 1 } };
-  const hello = { kind: "hello", version: 1, clusterId: "c", from: "b", to: "a" } as const;
+  const hello = { kind: "hello", version: protocolVersion, clusterId: "c", from: "b", to: "a" } as const;
   const attempts: [PeerFrame, boolean][] = [
     [{ ...hello, clusterId: "other" }, false],
     [{ ...hello, to: "b" }, false],
     [{ ...hello, from: "mallory" }, false],
-    [{ ...hello, version: 2 }, false],
+    [{ ...hello, version: protocolVersion + 1 }, false],
     [message, false],
     [hello, true],
   ];

@@ -17,6 +17,7 @@ export interface TransportConfig {
 /** What the transport tells its member, synchronously. */
 export interface TransportEvents {
   onMessage(message: Message): void;
+  onNote(from: MemberId, note: Uint8Array): void;
   /** A connection with this peer, of either direction, has ended. */
   onConnectionLost(member: MemberId): void;
   /** Messages to this peer were dropped. */
@@ -123,6 +124,11 @@ export class Transport {
     }
   }
 
+  /** Past the log, to a peer that can be reached; otherwise it is lost. */
+  sendNote(to: MemberId, data: Uint8Array): void {
+    this.#peers.get(to)?.link.send({ kind: "note", data });
+  }
+
   tick(): void {
     for (const [connection, ticksLeft] of this.#strangers) {
       if (ticksLeft > 0) this.#strangers.set(connection, ticksLeft - 1);
@@ -202,6 +208,8 @@ export class Transport {
     switch (frame?.kind) {
       case "message":
         return this.#events.onMessage(frame.message);
+      case "note":
+        return this.#events.onNote(from, frame.data);
       case "chunk":
         return this.#receiveChunk(from, peer, frame);
       case "chunkAck":

@@ -1,5 +1,6 @@
 import type { SimHost, World } from "../../platform/sim/mod.ts";
 import { type Member, type MemberConfig, startMember, StoreError } from "../../store/mod.ts";
+import type { Mvcc } from "../../store/mvcc/mvcc.ts";
 import type { FailpointName } from "../../store/replica.ts";
 import type { Observer } from "./checkers/observer.ts";
 import { segmentPath } from "../../store/wal/wal.ts";
@@ -19,6 +20,8 @@ const timers = { tickMs: 20, heartbeatTicks: 2, electionTicks: 10 };
 interface Place {
   readonly host: SimHost;
   member: Member | null;
+  /** The running member's. */
+  data: Mvcc | null;
   /** Counts the starts; what an older process reports is no news. */
   life: number;
   /** It was removed from the cluster, or its log has rotted: it never starts again. */
@@ -28,6 +31,9 @@ interface Place {
 export function placeOf(id: string) {
   return { id, peerAddress: `tcp:${id}:2380`, clientAddress: `tcp:${id}:2379` };
 }
+
+/** The members compare their data often: a healthy cluster never raises the alarm. */
+const hashCheckIntervalMs = 250;
 
 class CrashedHere extends Error {
   override readonly name = "CrashedHere";
@@ -61,7 +67,7 @@ export class SimCluster {
   #place(id: string): Place {
     const known = this.#places.get(id);
     if (known !== undefined) return known;
-    const place = { host: this.#world.host(id), member: null, life: 0, gone: false };
+    const place = { host: this.#world.host(id), member: null, data: null, life: 0, gone: false };
     this.#places.set(id, place);
     return place;
   }
@@ -99,6 +105,7 @@ export class SimCluster {
     const life = ++place.life;
     startMember(this.#config(id), mutatePlatform(this.#mutant, platform), {
       createRaft: (config) => this.#observer.createRaft(config, mutateRaft(this.#mutant, config)),
+      onData: (mvcc) => void (place.data = mvcc),
       failpoint: (name) => this.#failpoint(id, life, name),
       ...mutateTesting(this.#mutant),
     }).then(
@@ -123,7 +130,7 @@ export class SimCluster {
     const members = (first ? memberIds : everyId).map(placeOf); // who joins is told of all that it may meet
     const { snapshotEntries, segmentBytes } = this.#swarm;
     const config = { clusterId: "sim", id, members, join: !first, dataDirectory: directory, timers };
-    return { ...config, snapshotEntries, segmentBytes };
+    return { ...config, snapshotEntries, segmentBytes, hashCheckIntervalMs };
   }
 
   crash(id: string, options: { silent: boolean; keepDisk: boolean }): void {
@@ -204,6 +211,8 @@ export class SimCluster {
     for (const member of this.members()) {
       const { memberId, appliedIndex } = member.status();
       this.#observer.sawState(memberId, appliedIndex, member.stateHash());
+      const { data } = this.#place(memberId);
+      if (data?.alarms.has("Corrupt")) this.problem ??= `${memberId} holds that the members' data differ`;
     }
   }
 }

@@ -23,7 +23,7 @@ export const simBounds: Readonly<Record<MutantName, readonly [seeds: number, say
   leaseReadWithoutCheck: [60, /not linearizable/],
   voteNotPersisted: [10, /§5\.2/],
   snapshotWithoutMark: [20, /no readable snapshot|restarted|lost/],
-  appliedIndexBehind: [20, /states differ|linearizable/],
+  appliedIndexBehind: [20, /states differ|data differ|linearizable/],
   watchGapAfterCompaction: [60, /watch .* was due/],
   eventLostAtCompaction: [60, /watch .* was due/],
 };
