@@ -118,7 +118,7 @@ Deno.test("checkLinearizable() gives up after stepsMax and says so instead of gu
  * What clients of a true register would have seen: each operation takes effect at one moment between its call and its
  * return; some never learn how it ended.
  */
-function randomHistory(seed: number, count: number): RegisterOperation[] {
+function randomHistory(seed: number, count: number, lostShare = 0.05): RegisterOperation[] {
   const random = prng(seed);
   const clients = 2 + random.int(5);
   const free = new Array<number>(clients).fill(0);
@@ -148,7 +148,7 @@ function randomHistory(seed: number, count: number): RegisterOperation[] {
       : dice < 0.92
       ? swap(guess, value)
       : remove(random.next() < 0.5 ? guess : null);
-    const lost = random.next() < 0.05;
+    const lost = random.next() < lostShare;
     const never = lost && random.next() < 0.5;
     let outcome: RegisterOutcome;
     if (action.kind === "get") outcome = read(state);
@@ -221,6 +221,18 @@ Deno.test("checkLinearizable() agrees with trying every order, on 400 small hist
     if (expected === "violated") violated++;
   }
   assert.ok(violated > 40, `only ${violated} mutants were violations`);
+});
+
+Deno.test("checkLinearizable() agrees with trying every order where a third of the answers were lost, 1500 times", () => {
+  const verdicts = { linearizable: 0, violated: 0 };
+  for (let seed = 1; seed <= 1_500; seed++) {
+    const small = randomHistory(seed, 8, 0.35);
+    const judged = seed % 3 === 0 || small.length === 0 ? small : mutate(small, seed);
+    const expected = bruteForce(judged) ? "linearizable" : "violated";
+    assert.equal(checkLinearizable(judged).verdict, expected, `seed ${seed}`);
+    verdicts[expected]++;
+  }
+  assert.ok(verdicts.violated > 200 && verdicts.linearizable > 500, JSON.stringify(verdicts));
 });
 
 /** One answer is replaced by another that was possible at some other time. */
@@ -318,4 +330,30 @@ Deno.test("checkLinearizable() branches on writes alone: a failover, where every
   const late = { client: 99, key: "k", calledAt: 3_000, returnedAt: 3_001, action: { kind: "get" } } as const;
   const wrong = [...concurrent, { ...late, outcome: { kind: "read", value: "v" } } as const];
   assert.equal(checkLinearizable(wrong, { stepsMax: 50_000 }).verdict, "violated");
+});
+
+Deno.test("checkLinearizable() decides a failover that left 300 writes without an answer, with and without a stale read", () => {
+  const operation = (client: number, at: number, action: RegisterAction, outcome: RegisterOutcome) => ({
+    client,
+    key: "k",
+    action,
+    outcome,
+    calledAt: at,
+    returnedAt: at + 40,
+  });
+  const steps: RegisterOperation[] = [operation(0, 0, create("v"), done)];
+  // What a deposed leader was told: swaps and overwrites that nobody ever saw, and one that somebody did.
+  for (let i = 0; i < 300; i++) {
+    steps.push(operation(100 + i, 50 + i, i % 3 === 0 ? put(`lost${i}`) : swap("v", `lost${i}`), unknown));
+  }
+  // Twenty overwrites under way at once, each seen by somebody; refusals that one of the lost ones may explain.
+  for (let i = 0; i < 20; i++) {
+    steps.push({ ...operation(500 + i, 400 + i, put(`w${i}`), done), returnedAt: 600 });
+    steps.push({ ...operation(600 + i, 410 + i, get, read(`w${i}`)), returnedAt: 600 });
+    steps.push({ ...operation(700 + i, 410 + i, swap("v", `no${i}`), refused), returnedAt: 600 });
+  }
+  steps.push(operation(900, 700, get, read("lost33")));
+  assert.equal(checkLinearizable(steps, { stepsMax: 20_000 }).verdict, "linearizable");
+  const stale = [...steps, operation(901, 800, get, read("v"))];
+  assert.equal(checkLinearizable(stale, { stepsMax: 200_000 }).verdict, "violated");
 });
