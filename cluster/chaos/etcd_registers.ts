@@ -113,7 +113,8 @@ function conditional(key: string, action: Exclude<RegisterAction, { kind: "get" 
 export function watchEtcd(urls: readonly string[], prefix: string): OpenWatch {
   let at = 0;
   const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
-  return async (from, onEvent, onProgress, signal) => {
+  // A header's revision is the store's, not the batch's: while a watch catches up it says nothing of what was told.
+  return async (from, onEvent, _onProgress, signal) => {
     const create = { key: base64(prefix), range_end: base64(end), start_revision: `${Number(from) + 1}` };
     try {
       const url = urls[at % urls.length] ?? "";
@@ -132,7 +133,6 @@ export function watchEtcd(urls: readonly string[], prefix: string): OpenWatch {
             resourceVersion: String(kv.mod_revision),
           });
         }
-        if (listOf(result.events).length > 0) onProgress(String(fieldsOf(result.header).revision));
       }
     } catch {
       at++; // that member is gone, or the watch was ended

@@ -15,7 +15,7 @@ async function withFetch<T>(answer: () => Response, body: () => Promise<T>): Pro
 Deno.test("watchEtcd() ends when its signal aborts, also when fetch() has forgotten the signal", async () => {
   const line = JSON.stringify({
     result: {
-      header: { revision: "7" },
+      header: { revision: "9" },
       events: [{ kv: { key: btoa("/chaos/a"), value: btoa("v"), mod_revision: "7", version: "1" } }],
     },
   });
@@ -34,8 +34,11 @@ Deno.test("watchEtcd() ends when its signal aborts, also when fetch() has forgot
   const end = await withFetch(silent, () =>
     watchEtcd(["http://one"], "/chaos/")(
       "6",
-      (event) => seen.push(`${event.type} ${event.key}=${event.value} at ${event.resourceVersion}`),
-      () => stop.abort(),
+      (event) => {
+        seen.push(`${event.type} ${event.key}=${event.value} at ${event.resourceVersion}`);
+        stop.abort();
+      },
+      (version) => seen.push(`everything up to ${version}`),
       stop.signal,
     ));
   assert.equal(end, "ended");
