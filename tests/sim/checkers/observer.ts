@@ -66,9 +66,8 @@ export class Observer {
         const { role, term } = core.status();
         if (role === "leader") this.#sawLeader(id, term);
         for (const entry of ready.committed) this.#sawCommitted(id, entry);
-        if (ready.save !== null) {
-          this.#sawSave(id, ready.save);
-        }
+        for (const message of ready.messages) this.#sawLeave(id, message);
+        if (ready.save !== null) this.#sawSave(id, ready.save);
         return ready;
       },
       advance: (save) => {
@@ -144,11 +143,22 @@ export class Observer {
 
   #confirmed(id: MemberId, save: Save): void {
     this.#durable.set(id, { ...afterSave(this.#of(id), save), pending: null });
-    for (const message of save.messages) { // these leave now, and not before
-      this.#sawPromise(message);
-      const to = message.kind === "vote" ? id : message.kind === "voteAnswer" && message.granted ? message.to : null;
-      if (to !== null) this.#givenVotes.set(id, { term: message.term, to });
+    for (const message of save.messages) this.#sawLeave(id, message); // now, and not before
+  }
+
+  /** What a message promises must be durable when it leaves: a crash must not take it back (§5.2, §5.3). */
+  #sawLeave(id: MemberId, message: Message): void {
+    const { hardState, snapshotIndex, log } = this.#of(id);
+    if (message.kind === "appendAccepted" && message.match > snapshotIndex && !log.has(message.match)) {
+      this.#violated(`${id} acknowledged index ${message.match} before it was durable (§5.3)`);
     }
+    this.#sawPromise(message);
+    const to = message.kind === "vote" ? id : message.kind === "voteAnswer" && message.granted ? message.to : null;
+    if (to === null) return;
+    if (hardState.term < message.term || (hardState.term === message.term && hardState.vote !== to)) {
+      this.#violated(`${id} voted for ${to} in term ${message.term} before that was durable (§5.2)`);
+    }
+    this.#givenVotes.set(id, { term: message.term, to });
   }
 
   /** A restart finds what was confirmed, with or without the one save that was under way. */
