@@ -1,5 +1,6 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import type { Clock, Random, Timer, Timers } from "../platform/mod.ts";
+import { AutoCompaction, type CompactionPolicy } from "./auto_compaction.ts";
 import { storeLimits } from "./limits.ts";
 import { fixedMembership } from "./membership.ts";
 import { checkTxn, hasPut, isReadOnly } from "./mvcc/check.ts";
@@ -47,7 +48,7 @@ export interface FrontDeps {
 }
 
 export interface FrontConfig {
-  readonly compactionRetentionRevisions: number;
+  readonly compaction: CompactionPolicy;
   /** A new leader gives every lease this much on top of its TTL. */
   readonly leaseExtensionMs: number;
   /** Above it puts are refused and the NoSpace alarm goes on. Default 2 GiB, etcd's. */
@@ -89,11 +90,11 @@ export class StoreFront implements Store {
   readonly #consensus: Consensus;
   readonly #deps: FrontDeps;
   readonly #config: FrontConfig;
+  readonly #compaction: AutoCompaction;
   #leading = false;
   #syncTimer: Timer | null = null;
   #syncQueued = false;
   #leaseTimer: Timer | null = null;
-  #compactionTimer: Timer | null = null;
   #progressTimer: Timer | null = null;
   #freeTimer: Timer | null = null;
   #closed = false;
@@ -111,6 +112,13 @@ export class StoreFront implements Store {
     this.#consensus = parts.consensus;
     this.#deps = parts.deps;
     this.#config = parts.config;
+    this.#compaction = new AutoCompaction({
+      policy: parts.config.compaction,
+      state: this.#mvcc,
+      clock: parts.deps.clock,
+      timers: parts.deps.timers,
+      compact: (revision) => void this.#consensus.propose({ kind: "compact", revision }).catch(() => {}),
+    });
     this.membership = parts.consensus.membership ?? fixedMembership(() => parts.consensus.status().memberId);
     parts.machine.onApplied((command) => this.#afterApply(command));
   }
@@ -283,16 +291,14 @@ export class StoreFront implements Store {
   setLeading(leading: boolean): void {
     if (leading === this.#leading) return;
     this.#leading = leading;
+    this.#compaction.setLeading(leading);
     if (leading) {
       this.#mvcc.leases.promote(this.#deps.clock.monotonic(), this.#config.leaseExtensionMs);
       this.#armLeases();
-      this.#armCompaction();
     } else {
       this.#mvcc.leases.demote();
       this.#leaseTimer?.cancel();
-      this.#compactionTimer?.cancel();
       this.#leaseTimer = null;
-      this.#compactionTimer = null;
     }
   }
 
@@ -304,7 +310,7 @@ export class StoreFront implements Store {
     if (this.#leading && command !== null) {
       if (command.kind === "leaseGrant") this.#mvcc.leases.start(command.id, this.#deps.clock.monotonic());
       if (command.kind === "leaseGrant") this.#armLeases();
-      else this.#armCompaction();
+      else this.#compaction.written();
     }
     if (command?.kind === "compact") this.#armFree();
     // A write may push a congested watch back to history; a compaction may end a slow one.
@@ -354,19 +360,6 @@ export class StoreFront implements Store {
       // A failed proposal is made again in the next round, as long as this member leads.
       for (const id of over) this.#consensus.propose({ kind: "leaseRevoke", id }).catch(() => {});
       if (this.#leading) this.#armLeases();
-    });
-  }
-
-  #armCompaction(): void {
-    const { revision, compactRevision } = this.#mvcc;
-    const kept = revision - compactRevision;
-    if (this.#compactionTimer !== null || kept <= this.#config.compactionRetentionRevisions) return;
-    this.#compactionTimer = this.#deps.timers.schedule(storeLimits.compactionIntervalMs, () => {
-      this.#compactionTimer = null;
-      if (!this.#leading) return;
-      const target = this.#mvcc.revision - this.#config.compactionRetentionRevisions;
-      if (target <= this.#mvcc.compactRevision) return;
-      this.#consensus.propose({ kind: "compact", revision: target }).catch(() => {});
     });
   }
 

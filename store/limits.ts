@@ -60,6 +60,8 @@ export const storeLimits = {
   /** Revisions of history the leader keeps when nobody else compacts. */
   compactionRetentionRevisions: 100_000,
   compactionIntervalMs: 10_000,
+  /** Steps into which compaction by age divides its period: history is kept for at most one more. */
+  compactionSamples: 10,
   /** History entries freed per applied command and per idle step after a compaction. */
   compactionStepEntries: 256,
   compactionStepMs: 2,

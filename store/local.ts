@@ -1,3 +1,4 @@
+import { type CompactionPolicy, defaultCompaction } from "./auto_compaction.ts";
 import { type Consensus, createMachine, type FrontDeps, StoreFront } from "./front.ts";
 import { storeLimits } from "./limits.ts";
 import type { Store } from "./types.ts";
@@ -16,7 +17,7 @@ export interface LocalStore extends Store {
  */
 export function createLocalStore(
   deps: LocalStoreDeps,
-  options: { readonly compactionRetentionRevisions?: number; readonly quotaBytes?: number } = {},
+  options: { readonly compaction?: CompactionPolicy; readonly quotaBytes?: number } = {},
 ): LocalStore {
   const parts = createMachine(() => {
     throw new TypeError("A store without a log decodes nothing");
@@ -38,9 +39,9 @@ export function createLocalStore(
       isLearner: false,
     }),
   };
-  const retention = options.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions;
+  const compaction = options.compaction ?? defaultCompaction;
   const quotaBytes = options.quotaBytes ?? storeLimits.databaseBytesMax;
-  const config = { compactionRetentionRevisions: retention, leaseExtensionMs: 0, quotaBytes };
+  const config = { compaction, leaseExtensionMs: 0, quotaBytes };
   const front = new StoreFront({ machine: parts, consensus, deps, config });
   front.setLeading(true);
   return Object.assign(front, { stateHash: () => parts.machine.stateHash() });

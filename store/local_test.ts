@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { fromUtf8, prefixEnd, utf8 } from "../base/bytes.ts";
 import { createWorld, type World } from "../platform/sim/mod.ts";
+import type { CompactionPolicy } from "./auto_compaction.ts";
 import { storeLimits } from "./limits.ts";
 import { createLocalStore, type LocalStore } from "./local.ts";
 import type { Operation, StoreEvent } from "./types.ts";
 
 async function withStore(
   run: (store: LocalStore, world: World) => Promise<void>,
-  options: { compactionRetentionRevisions?: number; quotaBytes?: number } = {},
+  options: { compaction?: CompactionPolicy; quotaBytes?: number } = {},
 ): Promise<void> {
   const world = createWorld({ seed: 1 });
   const store = createLocalStore(world.host("here").platform, options);
@@ -55,7 +56,7 @@ Deno.test("createLocalStore() compacts what is beyond the retention and frees it
     assert.equal(status.compactRevision, status.revision - 1_000);
     assert.ok(status.databaseBytes < before * 0.4, `${status.databaseBytes} of ${before} bytes are left`);
     await assert.rejects(store.range({ ...all, revision: 5 }), { code: "Compacted", compactRevision: 2_001 });
-  }, { compactionRetentionRevisions: 1_000 });
+  }, { compaction: { mode: "revision", keepRevisions: 1_000 } });
 });
 
 Deno.test("createLocalStore() delivers what is written right after watch(), and numbers it above onCreated()", async () => {

@@ -1,4 +1,5 @@
 import type { Address, Component, Platform, Random, Timer, TlsIdentity } from "../platform/mod.ts";
+import { type CompactionPolicy, defaultCompaction } from "./auto_compaction.ts";
 import { type Consensus, createMachine, type MachineRule, StoreFront } from "./front.ts";
 import { HashCheck } from "./hash_check.ts";
 import { storeLimits } from "./limits.ts";
@@ -21,8 +22,8 @@ export interface MemberConfig {
   /** Required unless the addresses are unix sockets. */
   readonly tls?: TlsIdentity;
   readonly timers: { readonly tickMs: number; readonly heartbeatTicks: number; readonly electionTicks: number };
-  /** Revisions of history that the leader keeps when nobody else compacts. */
-  readonly compactionRetentionRevisions?: number;
+  /** What the leader does when nobody else compacts. Default: it keeps 100,000 revisions. */
+  readonly compaction?: CompactionPolicy;
   /** Applied entries between two snapshots. */
   readonly snapshotEntries?: number;
   /** A segment of the log is laid out whole, in zeros, before it is written. Default 16 MiB. */
@@ -70,7 +71,7 @@ export async function startMember(
     consensus: consensusOf(config.id, replica, platform.random),
     deps: platform,
     config: {
-      compactionRetentionRevisions: config.compactionRetentionRevisions ?? storeLimits.compactionRetentionRevisions,
+      compaction: config.compaction ?? defaultCompaction,
       leaseExtensionMs: electionMs,
       quotaBytes: config.quotaBytes ?? storeLimits.databaseBytesMax,
     },

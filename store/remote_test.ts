@@ -52,7 +52,7 @@ class FakeCluster {
       }),
     };
     const machine = this.machines[i] ?? assert.fail();
-    const config = { compactionRetentionRevisions: 1e6, leaseExtensionMs: 0 };
+    const config = { compaction: { mode: "revision", keepRevisions: 1e6 }, leaseExtensionMs: 0 } as const;
     const front = new StoreFront({ machine, consensus, deps: platform, config });
     front.setLeading(this.leader === i);
     const server = new ClientServer({ front, timers: platform.timers, log: platform.log });
