@@ -22,7 +22,7 @@ export const scenarios = [
 export type Scenario = typeof scenarios[number];
 
 /** Those that hit the store's members alone: any store can be put through them. */
-export function isStoreScenario(scenario: Scenario): boolean {
+export function isStoreScenario(scenario: string): boolean {
   return scenario === "leader-kill" || scenario === "pause-leader" || scenario === "partition-leader" ||
     scenario === "power-loss";
 }
@@ -124,7 +124,8 @@ export class Breaker {
     const deadline = performance.now() + limits.recoveryMaxMs;
     for (;;) {
       const all = await this.components();
-      const leads = all.some((each) => each.kind === "store" && each.role === "leader");
+      const leads = this.#spec.store !== undefined ||
+        all.some((each) => each.kind === "store" && each.role === "leader");
       if (leads && all.every((each) => each.ready)) return;
       if (performance.now() > deadline) {
         const missing = all.filter((each) => !each.ready).map((each) => each.name).join(", ") || "no leader";
@@ -168,10 +169,12 @@ export class Breaker {
     election: Election | null,
     draw: (bound: number) => number,
     signal: AbortSignal,
+    onTarget: (name: string) => void = () => {},
   ): Promise<FaultRecord> {
     const { clock, timers } = this.#platform;
     const targets = await this.choose(scenario, election, draw);
     const [target] = targets;
+    onTarget(target.name);
     const patience = new AbortController();
     const sinceWall = clock.now();
     const at = clock.monotonic();

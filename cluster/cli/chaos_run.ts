@@ -183,7 +183,8 @@ export async function borrowCluster(
   return { spec, [Symbol.asyncDispose]: () => removeCluster(name, platform) };
 }
 
-function checkMadeFor(
+/** @throws CliError (exit code 2) when the experiment cannot be made on that cluster */
+export function checkMadeFor(
   spec: ClusterSpec,
   { on, bug, scenario }: Pick<ChaosRunOptions, "on" | "bug"> & { readonly scenario: string },
 ): void {
@@ -198,4 +199,8 @@ function checkMadeFor(
   }
   if (scenario === "power-loss" && spec.losesPageCache !== true) refuse("keeps its page cache: it cannot lose power");
   if (on === "api" && spec.storeOnly === true) refuse("has no apiservers: use --on store");
+  const hitsStore = on === "store" || isStoreScenario(scenario);
+  if (spec.store !== undefined && hitsStore) {
+    refuse("keeps its objects in a real etcd: it has no store members to break");
+  }
 }
