@@ -3,7 +3,7 @@ import type { RegisterAction } from "../../base/linearizability.ts";
 import type { Platform } from "../../platform/mod.ts";
 import { connectStore, type Store, StoreError, type TxnRequest } from "../../store/mod.ts";
 import { dataDirectory } from "../home.ts";
-import { storeClientAddress } from "../plan.ts";
+import { planOf, storeClientAddress } from "../plan.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { Breaker } from "./faults.ts";
 import * as limits from "./limits.ts";
@@ -54,16 +54,28 @@ export function storeSubject(spec: ClusterSpec, platform: Platform): Subject {
   const connections = connectMembers(spec, platform);
   const breaker = new Breaker(spec, platform);
   const prefix = `${storePrefix}${platform.random.uuid().slice(0, 8)}/`;
+  let deposed: Store | null = null;
+  const registers = (free: Store, i: number) => storeRegisters(free, connections.pinned, prefix, i, () => deposed);
   return {
     title: spec.bug === undefined ? "sauropod store" : `sauropod store with ${spec.bug}`,
     timers: spec.timers,
-    clients: connections.free.map((free, i) => storeRegisters(free, connections.pinned, prefix, i)),
+    clients: connections.free.map(registers),
     awaitRecovery: () => breaker.awaitRecovery(),
     async watchers() {
       const from = `${(await firstOf(connections.free).status()).revision}`;
       return connections.free.map((store) => ({ from, ...watchPrefix(store, prefix) }));
     },
-    inject: (scenario, draw, signal) => breaker.inject(scenario, null, draw, signal),
+    async inject(scenario, draw, signal) {
+      const hit = (name: string) => {
+        const at = planOf(spec).filter((each) => each.kind === "store").findIndex((each) => each.name === name);
+        if (scenario === "partition-leader") deposed = connections.pinned[at] ?? null;
+      };
+      try {
+        return await breaker.inject(scenario, null, draw, signal, hit);
+      } finally {
+        deposed = null;
+      }
+    },
     probes: () => Promise.resolve(null),
     replay: (from, until) =>
       replayWatch(watchPrefix(firstOf(connections.free), prefix).open, from, until, platform.timers),
@@ -90,16 +102,28 @@ export function rangeOf(prefix: string): [Uint8Array, Uint8Array] {
   return [utf8(prefix), end];
 }
 
-/** Registers that are keys. One read of four goes to one member alone, whoever leads. @param first of the pinned ones */
-export function storeRegisters(free: Store, pinned: readonly Store[], prefix: string, first: number): Registers {
+/**
+ * Registers that are keys. One read of four goes to one member alone, whoever leads.
+ * @param first of the pinned ones
+ * @param deposed the one that leads on its side of a partition alone: every other read asks it what it still believes
+ */
+export function storeRegisters(
+  free: Store,
+  pinned: readonly Store[],
+  prefix: string,
+  first: number,
+  deposed: () => Store | null = () => null,
+): Registers {
   let reads = first;
   return {
     async perform(name, action) {
       const key = utf8(`${prefix}${name}`);
       try {
         if (action.kind === "get") {
-          const one = reads++ % 4 === 0 ? pinned[(reads >> 2) % pinned.length] : undefined;
-          const { kvs: [kv] } = await (one ?? free).range({ key });
+          const turn = reads++;
+          const one = turn % 4 === 0 ? pinned[(reads >> 2) % pinned.length] : undefined;
+          const suspect = turn % 2 === 1 ? deposed() : null;
+          const { kvs: [kv] } = await (suspect ?? one ?? free).range({ key });
           const known = kv === undefined ? null : { value: fromUtf8(kv.value), version: `${kv.modRevision}` };
           return { kind: "done", known, version: null };
         }
