@@ -1,5 +1,10 @@
 import { build, type Histogram } from "hdr-histogram-js";
-import { checkLinearizable, type RegisterOperation, type Verdict } from "../../base/linearizability.ts";
+import {
+  checkLinearizable,
+  defaultStepsMax,
+  type RegisterOperation,
+  type Verdict,
+} from "../../base/linearizability.ts";
 import { drawHistory, reduceHistory } from "../../base/linearizability_reduce.ts";
 import type { Scenario } from "./faults.ts";
 import * as limits from "./limits.ts";
@@ -95,6 +100,8 @@ export interface Report {
     /** The same part as it was recorded. */
     readonly failing: readonly RegisterOperation[] | null;
   };
+  /** Undecided: nothing bad was seen, and whether some order explains the history is not known. */
+  readonly conclusion: "green" | "red" | "undecided";
   readonly green: boolean;
   readonly runs: readonly RunTimeline[];
 }
@@ -122,11 +129,12 @@ export function checkedHistory(operations: readonly LoadRecord[]): RegisterOpera
     .filter((each) => !(each.action.kind === "get" && each.outcome.kind === "unknown"));
 }
 
-export function analyse(recording: Recording): Report {
+/** @param stepsMax of the checker, before it says that it does not know */
+export function analyse(recording: Recording, stepsMax = defaultStepsMax): Report {
   const { operations, faults, watches, probes } = recording;
   const history = checkedHistory(operations);
   const checkedAt = performance.now();
-  const verdict = checkLinearizable(history);
+  const verdict = checkLinearizable(history, { stepsMax });
   const checkMs = performance.now() - checkedAt;
   const failing = verdict.verdict === "violated" ? reduceHistory(verdict.history) : null;
   const runs = faults.map((fault, i) => timeline(fault, faults[i + 1]?.at ?? Infinity, recording));
@@ -139,8 +147,13 @@ export function analyse(recording: Recording): Report {
   const watched = judgeWatches(watches, acknowledged);
   const errors: Record<string, number> = {};
   for (const { error } of operations) if (error !== null) errors[error] = (errors[error] ?? 0) + 1;
-  const green = verdict.verdict === "linearizable" && lostAcknowledgedWrites === 0 && watched.gaps === 0 &&
-    watched.duplicates === 0 && watched.disorders === 0 && gaps.every((gap) => gap !== null);
+  const othersContent = lostAcknowledgedWrites === 0 && watched.gaps === 0 && watched.duplicates === 0 &&
+    watched.disorders === 0 && gaps.every((gap) => gap !== null);
+  const conclusion = !othersContent || verdict.verdict === "violated"
+    ? "red"
+    : verdict.verdict === "undecided"
+    ? "undecided"
+    : "green";
   return {
     subject: recording.subject,
     scenario: recording.scenario,
@@ -166,7 +179,8 @@ export function analyse(recording: Recording): Report {
       counterexample: failing === null ? null : `${failing[0]?.key ?? ""}\n${drawHistory(failing)}`,
       failing,
     },
-    green,
+    conclusion,
+    green: conclusion === "green",
     runs,
   };
 }

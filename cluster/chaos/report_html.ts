@@ -29,8 +29,8 @@ export function reportHtml(report: Report, recording: Recording, comparison: Com
   const errors = Object.entries(report.errors).map(([error, count]) => `${error} ×${count}`).join(", ") || "none";
   return `<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>${escape(report.scenario)}: ${report.green ? "green" : "red"}</title><style>${style}</style>
-<h1>${headline}: <span class="${colour}">${report.green ? "✔ green" : "✖ red"}</span></h1>
+<title>${escape(report.scenario)}: ${report.conclusion}</title><style>${style}</style>
+<h1>${headline}: <span class="${colour}">${conclusionMark[report.conclusion]} ${report.conclusion}</span></h1>
 <p>${escape(gapName(report))}: p50 <b>${ms(report.gapMs.p50)} ms</b>, p99 <b>${ms(report.gapMs.p99)} ms</b>, max <b>${
     ms(report.gapMs.max)
   } ms</b>. ${load.operations} operations at ${load.operationsPerSecond}/s, timers ${
@@ -64,11 +64,14 @@ delay (coordinated omission). Unknown outcomes: ${report.unknownOutcomes}. Shed:
 `;
 }
 
+const conclusionMark = { green: "✔", red: "✖", undecided: "?" } as const;
+
 function verdictList(report: Report): string {
   const { linearizable, watches } = report;
   const verdicts: [string, boolean][] = [
     [
-      `${linearizable.verdict}: ${linearizable.operations} operations, checked in ${linearizable.checkMs} ms`,
+      `${linearizable.verdict}: ${linearizable.operations} operations, checked in ${linearizable.checkMs} ms` +
+      (linearizable.verdict === "undecided" ? "; the checker gave up, nothing is proven either way" : ""),
       linearizable.verdict === "linearizable",
     ],
     [

@@ -73,13 +73,17 @@ export function reportText(report: Report): string {
     `WATCHES  ${watches.watchers} watchers, ${watches.events} events, ${watches.resumes} resumed, ${watches.relists} listed anew`,
   );
   const mark = (good: boolean) => good ? "✔" : "✖";
+  const historyMark = linearizable.verdict === "undecided" ? "?" : mark(linearizable.verdict === "linearizable");
   lines.push(
-    `VERDICT  ${linearizable.verdict} ${mark(linearizable.verdict === "linearizable")} (${linearizable.operations} ` +
+    `VERDICT  ${linearizable.verdict} ${historyMark} (${linearizable.operations} ` +
       `operations, ${linearizable.checkMs} ms)   lost acknowledged writes ${report.lostAcknowledgedWrites} ` +
       `${mark(report.lostAcknowledgedWrites === 0)}   watch gaps ${watches.gaps}, duplicates ${watches.duplicates}, ` +
       `disorder ${watches.disorders} ${mark(watches.gaps + watches.duplicates + watches.disorders === 0)}   ` +
-      `${report.green ? "GREEN" : "RED"}   timers ${report.timers}, ${report.cores} cores, seed ${report.seed}`,
+      `${report.conclusion.toUpperCase()}   timers ${report.timers}, ${report.cores} cores, seed ${report.seed}`,
   );
+  if (linearizable.verdict === "undecided") {
+    lines.push("", "The checker gave up before it had tried every order: nothing is proven either way.");
+  }
   if (linearizable.counterexample !== null) {
     lines.push("", "The shortest part that no order explains, whatever came before it:", linearizable.counterexample);
   }

@@ -18,6 +18,13 @@ function clockOf(elapsedMs: number): string {
   return `${String(Math.floor(seconds / 60)).padStart(2, "0")}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
+/** Undecided: nothing bad was seen, and the checker gave some window up. */
+function conclusionOf({ green, linearizable, lostAcknowledgedWrites, watches, ended }: NemesisReport): string {
+  if (green) return "GREEN";
+  const isBad = lostAcknowledgedWrites > 0 || ended !== null || Object.values(watches.violations).some((it) => it > 0);
+  return linearizable.verdict === "undecided" && !isBad ? "UNDECIDED: nothing is proven either way" : "RED";
+}
+
 /** The verdict on one page. */
 export function nemesisText(report: NemesisReport): string {
   const { operations, watches, linearizable, latencyMs } = report;
@@ -49,7 +56,7 @@ export function nemesisText(report: NemesisReport): string {
     `WATCHES  ${watches.watchers} watches, ${watches.events} events, ${watches.resumes} resumed, ${watches.relists} listed ` +
     `anew, ${watches.comparedRevisions} revisions compared`,
     `         ${checks.join("  ")}`,
-    `VERDICT  ${report.green ? "GREEN" : "RED"}${report.ended === null ? "" : ` (ended early: ${report.ended})`}`,
+    `VERDICT  ${conclusionOf(report)}${report.ended === null ? "" : ` (ended early: ${report.ended})`}`,
   ];
   if (watches.words.length > 0) lines.push("", ...watches.words.map((words) => `  ${words}`));
   if (linearizable.counterexample !== null) {
