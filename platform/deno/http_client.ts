@@ -41,23 +41,37 @@ function watched(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   link: Link | null,
   done: () => void,
+  signal: AbortSignal | null | undefined,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
+  // fetch() holds its signal weakly: once its Response has been collected, and only the body is in use, an abort is lost.
+  const onAbort = () => {
+    done();
+    void reader.cancel().catch(() => {});
+  };
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener("abort", onAbort, { once: true });
+  const end = () => {
+    signal?.removeEventListener("abort", onAbort);
+    done();
+  };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
         const next = await reader.read();
+        // A cancelled read ends in order; whoever aborted must not take the part for the whole.
+        signal?.throwIfAborted();
         if (link !== null && link.in.condition !== null) await link.in.pass();
         if (!next.done) return controller.enqueue(next.value);
-        done();
+        end();
         controller.close();
       } catch (error) {
-        done();
+        end();
         controller.error(new NetworkError(`The response broke off: ${String(error)}`, { cause: error }));
       }
     },
     async cancel(reason) {
-      done();
+      end();
       await reader.cancel(reason);
     },
   }, { highWaterMark: 0 });
@@ -177,7 +191,7 @@ export function createHttpClient(options: ClientOptions, faults: LinkFaults | nu
           return response;
         }
         const { status, statusText, headers } = response;
-        return new Response(watched(response.body, link, release), { status, statusText, headers });
+        return new Response(watched(response.body, link, release, init?.signal), { status, statusText, headers });
       } catch (error) {
         release();
         if (init?.signal?.aborted) throw init.signal.reason;
