@@ -38,3 +38,51 @@ Deno.test("a full disk raises NoSpace: puts are refused, reads, deletes and comp
   await put("k");
   await world.complete(member.stop());
 });
+
+Deno.test("a follower's full disk raises NoSpace through the leader, and the follower lives on", async () => {
+  const world = createWorld({ seed: 2 });
+  const ids = ["m1", "m2", "m3"];
+  const places = ids.map((id) => ({ id, peerAddress: `tcp:${id}:1`, clientAddress: `tcp:${id}:2` }));
+  const timers = { tickMs: 25, heartbeatTicks: 2, electionTicks: 16 };
+  const sizes = { segmentBytes: 64 * 1024, snapshotEntries: 1_000 };
+  const members = await world.complete(Promise.all(ids.map((id) =>
+    startMember(
+      { clusterId: "c", id, members: places, dataDirectory: "/data", timers, ...sizes },
+      world.host(id).platform,
+    )
+  )));
+  const leads = () => members.find((member) => member.status().leaderId === member.status().memberId);
+  assert.ok(await world.runUntil(() => leads() !== undefined, 20_000));
+  const leader = leads() ?? assert.fail();
+  const follower = members.find((member) => member !== leader) ?? assert.fail();
+  const id = follower.status().memberId;
+  let failed: Error | null = null;
+  void follower.failed.then((error) => void (failed = error));
+  const run = (...success: Operation[]) => world.complete(leader.store.txn({ compare: [], success, failure: [] }));
+  const put = (key: string) => run({ kind: "put", key: utf8(key), value: utf8("v".repeat(1_000)) });
+  await put("k");
+
+  world.host(id).diskFaults.capacityBytes = 0;
+  const error = await (async () => {
+    for (let i = 0; i < 200; i++) {
+      await put(`k${i}`);
+      await world.run(world.nowMs + 5);
+    }
+  })().then(() => null, (error) => error);
+  assert.equal(error?.code, "NoSpace", String(error?.message));
+  const alarm = { memberId: id, kind: "NoSpace" } as const;
+  assert.deepEqual(await world.complete(leader.store.alarm({ action: "list" })), [alarm]);
+
+  const all = { key: utf8("k"), rangeEnd: utf8("l") };
+  await run({ kind: "delete", ...all });
+  await world.complete(leader.store.compact(leader.status().revision));
+  assert.equal((await world.complete(follower.store.range(all))).count, 0, "it takes part");
+
+  world.host(id).diskFaults.capacityBytes = Infinity;
+  await world.complete(leader.store.alarm({ action: "disarm", ...alarm }));
+  for (let i = 0; i < 200; i++) await put("k");
+  const caughtUp = () => follower.status().appliedIndex === leader.status().appliedIndex;
+  assert.ok(await world.runUntil(caughtUp, world.nowMs + 10_000));
+  assert.equal(failed, null);
+  await world.complete(Promise.all(members.map((member) => member.stop())));
+});

@@ -2,7 +2,8 @@ import type { Log, Timer, Timers } from "../platform/mod.ts";
 import { storeLimits } from "./limits.ts";
 import { hashSection } from "./mvcc/hash_kv.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
-import { asInteger, asText, pack, unpack, WireError } from "./wire.ts";
+import { encodeNote, noteKind } from "./notes.ts";
+import { asInteger, asText } from "./wire.ts";
 
 export interface HashCheckParts {
   readonly id: string;
@@ -41,9 +42,6 @@ interface Round {
   readonly hashes: Map<string, number | null>;
 }
 
-const ask = 1;
-const tell = 2;
-
 /**
  * Finds members whose data differ, as etcd's periodic corruption check does: the leader has all hash the same keys at the
  * same revision and raises the Corrupt alarm of those whom a majority contradicts.
@@ -79,18 +77,11 @@ export class HashCheck {
     this.#retry?.cancel();
   }
 
-  /** A note from another member; one that cannot be read is left. */
-  heard(from: string, note: Uint8Array): void {
-    try {
-      const [kind, ...fields] = unpack(note);
-      if (kind === ask) this.#answer(from, asQuestion(fields), storeLimits.hashCheckAnswerTries);
-      else if (kind === tell) {
-        this.#answered(from, asInteger(fields[0]), fields[1] === null ? null : asInteger(fields[1]));
-      }
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#parts.log.warn("a note that cannot be read", { member: from });
-    }
+  /** @throws WireError */
+  heard(from: string, kind: number, fields: readonly unknown[]): void {
+    if (kind === noteKind.hashQuestion) this.#answer(from, asQuestion(fields), storeLimits.hashCheckAnswerTries);
+    if (kind !== noteKind.hashAnswer) return;
+    this.#answered(from, asInteger(fields[0]), fields[1] === null ? null : asInteger(fields[1]));
   }
 
   #armLook(): void {
@@ -114,7 +105,7 @@ export class HashCheck {
     this.#from = own.next ?? "";
     if (own.next === null) this.#questions = 0;
     this.#round = { question, asked: others, size: all.length, hashes: new Map([[id, own.hash]]) };
-    const note = pack([ask, ...Object.values(question)]);
+    const note = encodeNote(noteKind.hashQuestion, ...Object.values(question));
     for (const member of others) this.#parts.tell(member, note);
   }
 
@@ -131,7 +122,7 @@ export class HashCheck {
     }
     const same = mvcc.compactRevision === question.compactRevision;
     const hash = same ? hashSection(mvcc, question.revision, question, Infinity).hash : null;
-    this.#parts.tell(to, pack([tell, question.number, hash]));
+    this.#parts.tell(to, encodeNote(noteKind.hashAnswer, question.number, hash));
   }
 
   #answered(from: string, number: number, hash: number | null): void {

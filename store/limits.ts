@@ -66,6 +66,10 @@ export const storeLimits = {
   compactionStepEntries: 256,
   compactionStepMs: 2,
 
+  /** A member whose disk is full tells the leader so many times, so often. */
+  noSpaceTries: 5,
+  noSpaceRetryMs: 200,
+
   /** Between two comparisons of the members' data. */
   hashCheckIntervalMs: 10_000,
   /** Keys and values that one question covers, and questions in one comparison: 16 MiB each time, 1 MiB at once. */

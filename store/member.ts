@@ -6,10 +6,12 @@ import { storeLimits } from "./limits.ts";
 import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
+import { decodeNote, noteKind } from "./notes.ts";
 import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
 import { ClientServer } from "./serve.ts";
+import { SpaceWarden } from "./space_warden.ts";
 import type { Store, StoreStatus } from "./types.ts";
-import { decodeCommand, encodeCommand } from "./wire.ts";
+import { decodeCommand, encodeCommand, WireError } from "./wire.ts";
 
 export interface MemberConfig {
   readonly clusterId: string;
@@ -88,6 +90,14 @@ export async function startMember(
     log: platform.log,
     intervalMs: config.hashCheckIntervalMs ?? storeLimits.hashCheckIntervalMs,
   });
+  const warden = new SpaceWarden({
+    id: config.id,
+    leaderId: () => replica.status().leaderId,
+    raised: () => machine.mvcc.alarms.list().some(({ memberId, kind }) => memberId === config.id && kind === "NoSpace"),
+    raise: (member) => front.raiseAlarm("NoSpace", member),
+    tell: (member, note) => replica.tell(member, note),
+    timers: platform.timers,
+  });
   const server = new ClientServer({ front, timers: platform.timers, log: platform.log });
   const listenOptions = config.tls === undefined ? {} : { tls: config.tls };
   const listener = await platform.network.frames
@@ -112,9 +122,17 @@ export async function startMember(
     );
   };
   const unsubscribe = replica.onLeaderChange(onLeader);
-  // While it leads it can say so: then nothing is put any more, and deletes and compaction make room.
-  const unsubscribeFull = replica.onDiskFull(() => front.raiseAlarm("NoSpace"));
-  const unsubscribeTold = replica.onTold((from, note) => hashCheck.heard(from, note));
+  const unsubscribeFull = replica.onDiskFull(() => warden.full());
+  const unsubscribeTold = replica.onTold((from, note) => {
+    try {
+      const { kind, fields } = decodeNote(note);
+      if (kind === noteKind.noSpace) front.raiseAlarm("NoSpace", from);
+      else hashCheck.heard(from, kind, fields);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      platform.log.warn("a note that cannot be read", { member: from });
+    }
+  });
   onLeader(replica.status().leaderId);
 
   let closing: Promise<void> | null = null;
@@ -123,6 +141,7 @@ export async function startMember(
     unsubscribeFull();
     unsubscribeTold();
     hashCheck.close();
+    warden.close();
     leaderless?.cancel();
     front.close();
     server.close();
