@@ -22,14 +22,20 @@ export class SafetyChecker {
   readonly #leaders = new Map<number, string>();
   readonly #applied: string[] = [];
   readonly #terms = new Map<string, number>();
+  /** Of each leader of a term: what it knew to be committed. */
+  readonly #commits = new Map<string, number>();
 
   check(cluster: TestCluster, restarted: ReadonlySet<string>): void {
     for (const [id, { raft, disk, applied }] of cluster.members) {
-      const { role, term } = raft.status();
+      const { role, term, committed } = raft.status();
       if (role === "leader") {
         const known = this.#leaders.get(term);
         ok(known === undefined || known === id, `Election Safety (§5.2): ${known} and ${id} lead term ${term}`);
         this.#leaders.set(term, id);
+        // What a later leader could undo shows seldom; that it was committed by counting shows at once.
+        const counted = committed > (this.#commits.get(`${id}@${term}`) ?? Infinity);
+        ok(!counted || raft.termAt(committed) === term, `${id} commits an older term's entry by counting (§5.4.2)`);
+        this.#commits.set(`${id}@${term}`, committed);
       }
       ok(term >= (this.#terms.get(id) ?? 0) || restarted.has(id), `terms never go back (§5.1): ${id}`);
       ok(disk.hardState.term <= term, `${id} knows the term it saved`);
