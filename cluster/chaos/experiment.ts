@@ -43,6 +43,7 @@ export async function runExperiment(
         onRecord: (record) => {
           if (operations.length < limits.operationsMax) operations.push(record);
         },
+        doubted: () => subject.doubted?.() ?? null,
       },
       subject.clients,
       platform,

@@ -4,6 +4,8 @@ export const keys = 8;
 export const underWayMax = 2_000;
 /** How often due operations are sent; each is timed from the moment it was due. */
 export const pacePeriodMs = 5;
+/** Reads of a doubted server beside the load, each such period: a deposed leader may be believed for milliseconds only. */
+export const doubtedReads = 2;
 /** Operations of one experiment, so that the history fits in memory. */
 export const operationsMax = 200_000;
 export const rateMax = 2_000;

@@ -26,6 +26,8 @@ export interface LoadConfig {
   /** Which key the next operation is about. @param draw an integer below its argument */
   readonly nextKey: (draw: (bound: number) => number) => string;
   readonly onRecord: (record: LoadRecord) => void;
+  /** Whom to ask beside the load, see {@linkcode limits.doubtedReads}. */
+  readonly doubted?: () => Registers | null;
 }
 
 export interface Load {
@@ -90,14 +92,17 @@ export function startLoad(
 
   function send(dueAt: number): void {
     sent++;
+    const key = config.nextKey((bound) => random.int(bound));
+    const client = must(clients[sent % clients.length], "at least one client");
+    start(client, dueAt, key, choose(random, `w${sent}`, known.get(key)));
+  }
+
+  function start(client: Registers, dueAt: number, key: string, action: RegisterAction): void {
     if (underWay.size >= limits.underWayMax) {
       shed++;
       return;
     }
-    const key = config.nextKey((bound) => random.int(bound));
-    const action = choose(random, `w${sent}`, known.get(key));
     const lane = idle.pop() ?? lanes++;
-    const client = must(clients[sent % clients.length], "at least one client");
     const work = one(client, lane, dueAt, key, action).then((ended) => {
       underWay.delete(work);
       // A lane whose last operation may never have ended is not used again: operations of one client do not overlap.
@@ -106,10 +111,18 @@ export function startLoad(
     underWay.set(work, key);
   }
 
+  function ask(doubted: Registers): void {
+    for (let i = 0; i < limits.doubtedReads; i++) {
+      start(doubted, clock.monotonic(), config.nextKey((bound) => random.int(bound)), { kind: "get" });
+    }
+  }
+
   function pace(): void {
     if (stopped) return;
     const dueCount = Math.floor((clock.monotonic() - startedAt) * config.rate / 1_000);
     while (sent < dueCount) send(startedAt + (sent + 1) * 1_000 / config.rate);
+    const doubted = config.doubted?.() ?? null;
+    if (doubted !== null) ask(doubted);
     timers.schedule(limits.pacePeriodMs, pace);
   }
   pace();

@@ -10,6 +10,8 @@ export interface Subject {
   readonly title: string;
   readonly timers: string;
   readonly clients: readonly Registers[];
+  /** A server that may believe what is no longer so, while it may: it is asked more than its share. */
+  doubted?(): Registers | null;
   /** Everything is up; ready for the next fault. */
   awaitRecovery(): Promise<void>;
   /** One watcher each, over different servers, all from the same version on. */
