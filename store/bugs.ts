@@ -1,4 +1,4 @@
-import type { ReadState, Ready } from "./raft/messages.ts";
+import type { MemberId, ReadState, Ready } from "./raft/messages.ts";
 import { Raft, type RaftConfig, type RaftCore } from "./raft/raft.ts";
 
 /**
@@ -13,7 +13,7 @@ export function createWrongRaft(bug: CoreBug, config: RaftConfig): RaftCore {
       // Committed is what the most advanced member has, not what a majority has (paper §5.3).
       return new Raft({ ...config, quorum: { ...config.quorum, committed: (matches) => Math.max(...matches) } });
     case "lease-read-no-check":
-      return answeringReadsAtOnce(new Raft(config));
+      return answeringReadsAtOnce(neverDoubting(new Raft(config), config.id));
   }
 }
 
@@ -55,6 +55,25 @@ function answeringReadsAtOnce(core: RaftCore): RaftCore {
       const all = { ...ready, reads: [...ready.reads, ...reads] };
       reads = [];
       return all;
+    },
+  };
+}
+
+/**
+ * A leader that takes its followers' silence for consent: each tick renews its lease by itself, so that check-quorum
+ * (thesis §6.2) never makes it step down. Only then does it go on answering reads while the others have a new leader.
+ */
+function neverDoubting(core: RaftCore, self: MemberId): RaftCore {
+  return {
+    ...passing(core),
+    tick() {
+      const { role, term, configuration } = core.status();
+      if (role === "leader") {
+        for (const from of configuration.voters) {
+          if (from !== self) core.step({ kind: "heartbeatAnswer", from, to: self, term, readSequence: 0 });
+        }
+      }
+      core.tick();
     },
   };
 }
