@@ -1,4 +1,5 @@
 import { crc32c } from "../../../base/crc32c.ts";
+import { passing } from "../../../store/bugs.ts";
 import type { Entry, HardState, MemberId, Message, Save } from "../../../store/raft/messages.ts";
 import { Raft, type RaftConfig, type RaftCore } from "../../../store/raft/raft.ts";
 
@@ -46,20 +47,7 @@ export class Observer {
     this.#checkRestored(id, config.restored);
     const alive = () => this.#lives.get(id) === life;
     return {
-      status: () => core.status(),
-      termAt: (index) => core.termAt(index),
-      progress: (member) => core.progress(member),
-      step: (message) => core.step(message),
-      tick: () => core.tick(),
-      propose: (data) => core.propose(data),
-      proposeChange: (changes, context) => core.proposeChange(changes, context),
-      readIndex: (context) => core.readIndex(context),
-      compact: (point, retain) => core.compact(point, retain),
-      campaign: () => core.campaign(),
-      transferLeadership: (target) => core.transferLeadership(target),
-      peerConnectionLost: (member) => core.peerConnectionLost(member),
-      unreachable: (member) => core.unreachable(member),
-      snapshotSent: (member, delivered) => core.snapshotSent(member, delivered),
+      ...passing(core),
       ready: () => {
         const ready = core.ready();
         if (!alive()) return ready;
