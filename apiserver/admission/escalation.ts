@@ -2,6 +2,7 @@ import type { KubeObject } from "../../api/meta.ts";
 import { clusterRoleBindings, clusterRoles, type ResourceInfo, roleBindings, roles } from "../../api/resources.ts";
 import { type ApiError, forbidden, notFound } from "../../api/status.ts";
 import type { User } from "../authn/user.ts";
+import { attributesOn } from "../authz/attributes.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { superusers } from "../authz/decide.ts";
 import { bindingOf, rulesOf } from "../authz/policy_objects.ts";
@@ -106,17 +107,7 @@ function may(
   namespace: string,
   name: string,
 ): boolean {
-  const { resource } = info;
-  return authorizer.decide(user, {
-    kind: "resource",
-    verb,
-    group,
-    resource,
-    subresource: "",
-    namespace,
-    name,
-    fields: {},
-  }).allowed;
+  return authorizer.decide(user, attributesOn(verb, info, namespace, name)).allowed;
 }
 
 function sameGrant(object: KubeObject, old: KubeObject): boolean {

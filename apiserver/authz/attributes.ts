@@ -30,6 +30,16 @@ export function attributesOf(info: RequestInfo): Attributes {
   };
 }
 
+/** What a request for `verb` on one object, without a subresource, would ask. */
+export function attributesOn(
+  verb: string,
+  { group, resource }: { readonly group: string; readonly resource: string },
+  namespace: string,
+  name: string,
+): Attributes {
+  return { kind: "resource", verb, group, resource, subresource: "", namespace, name, fields: {} };
+}
+
 /** `a=b,c==d,e!=f` -> {a: b, c: d}. Malformed selectors are refused later; here they grant nothing. */
 export function equalities(selector: string): Record<string, string> {
   const found: Record<string, string> = Object.create(null);

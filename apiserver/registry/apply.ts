@@ -19,7 +19,7 @@ import type { KubeObject } from "../../api/meta.ts";
 import { apiVersionOf } from "../../api/resources.ts";
 import { ApiError, applyConflict, badRequest, plainFailure } from "../../api/status.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
-import type { Attributes } from "../authz/attributes.ts";
+import { attributesOn } from "../authz/attributes.ts";
 import { decideLoaded, denied } from "../chain/authorize.ts";
 import { dig, items, text } from "../dig.ts";
 import { limits } from "../limits.ts";
@@ -78,18 +78,7 @@ export async function apply(
 
 /** Who may patch may not therefore create. @throws ApiError 403 */
 async function checkMayCreate(registry: Registry, context: WriteContext, target: UpdateTarget): Promise<void> {
-  const { group, resource } = target.strategy.info;
-  const { namespace, name } = target;
-  const attributes: Attributes = {
-    kind: "resource",
-    verb: "create",
-    group,
-    resource,
-    subresource: "",
-    namespace,
-    name,
-    fields: {},
-  };
+  const attributes = attributesOn("create", target.strategy.info, target.namespace, target.name);
   const decision = await decideLoaded(registry.authorizer, context.user, attributes);
   if (!decision.allowed) throw denied(context.user, attributes, decision.reason);
 }
