@@ -77,6 +77,8 @@ export const limits = {
   /** What a webhook may answer, and how many warnings it may give. */
   webhookAnswerBytes: 3 * 1024 * 1024,
   webhookWarnings: 16,
+  /** Objects that a conversion webhook is asked about at once. */
+  conversionBatch: 500,
   /** Pause before work on definitions that failed is tried again. */
   definitionRetryMs: 1000,
   /** Complaints about one custom resource; more are not looked for. */

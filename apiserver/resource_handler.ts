@@ -25,7 +25,8 @@ import type { ResourceRequest } from "./request_info.ts";
 import { respondStatus } from "./respond.ts";
 import { holdLongRunning } from "./long_running.ts";
 import type { IncludeObject } from "./table/table.ts";
-import { servedBytes } from "./watchcache/cached.ts";
+import { convertedBytes } from "./watchcache/cached.ts";
+import { convertedAll } from "./watchcache/conversion.ts";
 
 /** Requests on objects and collections, and on the `status` and `finalize` sub-resources, which are views of the object. */
 export async function handleResource(
@@ -124,11 +125,12 @@ async function handleGet(registry: Registry, exchange: Exchange, request: Resour
     await cacheAt(registry.feed, revision);
     const cached = cache.get(request.namespace, request.name);
     if (cached === undefined) throw notFound(info, request.name);
-    return respondObject(200, request.info, cached.bytes, output(registry, exchange, negotiated, strategy));
+    const [served = cached] = await convertedAll(cache.resource, [cached]);
+    return respondObject(200, request.info, served.bytes, output(registry, exchange, negotiated, strategy));
   }
   const kv = await registry.store.get(keyOf(strategy, request.namespace, request.name));
   if (kv === null) throw notFound(info, request.name);
-  const bytes = servedBytes(cache.resource, kv.value, kv.modRevision);
+  const bytes = await convertedBytes(cache.resource, kv.value, kv.modRevision);
   return respondObject(200, request.info, bytes, output(registry, exchange, negotiated, strategy));
 }
 

@@ -10,6 +10,7 @@ import { dns1123Subdomain } from "../../api/names.ts";
 import type { Json } from "../dig.ts";
 import type { Strategy } from "../registry/strategy.ts";
 import { type StoredResource, storedResource } from "../watchcache/cached.ts";
+import { Conversion, type Converter } from "../watchcache/conversion.ts";
 import { ResourceCache } from "../watchcache/resource_cache.ts";
 import { customCodec } from "./codec.ts";
 import { customPrinter } from "./columns.ts";
@@ -18,6 +19,7 @@ import { findFirst, parseJsonPath } from "./json_path.ts";
 import { prune } from "./prune.ts";
 import { compileSchema, type Schema } from "./schema.ts";
 import type { Patterns } from "./patterns.ts";
+import type { Convert } from "./webhook_conversion.ts";
 import { validateValue } from "./validate.ts";
 
 /** Rules beyond types and bounds: what `x-kubernetes-validations` compile to. `old` is undefined for new objects. */
@@ -28,6 +30,8 @@ export interface VersionParts {
   readonly version: CustomResourceDefinitionVersion;
   readonly patterns: Patterns | null;
   readonly checkRules: RuleCheck | null;
+  /** Null: the versions differ in name alone. */
+  readonly convert: Convert | null;
   /** The definition is being deleted: nothing new may come. */
   readonly isTerminating: () => boolean;
 }
@@ -129,10 +133,16 @@ function storedCustom(parts: VersionParts, info: ResourceInfo, schema: Schema): 
   }));
   const select = (object: KubeObject) =>
     Object.fromEntries(selectable.map(({ name, path }) => [name, fieldText(findFirst(path, object))]));
+  const { convert } = parts;
+  const conversion = convert === null
+    ? undefined
+    : new Conversion(converterOf(parts, info, storageInfo, schema, convert));
   return storedResource(info, `/registry/${info.group}/${info.resource}/`, select, {
     info: storageInfo,
+    ...(conversion === undefined ? {} : { conversion }),
     read(stored) {
       const object = fields(stored);
+      if (conversion !== undefined) return conversion.isForeign(stored) ? stored : finish(stored, schema);
       dropNulls(object, storageSchema);
       setDefaults(object, storageSchema);
       prune(object, storageSchema);
@@ -145,6 +155,50 @@ function storedCustom(parts: VersionParts, info: ResourceInfo, schema: Schema): 
       return stored;
     },
   });
+}
+
+/** What every object meets on its way out: nulls, defaults and pruning by the schema of its version. */
+function finish(object: KubeObject, schema: Schema): KubeObject {
+  dropNulls(object, schema);
+  setDefaults(object, schema);
+  prune(fields(object), schema);
+  return object;
+}
+
+/** Through the definition's webhook, which sees objects with the defaults of their own version. */
+function converterOf(
+  { definition, patterns }: VersionParts,
+  info: ResourceInfo,
+  storageInfo: ResourceInfo,
+  schema: Schema,
+  convert: Convert,
+): Converter {
+  const served = apiVersionOf(info);
+  const schemas = new Map<string, Schema | null>();
+  const schemaOf = (apiVersion: string): Schema | null => {
+    let known = schemas.get(apiVersion);
+    if (known === undefined) {
+      const version = definition.spec.versions.find(({ name }) => `${info.group}/${name}` === apiVersion);
+      schemas.set(apiVersion, known = version === undefined ? null : versionSchema(version, patterns));
+    }
+    return known;
+  };
+  return {
+    isForeign: (stored) => stored.apiVersion !== served,
+    async toServed(stored) {
+      for (const object of stored) {
+        const own = schemaOf(object.apiVersion ?? "");
+        if (own !== null) finish(object, own);
+      }
+      return (await convert(stored, served)).map((object) => finish(object, schema));
+    },
+    async toStored(object) {
+      const storage = apiVersionOf(storageInfo);
+      if (storage === served) return object;
+      const [converted = object] = await convert([object], storage);
+      return converted;
+    },
+  };
 }
 
 function fieldText(value: unknown): string {

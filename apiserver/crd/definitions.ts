@@ -1,4 +1,4 @@
-import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from "../../api/gen/types.ts";
+import type { CustomResourceDefinition } from "../../api/gen/types.ts";
 import { customResourceDefinitions } from "../../api/resources.ts";
 import { compareVersions } from "../discovery/versions.ts";
 import type { DynamicResource } from "../catalog.ts";
@@ -16,6 +16,7 @@ import { checkRules, compileRules, type RuleEngine } from "./rules.ts";
 import { eachSchema, type Schema } from "./schema.ts";
 import { publishStatus } from "./status.ts";
 import { openApiOf } from "./openapi.ts";
+import { webhookConversion } from "./webhook_conversion.ts";
 
 interface Served {
   /** What it was made from. */
@@ -103,7 +104,7 @@ export class Definitions implements Subscriber {
     const next = new Map<string, Served>();
     const fresh: Served[] = [];
     for (const definition of this.#definitions().filter(isServable)) {
-      for (const version of definition.spec.versions.filter((each) => isOffered(definition, each))) {
+      for (const version of definition.spec.versions.filter((each) => each.served)) {
         const name = `${definition.spec.names.plural}.${version.name}.${definition.spec.group}`;
         const { metadata, spec, status } = definition;
         const fingerprint = JSON.stringify([metadata?.uid, spec, status?.acceptedNames, version.name]);
@@ -141,6 +142,7 @@ export class Definitions implements Subscriber {
       checkRules: needs.rules && patterns !== null
         ? ruleCheck(versionSchema(version, null), { parse: await loadParser(), patterns })
         : null,
+      convert: webhookConversion(this.#registry, definition),
       isTerminating,
     });
     const openApi = openApiOf(strategy.info, version);
@@ -164,11 +166,6 @@ export class Definitions implements Subscriber {
       if (!done) this.#clean.kickLater(1000);
     }
   }
-}
-
-/** Conversion webhooks are not called: what only they could show is not shown at all, rather than wrongly. */
-function isOffered({ spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion): boolean {
-  return version.served && (version.storage || spec.conversion?.strategy !== "Webhook");
 }
 
 /** Which engines the definition's schemas ask for. */

@@ -14,7 +14,7 @@ import {
 } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
 import { limits } from "../limits.ts";
-import { parseCached, servedBytes, storedBytes } from "../watchcache/cached.ts";
+import { convertedBytes, parseCached } from "../watchcache/cached.ts";
 import { encodeAtRest } from "../watchcache/splice.ts";
 import { admitCreate } from "../admission/admit.ts";
 import { admissionOf, askValidators, hasDynamicAdmission } from "../admission/webhooks/dispatch.ts";
@@ -22,7 +22,7 @@ import { type Allocation, sideWritesFor } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { trackCreate } from "./managed_fields.ts";
 import type { Strategy } from "./strategy.ts";
-import { keyOf, namespaceKey, writeObject } from "./write.ts";
+import { bytesToStore, keyOf, namespaceKey, writeObject } from "./write.ts";
 
 /**
  * POST: name, stamp, default, admit, validate, then "write if there is nothing under the key".
@@ -90,7 +90,7 @@ async function createNamed(
     // An attempt that finds its address taken starts over from the object without it.
     const copy = info === services ? structuredClone(object) : object;
     const allocation: Allocation = sideWritesFor(registry, strategy, copy, null);
-    const stored = storedBytes(cache.resource, copy);
+    const stored = await bytesToStore(cache.resource, copy);
     if (context.dryRun) {
       if (cache.get(namespace, name) !== undefined) return "taken";
       return { code: 201, bytes: new Uint8Array(encodeAtRest(info, copy)) };
@@ -104,7 +104,7 @@ async function createNamed(
     });
     switch (outcome.kind) {
       case "written":
-        return { code: 201, bytes: servedBytes(cache.resource, stored, outcome.revision) };
+        return { code: 201, bytes: await convertedBytes(cache.resource, stored, outcome.revision) };
       case "conflict":
         return "taken";
       case "parentMissing":

@@ -8,7 +8,8 @@ import type { ReadGate } from "../watchcache/read_gate.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
 import { decodeContinue, encodeContinue } from "./continue_token.ts";
 import type { ListOptions } from "./list_options.ts";
-import type { Selection } from "./selection.ts";
+import { convertedAll } from "../watchcache/conversion.ts";
+import { everything, type Selection } from "./selection.ts";
 
 export interface Page {
   readonly revision: number;
@@ -29,6 +30,25 @@ export interface ReadDeps {
  * store's history. @see COMPATIBILITY in docs: resourceVersion semantics of KEP-2340 and api-concepts
  */
 export async function list(
+  deps: ReadDeps,
+  cache: ResourceCache,
+  namespace: string,
+  selection: Selection,
+  options: ListOptions,
+): Promise<Page> {
+  const { resource } = cache;
+  if (resource.form?.conversion === undefined) return await listCached(deps, cache, namespace, selection, options);
+  if (selection.everything) {
+    const page = await listCached(deps, cache, namespace, selection, options);
+    return { ...page, objects: await convertedAll(resource, page.objects) };
+  }
+  // Selectors judge what is served: everything is converted first, and the answer is not cut.
+  const page = await listCached(deps, cache, namespace, everything, { ...options, limit: 0 });
+  const objects = (await convertedAll(resource, page.objects)).filter((object) => selection.matches(object));
+  return { ...page, objects };
+}
+
+async function listCached(
   deps: ReadDeps,
   cache: ResourceCache,
   namespace: string,

@@ -17,6 +17,14 @@ export interface Selection {
   readonly requires: (field: string) => string | undefined;
 }
 
+/** No selectors. */
+export const everything: Selection = {
+  everything: true,
+  name: undefined,
+  matches: () => true,
+  requires: () => undefined,
+};
+
 /** Reads labelSelector and fieldSelector. @throws ApiError 400 for selectors that cannot be read or are not supported */
 export function selectionOf(resource: StoredResource, query: URLSearchParams): Selection {
   const labelText = query.get("labelSelector") ?? "";

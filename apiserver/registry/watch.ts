@@ -8,7 +8,8 @@ import { Change, type FrameEncoder } from "../watchcache/change.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
 import type { FlushPacer } from "../watchcache/pacer.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
-import { Watcher } from "../watchcache/watcher.ts";
+import { ConvertingWatcher } from "../watchcache/converting_watcher.ts";
+import { Watcher, type WatcherOptions } from "../watchcache/watcher.ts";
 import { cacheAt, type ReadDeps, tooOld } from "./list.ts";
 import type { ListOptions } from "./list_options.ts";
 import type { Selection } from "./selection.ts";
@@ -39,6 +40,8 @@ export interface WatchRequest {
   readonly onEnd: () => void;
 }
 
+type AnyWatcher = Watcher | ConvertingWatcher;
+
 /**
  * A watch's body. Starts from the state (no revision, "0", sendInitialEvents) or from a revision: out of the cache's
  * ring, or out of the store's history until the ring takes over. @throws ApiError 410 Expired, 504 too large
@@ -46,7 +49,16 @@ export interface WatchRequest {
 export async function startWatch(
   deps: ReadDeps & { timers: Timers; pacer: FlushPacer; counts: WatchCounts },
   request: WatchRequest,
-): Promise<Watcher> {
+): Promise<Pick<Watcher, "body">> {
+  const watcher = await openWatch(deps, request);
+  if (watcher instanceof ConvertingWatcher) await watcher.ready;
+  return watcher;
+}
+
+async function openWatch(
+  deps: ReadDeps & { timers: Timers; pacer: FlushPacer; counts: WatchCounts },
+  request: WatchRequest,
+): Promise<AnyWatcher> {
   const { options, cache } = request;
   const { resourceVersion } = options;
   const fromState = options.sendInitialEvents ?? (resourceVersion === "" || resourceVersion === "0");
@@ -85,6 +97,8 @@ export async function startWatch(
 
 function selected(cache: ResourceCache, request: WatchRequest): CachedObject[] {
   const { namespace, selection } = request;
+  // Selectors judge what is served: those that need a conversion are selected after it.
+  if (cache.resource.form?.conversion !== undefined) return cache.list(namespace);
   return cache.list(namespace).filter((object) => selection.matches(object));
 }
 
@@ -94,9 +108,10 @@ function makeWatcher(
   initial: readonly CachedObject[],
   afterInitial: Uint8Array<ArrayBuffer> | null,
   after: number,
-): Watcher {
+): AnyWatcher {
   const { cache, namespace, selection, options, format } = request;
-  const watcher = new Watcher({
+  const { conversion } = cache.resource.form ?? {};
+  const common: WatcherOptions = {
     pacer: deps.pacer,
     trigger: triggerOf(namespace, selection),
     matches: namespace === ""
@@ -113,7 +128,10 @@ function makeWatcher(
       cache.unsubscribe(watcher);
       request.onEnd();
     },
-  });
+  };
+  const watcher: AnyWatcher = conversion === undefined
+    ? new Watcher(common)
+    : new ConvertingWatcher({ ...common, conversion, resource: cache.resource, error: format.error });
   const timer = deps.timers.schedule(options.timeoutSeconds * 1000, () => {
     // A watch that is still being fed from history has not seen everything up to the feed's revision.
     if (cache.isSubscribed(watcher)) watcher.bookmark(deps.feed.revision);
@@ -134,7 +152,7 @@ function triggerOf(namespace: string, selection: Selection): string | null {
  * Feeds `watcher` from the store's own history until the ring reaches back far enough, then subscribes it. Resolves with
  * the first that the store delivers: a compacted revision is refused before the response begins.
  */
-function replay(deps: ReadDeps, cache: ResourceCache, watcher: Watcher, after: number): Promise<void> {
+function replay(deps: ReadDeps, cache: ResourceCache, watcher: AnyWatcher, after: number): Promise<void> {
   const { resource } = cache;
   const key = utf8(resource.prefix);
   let reached = after;

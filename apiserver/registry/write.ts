@@ -6,8 +6,8 @@ import { StoreError } from "../../store/types.ts";
 import { equalJson } from "../equal.ts";
 import { limits } from "../limits.ts";
 import type { ConditionalWrite, SideWrite, WriteOutcome } from "../store_access.ts";
-import { parseCached, readStored, servedBytes, storedBytes, type StoredResource } from "../watchcache/cached.ts";
-import { encodeAtRest, spliceRevision } from "../watchcache/splice.ts";
+import { convertedBytes, parseCached, readStored, storedBytes, type StoredResource } from "../watchcache/cached.ts";
+import { encodeAtRest, headOf, isCanonical, spliceRevision } from "../watchcache/splice.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { isFinished } from "./deletion.ts";
 import type { Strategy } from "./strategy.ts";
@@ -16,6 +16,8 @@ import type { Strategy } from "./strategy.ts";
 export interface Current {
   readonly object: KubeObject | null;
   readonly revision: number;
+  /** Stored under another version than is stored today: a write that changes nothing brings it up to date. */
+  readonly outdated?: boolean;
 }
 
 export type Next =
@@ -54,15 +56,32 @@ export async function readCurrent(
   resource: Pick<StoredResource, "form"> = {},
 ): Promise<Current> {
   const kv = await registry.store.get(key);
-  return kv === null ? absent : decodeCurrent(resource, kv.value, kv.modRevision);
+  return kv === null ? absent : await decodeCurrent(resource, kv.value, kv.modRevision);
 }
 
 const absent: Current = { object: null, revision: 0 };
 
-function decodeCurrent(resource: Pick<StoredResource, "form">, stored: Uint8Array, revision: number): Current {
+function decodeCurrent(
+  resource: Pick<StoredResource, "form">,
+  stored: Uint8Array,
+  revision: number,
+): Current | Promise<Current> {
+  const { form } = resource;
   const object = readStored(resource, stored);
+  if (form === undefined) return current(object, revision);
+  const outdated = !isCanonical(headOf(form.info), stored);
+  if (form.conversion === undefined) return { ...current(object, revision), outdated };
+  return form.conversion.value(object).then((served) => ({ ...current(served, revision), outdated }));
+}
+
+function current(object: KubeObject, revision: number): Current {
   object.metadata = { ...object.metadata, resourceVersion: String(revision) };
   return { object, revision };
+}
+
+/** What is stored of an object that is served, also where it takes a conversion. */
+export function bytesToStore(resource: StoredResource, object: KubeObject): Uint8Array | Promise<Uint8Array> {
+  return resource.form?.conversion?.atRest(resource, object) ?? storedBytes(resource, object);
 }
 
 /**
@@ -131,21 +150,23 @@ async function tryWrite(
   const { object } = next;
   const side = next.side ?? [];
   const remove = next.kind === "remove" || isFinished(object);
-  if (!remove && side.length === 0 && current.object !== null && equalJson(object, current.object)) {
+  const same = current.outdated !== true && current.object !== null && equalJson(object, current.object);
+  if (!remove && side.length === 0 && same) {
     return { kind: "written", written: answer(strategy, object, current.revision) };
   }
   const code = current.object === null ? 201 : 200;
-  const stored = storedBytes(strategy.cache.resource, object);
+  const stored = remove ? null : await bytesToStore(strategy.cache.resource, object);
   if (context.dryRun) return { kind: "written", written: answer(strategy, object, current.revision, code) };
   const outcome = await writeObject(registry, strategy, {
     key,
     expected: current.revision,
-    value: remove ? null : stored,
+    value: stored,
     side,
   });
   switch (outcome.kind) {
     case "written": {
-      const bytes = servedBytes(strategy.cache.resource, stored, outcome.revision);
+      if (stored === null) return { kind: "written", written: answer(strategy, object, outcome.revision, code) };
+      const bytes = await convertedBytes(strategy.cache.resource, stored, outcome.revision);
       return { kind: "written", written: { code, bytes } };
     }
     case "sideTaken":
@@ -157,7 +178,7 @@ async function tryWrite(
         kind: "conflict",
         current: outcome.current === null
           ? absent
-          : decodeCurrent(strategy.cache.resource, outcome.current.value, outcome.current.modRevision),
+          : await decodeCurrent(strategy.cache.resource, outcome.current.value, outcome.current.modRevision),
       };
   }
 }

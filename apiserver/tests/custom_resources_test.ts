@@ -282,19 +282,6 @@ Deno.test("two versions see one object; each has its defaults, and a change of s
   assert.deepEqual(moved.body.status.storedVersions, ["v1beta1", "v1"]);
 });
 
-Deno.test("a version that only a conversion webhook could show is not served", async () => {
-  await using server = await start();
-  const two = definition((it) => {
-    const [v1] = it.spec.versions;
-    it.spec.versions = [v1, { ...v1, name: "v2", storage: false }];
-    const clientConfig = { url: "https://127.0.0.1:1" };
-    it.spec.conversion = { strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions: ["v1"] } };
-  });
-  await define(server, two);
-  assert.equal((await server.get(things)).code, 200);
-  assert.equal((await server.get(things.replace("/v1/", "/v2/"))).code, 404);
-});
-
 Deno.test("names that are taken are not accepted, until they are free", async () => {
   await using server = await start();
   await define(server);

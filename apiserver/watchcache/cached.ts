@@ -1,6 +1,7 @@
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
+import type { Conversion } from "./conversion.ts";
 import { encodeAtRest, headOf, isCanonical, respliceRevision, spliceRevision } from "./splice.ts";
 
 /** What the caches need to know of a resource: where it is stored and what can be selected. */
@@ -19,8 +20,10 @@ export interface StoredResource {
 export interface StoredForm {
   /** The version that is stored. */
   readonly info: ResourceInfo;
-  /** May change what it is given. */
+  /** May change what it is given; leaves what only `conversion` can read as it is. */
   read(stored: KubeObject): KubeObject;
+  /** Absent: `read` reads everything. */
+  readonly conversion?: Conversion;
 }
 
 export function storedResource(
@@ -54,6 +57,19 @@ export function servedBytes(
   return spliceRevision(info, head, bytes, revision);
 }
 
+/** The same, also where it takes a conversion. */
+export function convertedBytes(
+  resource: StoredResource,
+  stored: Uint8Array,
+  revision: number,
+): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
+  const conversion = resource.form?.conversion;
+  if (conversion === undefined) return servedBytes(resource, stored, revision);
+  return conversion.value(readStored(resource, stored)).then((object) =>
+    spliceRevision(resource.info, resource.head, encodeAtRest(resource.info, object), revision)
+  );
+}
+
 /** One object at one revision: its bytes, and the few fields that selectors need. Immutable. */
 export interface CachedObject {
   /** Store key. */
@@ -64,6 +80,8 @@ export interface CachedObject {
   readonly revision: number;
   /** JSON with resourceVersion. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** True: `bytes` are those at rest, of another version; {@linkcode Conversion} makes of it what is served. */
+  readonly foreign?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly fields: Readonly<Record<string, string>>;
   /**
@@ -90,11 +108,18 @@ class LazyObject implements CachedObject {
   readonly name: string;
   readonly revision: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly foreign: boolean;
   readonly #resource: StoredResource;
   #selectable: Selectable | null = null;
   #parsed: Readonly<KubeObject> | null = null;
 
-  constructor(resource: StoredResource, key: string, revision: number, bytes: Uint8Array<ArrayBuffer>) {
+  constructor(
+    resource: StoredResource,
+    key: string,
+    revision: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    foreign = false,
+  ) {
     const rest = key.slice(resource.prefix.length);
     const slash = resource.info.namespaced ? rest.indexOf("/") : -1;
     this.key = key;
@@ -102,6 +127,7 @@ class LazyObject implements CachedObject {
     this.name = rest.slice(slash + 1);
     this.revision = revision;
     this.bytes = bytes;
+    this.foreign = foreign;
     this.#resource = resource;
   }
 
@@ -134,6 +160,7 @@ export function cachedObject(
   stored: Uint8Array,
   revision: number,
 ): CachedObject {
+  if (resource.form?.conversion !== undefined) return convertible(resource, key, stored, revision);
   const object = new LazyObject(
     resource,
     key,
@@ -143,6 +170,24 @@ export function cachedObject(
   // What this server did not write may be anything: it is looked at now, where a failure is expected.
   if (resource.form === undefined && !isCanonical(resource.head, stored)) void object.labels;
   return object;
+}
+
+function convertible(resource: StoredResource, key: string, stored: Uint8Array, revision: number): CachedObject {
+  const object = readStored(resource, stored);
+  return resource.form?.conversion?.isForeign(object) === true
+    ? new LazyObject(resource, key, revision, new Uint8Array(stored), true)
+    : servedObject(resource, key, object, revision);
+}
+
+/** @param object as it is served */
+export function servedObject(
+  resource: StoredResource,
+  key: string,
+  object: KubeObject,
+  revision: number,
+): CachedObject {
+  const { info, head } = resource;
+  return new LazyObject(resource, key, revision, spliceRevision(info, head, encodeAtRest(info, object), revision));
 }
 
 /** The same content under another resourceVersion: what a DELETED change carries. */

@@ -7,8 +7,8 @@ import type { User } from "../../authn/user.ts";
 import { dig, isRecord, type Json, text, texts } from "../../dig.ts";
 import { limits } from "../../limits.ts";
 import type { Registry } from "../../registry/context.ts";
+import { askWebhook, UnreachableError } from "../../webhook_client.ts";
 import type { Admission } from "./match.ts";
-import { serviceAddress } from "./service_address.ts";
 
 /** What a webhook said. */
 export interface Verdict {
@@ -74,56 +74,12 @@ export async function callWebhook(
 }
 
 async function post(registry: Registry, hook: MutatingWebhook, body: string): Promise<unknown> {
-  const { service, caBundle } = hook.clientConfig;
-  const seconds = hook.timeoutSeconds ?? 10;
-  const base = service === undefined
-    ? hook.clientConfig.url ?? ""
-    : `https://${service.name}.${service.namespace}.svc:${service.port ?? 443}${service.path ?? ""}`;
-  const url = `${base}${base.includes("?") ? "&" : "?"}timeout=${seconds}s`;
-  const fail = (why: string) => new CallError(`failed to call webhook: Post ${JSON.stringify(url)}: ${why}`);
-  if (registry.postHttps === undefined) throw fail("this server has no network");
-  const via = service === undefined ? undefined : serviceAddress(registry, service);
-  if (via === null) {
-    const name = `${service?.namespace ?? ""}/${service?.name ?? ""}`;
-    throw fail(`no endpoints available for service ${JSON.stringify(name.split("/")[1])}`);
-  }
-  const ca = caBundle === undefined ? undefined : decodeBase64(caBundle);
-  const abort = new AbortController();
-  const timer = registry.timers.schedule(seconds * 1000, () => abort.abort());
   try {
-    const response = await registry.postHttps({
-      url,
-      body,
-      signal: abort.signal,
-      ...(ca === undefined ? {} : { ca: fromUtf8(ca) }),
-      ...(via === undefined ? {} : { via }),
-    });
-    const answer = await readBounded(response);
-    if (response.status !== 200) {
-      throw new CallError(`failed to call webhook: the server answered with ${response.status}`);
-    }
-    return JSON.parse(answer);
+    return await askWebhook(registry, hook.clientConfig, body, hook.timeoutSeconds ?? 10);
   } catch (error) {
-    if (error instanceof CallError) throw error;
-    if (abort.signal.aborted) throw fail("context deadline exceeded");
-    throw error instanceof SyntaxError
-      ? new CallError("failed to call webhook: the response is not JSON")
-      : fail(error instanceof Error ? error.message : String(error));
-  } finally {
-    timer.cancel();
+    if (error instanceof UnreachableError) throw new CallError(`failed to call webhook: ${error.message}`);
+    throw error;
   }
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: string[] = [];
-  const decoder = new TextDecoder();
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > limits.webhookAnswerBytes) throw new CallError("failed to call webhook: the response is too large");
-    chunks.push(decoder.decode(chunk, { stream: true }));
-  }
-  return chunks.join("") + decoder.decode();
 }
 
 function readVerdict(answer: unknown, apiVersion: string, uid: string): Verdict {

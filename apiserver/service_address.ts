@@ -1,7 +1,7 @@
-import type { EndpointSlice, Service } from "../../../api/gen/types.ts";
-import { endpointSlices, services } from "../../../api/resources.ts";
-import type { Registry } from "../../registry/context.ts";
-import { parseCached } from "../../watchcache/cached.ts";
+import type { EndpointSlice, Service } from "../api/gen/types.ts";
+import { endpointSlices, services } from "../api/resources.ts";
+import type { Registry } from "./registry/context.ts";
+import { parseCached } from "./watchcache/cached.ts";
 
 export interface Place {
   readonly hostname: string;
