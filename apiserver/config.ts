@@ -1,5 +1,6 @@
 import type {
   Address,
+  Certificates,
   Clock,
   HttpClient,
   Log,
@@ -62,4 +63,6 @@ export interface ServerDeps {
   readonly kubelets?: HttpClient;
   /** Reaches webhooks; absent: calling one fails. */
   readonly postHttps?: PostHttps;
+  /** Reads certificate requests; absent: they are stored unread. */
+  readonly certificates?: Certificates;
 }

@@ -1,4 +1,4 @@
-import type { Component, Platform, PostHttps } from "../platform/mod.ts";
+import type { Certificates, Component, Platform, PostHttps } from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
 import type { ApiServerConfig } from "./config.ts";
 import { createApiServer } from "./server.ts";
@@ -11,14 +11,14 @@ export async function startApiServer(
   config: ApiServerConfig,
   platform: Platform,
   store: Store,
-  postHttps?: PostHttps,
+  more: { readonly postHttps?: PostHttps; readonly certificates?: Certificates } = {},
 ): Promise<Component & { url: string }> {
   const kubelets = platform.network.http.client({ tls: config.kubeletClient, http2: false });
   const server = createApiServer(config, {
     ...platform,
     store,
     kubelets,
-    ...(postHttps === undefined ? {} : { postHttps }),
+    ...more,
   });
   const listener = await platform.network.http.serve({
     address: config.address,

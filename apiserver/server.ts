@@ -4,14 +4,16 @@ import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
 import { handleIssuerDiscovery, isIssuerDiscovery } from "./authn/issuer_discovery.ts";
-import { serviceAccountReviewer } from "./authn/review.ts";
+import { bootstrapTokens } from "./authn/bootstrap_tokens.ts";
+import { serviceAccountTokens } from "./authn/review.ts";
+import { firstOf } from "./authn/token_authenticator.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
 import { Authorizer } from "./authz/authorizer.ts";
 import { EndpointReconciler } from "./bootstrap/endpoints.ts";
 import { createBootstrapObjects } from "./bootstrap/objects.ts";
 import { reconcileRoles } from "./bootstrap/roles.ts";
-import { authenticate } from "./chain/authenticate.ts";
+import { authenticate, type TokenReviewer } from "./chain/authenticate.ts";
 import { authorize } from "./chain/authorize.ts";
 import { readBody } from "./chain/body.ts";
 import { chain } from "./chain/chain.ts";
@@ -124,6 +126,8 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
     return found;
   };
   const feed = new StoreFeed(caches, deps);
+  const tokens = new ServiceAccountTokens(config.serviceAccount);
+  const { clock } = deps;
   return {
     config,
     catalog,
@@ -137,9 +141,14 @@ function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly R
     log: deps.log,
     cidr: parseCidr(config.serviceCidr),
     eventLeases: new EventLeases(store, deps.clock),
-    tokens: new ServiceAccountTokens(config.serviceAccount),
+    tokens,
+    authenticateToken: firstOf([
+      bootstrapTokens({ strategy, clock }),
+      serviceAccountTokens({ strategy, clock, store, tokens }),
+    ]),
     counts: { historic: 0, longRunning: 0 },
     postHttps: deps.postHttps,
+    certificates: deps.certificates,
     webhookSeconds: deps.metrics.histogram(
       "apiserver_admission_webhook_admission_duration_seconds",
       "Time to a webhook's answer, in seconds.",
@@ -177,6 +186,20 @@ async function startRoles(registry: Registry, state: State): Promise<void> {
   state.roles = true;
 }
 
+/** Tokens for this API itself. */
+function reviewer({ authenticateToken, tokens, log }: Registry): TokenReviewer {
+  const audiences = [tokens.issuer];
+  return async (token) => {
+    try {
+      return (await authenticateToken(token, audiences))?.user ?? null;
+    } catch (error) {
+      // The client hears 401 and no more.
+      log.debug("A bearer token was refused", { error: error instanceof Error ? error.message : String(error) });
+      return null;
+    }
+  };
+}
+
 /** The order in which a request meets the filters, outermost first. */
 function filters(registry: Registry, deps: ServerDeps) {
   return [
@@ -184,7 +207,7 @@ function filters(registry: Registry, deps: ServerDeps) {
     measure(deps.metrics, deps.clock),
     recover(deps.log),
     maxInFlight(),
-    authenticate(serviceAccountReviewer(registry)),
+    authenticate(reviewer(registry)),
     impersonate(registry.authorizer),
     refuseCrossSite,
     authorize(registry.authorizer),
@@ -194,11 +217,10 @@ function filters(registry: Registry, deps: ServerDeps) {
 
 /** A batch itself needs no right but to be someone: each request in it meets every filter. */
 function batchHandler(registry: Registry, deps: ServerDeps, handler: Handler): Handler {
-  const review = serviceAccountReviewer(registry);
   const outer = [
     addAuditId,
     recover(deps.log),
-    authenticate(review),
+    authenticate(reviewer(registry)),
     refuseCrossSite,
     readBody,
   ];

@@ -1,4 +1,5 @@
 import type {
+  Certificates,
   Clock,
   HttpClient,
   Log,
@@ -52,6 +53,7 @@ export interface StartOptions {
   readonly time?: VirtualTime;
   readonly kubelets?: HttpClient;
   readonly postHttps?: PostHttps;
+  readonly certificates?: Certificates;
   readonly seed?: number;
 }
 
@@ -78,6 +80,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     log: quiet,
     metrics: noMetrics,
     ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
+    ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
     ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }),
   });
   await server.ready;

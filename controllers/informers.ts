@@ -1,4 +1,5 @@
 import type {
+  CertificateSigningRequest,
   ClusterRole,
   ConfigMap,
   CustomResourceDefinition,
@@ -25,9 +26,11 @@ import {
   type Informer,
   type InformerDeps,
   type InformerOptions,
+  keyOf,
   type RestClient,
 } from "../client/mod.ts";
 import { followDefinitions } from "./custom_resources.ts";
+import { clusterInfoKey, isTokenSecret } from "./core/bootstrap_token.ts";
 import { serviceNameLabel } from "./core/endpoint_slice.ts";
 import { rootCaName } from "./core/service_account.ts";
 
@@ -53,6 +56,7 @@ export interface Watched {
 }
 
 export interface Informers {
+  readonly certificateSigningRequests: Informer<CertificateSigningRequest>;
   readonly clusterRoles: Informer<ClusterRole>;
   readonly configMaps: Informer<ConfigMap>;
   readonly customResourceDefinitions: Informer<CustomResourceDefinition>;
@@ -106,6 +110,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     return informer;
   }
   const informers = {
+    certificateSigningRequests: inform<CertificateSigningRequest>(resources.certificateSigningRequests),
     clusterRoles: inform<ClusterRole>(resources.clusterRoles),
     configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
     customResourceDefinitions: inform<CustomResourceDefinition>(resources.customResourceDefinitions, {
@@ -130,7 +135,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     }),
     replicaSets: inform<ReplicaSet>(resources.replicaSets, { indexers: controlled }),
     resourceQuotas: inform<ResourceQuota>(resources.resourceQuotas),
-    secrets: inform<Secret>(resources.secrets, { transform: ({ metadata }) => bare(metadata) }),
+    secrets: inform<Secret>(resources.secrets, { transform: onlyTokens }),
     services: inform<Service>(resources.services),
     serviceAccounts: inform<ServiceAccount>(resources.serviceAccounts),
   };
@@ -173,8 +178,13 @@ function withoutManagedFields<T extends KubeObject>(object: T): T {
   return object;
 }
 
+/** What a Secret holds is nobody's business here but for the tokens that the controllers look after. */
+function onlyTokens(secret: Secret): Secret {
+  return isTokenSecret(secret) ? withoutManagedFields(secret) : bare(secret.metadata);
+}
+
 function withoutUnreadData(configMap: ConfigMap): ConfigMap {
-  return configMap.metadata?.name === rootCaName
+  return configMap.metadata?.name === rootCaName || keyOf(configMap) === clusterInfoKey
     ? withoutManagedFields(configMap)
     : bare(configMap.metadata) as ConfigMap;
 }

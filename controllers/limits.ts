@@ -31,3 +31,14 @@ export const quotaRecountMs = 5_000;
 export const namespaceRetryMs = 500;
 /** Objects asked for in one list when looking for what remains of a namespace. */
 export const namespaceListPage = 500;
+/** Certificates that are signed on request: longest (--cluster-signing-duration) and shortest life. */
+export const certificateTtlMs = 365 * 86_400_000;
+export const certificateTtlMinMs = 600_000;
+/** How far back they are dated, and below which life that is added at the end. */
+export const certificateBackdateMs = 300_000;
+export const certificateShortMs = 8 * 3_600_000;
+/** How long a certificate request is kept that nobody judges, and one that is judged (upstream's). */
+export const pendingRequestMs = 24 * 3_600_000;
+export const settledRequestMs = 3_600_000;
+/** A timer's longest wait; what is due later is looked at again then. */
+export const requestLookMs = 3_600_000;

@@ -1,5 +1,7 @@
 import type { Component, Platform } from "../platform/mod.ts";
 import { createEventRecorder, type RestClient, runLeaderElection } from "../client/mod.ts";
+import { bootstrapSigner, tokenCleaner } from "./bootstrap_tokens.ts";
+import { certificateRequestController, type Signing } from "./certificate_requests.ts";
 import { clusterRoleAggregationController } from "./cluster_role_aggregation.ts";
 import { deploymentController } from "./deployment.ts";
 import { disruptionController } from "./disruption.ts";
@@ -35,6 +37,8 @@ export interface ControllerManagerConfig {
   readonly nodeLifecycle?: boolean;
   /** Given to every namespace as `kube-root-ca.crt`. */
   readonly clusterCaPem: string;
+  /** Signs certificate requests with the cluster's authority; absent: nobody does. */
+  readonly signing?: Signing;
   /** Told "leader" and "standby". */
   readonly onRole?: (role: string) => void;
 }
@@ -79,9 +83,15 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     ...(config.nodeLifecycle === false
       ? []
       : [createRunner(nodeLifecycleController(informers, nodeTimers, clock), { ...base, recorder: node })]),
+    ...(config.signing === undefined ? [] : [createRunner(
+      certificateRequestController(informers, client, random, config.signing),
+      { ...base, recorder: other },
+    )]),
     createRunner(podGarbageCollector(informers, client, gcTimers, clock), { ...base, recorder: node }),
     createRunner(endpointSliceController(informers), { ...base, recorder: other }),
     createRunner(endpointsController(informers), { ...base, recorder: other }),
+    createRunner(tokenCleaner(informers), { ...base, recorder: other }),
+    createRunner(bootstrapSigner(informers), { ...base, recorder: other }),
     createRunner(clusterRoleAggregationController(informers), { ...base, recorder: other }),
     createRunner(disruptionController(informers), { ...base, recorder: other }),
     createRunner(resourceQuotaController(informers, client), { ...base, recorder: other }),

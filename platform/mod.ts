@@ -205,6 +205,8 @@ export interface HttpsPost {
 /** Resolves with whatever was answered; never follows a redirect. Rejects when no response came. */
 export type PostHttps = (post: HttpsPost) => Promise<Response>;
 
+export type { CertificateRequest, Certificates, SignRequest } from "./x509.ts";
+
 export interface Http {
   serve(options: HttpServeOptions): Promise<HttpListener>;
   /** @param options.tls client certificate and the CA to trust @param options.http2 offer h2 by ALPN (default true) */

@@ -72,7 +72,7 @@ const fixedSpec = { fixed: ["spec"] } as const;
 
 const options = new Map<ResourceInfo, SchemaRuleOptions>([
   [apiServices, apiServiceOptions],
-  [certificateSigningRequests, { fixed: ["spec"], needs: ["spec.request", "spec.usages"] }],
+  [certificateSigningRequests, { needs: ["spec.request", "spec.usages"] }],
   [clusterRoleBindings, bindingOptions(["ClusterRole"])],
   [clusterRoles, clusterRoleOptions],
   [roleBindings, bindingOptions(["ClusterRole", "Role"])],

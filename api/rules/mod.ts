@@ -4,6 +4,7 @@
  */
 import { invariant } from "../../base/assert.ts";
 import {
+  certificateSigningRequests,
   configMaps,
   cronJobs,
   customResourceDefinitions,
@@ -24,6 +25,7 @@ import {
   services,
 } from "../resources.ts";
 import { builtinRules } from "./builtin.ts";
+import { signingRequestRules } from "./certificates.ts";
 import { configMapRules, secretRules } from "./config.ts";
 import { endpointSliceRules } from "./endpoint_slice.ts";
 import { definitionRules } from "./extension.ts";
@@ -39,10 +41,15 @@ import { deploymentRules, replicaSetRules } from "./workloads.ts";
 
 export type { RuleContext, Rules } from "./types.ts";
 export { distinct, metadataRules } from "./generic.ts";
+export { certificateUsages } from "./certificates.ts";
 export { imageTag } from "./pod_defaults.ts";
 export { namespaceFinalizer } from "./namespace.ts";
 
+const signingRequestBase = builtinRules.get(certificateSigningRequests.type);
+invariant(signingRequestBase !== undefined, "the schema says what every kind must have");
+
 const rulesByType: ReadonlyMap<string, Rules> = new Map([
+  [certificateSigningRequests.type, signingRequestRules(signingRequestBase)],
   [configMaps.type, configMapRules],
   [cronJobs.type, cronJobRules],
   [customResourceDefinitions.type, definitionRules],

@@ -24,6 +24,9 @@ export interface Rules {
   prepareForUpdate(next: KubeObject, old: KubeObject, context: RuleContext): void;
   /** Takes back everything but status and harmless metadata. */
   prepareForStatusUpdate(next: KubeObject, old: KubeObject, context: RuleContext): void;
+  /** For `/approval`, which CertificateSigningRequests alone have. */
+  prepareForApproval?(next: KubeObject, old: KubeObject, context: RuleContext): void;
+  validateApproval?(next: KubeObject, old: KubeObject, context: RuleContext): FieldError[];
   validate(object: KubeObject, context: RuleContext): FieldError[];
   validateUpdate(next: KubeObject, old: KubeObject, context: RuleContext): FieldError[];
   validateStatusUpdate(next: KubeObject, old: KubeObject, context: RuleContext): FieldError[];

@@ -1,5 +1,6 @@
 import type { KubeObject } from "../../api/meta.ts";
 import {
+  certificateSigningRequests,
   namespaces,
   nodes,
   persistentVolumeClaims,
@@ -11,6 +12,7 @@ import {
 import type { Registry, WriteContext } from "../registry/context.ts";
 import type { Strategy } from "../registry/strategy.ts";
 import type { UpdateTarget } from "../registry/update.ts";
+import { admitSigningRequest, admitSigningVerdict } from "./certificates.ts";
 import { admitNamespaceDelete, admitToNamespace } from "./namespace_lifecycle.ts";
 import { restrictNodeCreate, restrictNodeDelete, restrictNodeUpdate } from "./node_restriction.ts";
 import { refuseEscalation } from "./escalation.ts";
@@ -36,6 +38,7 @@ export async function admitCreate(
   const { info } = strategy;
   if (info.namespaced) await admitToNamespace(registry, info, namespace, object.metadata?.name ?? "");
   restrictNodeCreate(context.user, info, object);
+  if (info === certificateSigningRequests) await admitSigningRequest(registry, context.user, object);
   refuseEscalation(registry.authorizer, context.user, info, object, null);
   await complete(registry, info, namespace, object);
   if (hasDynamicAdmission(registry)) {
@@ -72,6 +75,9 @@ export async function admitUpdate(
 ): Promise<void> {
   const { info } = target.strategy;
   refuseEscalation(registry.authorizer, context.user, info, object, old);
+  if (info === certificateSigningRequests) {
+    admitSigningVerdict(registry.authorizer, context.user, target.subresource, object, old);
+  }
   if (info === nodes || info === pods || info === persistentVolumeClaims) {
     const podsCache = registry.strategy(pods).cache;
     restrictNodeUpdate(

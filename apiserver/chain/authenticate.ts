@@ -3,7 +3,7 @@ import { anonymous, type User, userOfCertificate } from "../authn/user.ts";
 import { isPublicPath } from "../authz/decide.ts";
 import type { Exchange, Filter } from "../exchange.ts";
 
-/** Null: the token proves nothing. */
+/** Null: the token proves nothing to this API. */
 export type TokenReviewer = (token: string) => Promise<User | null>;
 
 /** A bearer token counts before a certificate; a wrong one is refused even where anonymous would do. */

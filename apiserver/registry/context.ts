@@ -1,6 +1,7 @@
-import type { Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
+import type { Certificates, Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
+import type { TokenAuthenticator } from "../authn/token_authenticator.ts";
 import type { User } from "../authn/user.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Catalog } from "../catalog.ts";
@@ -29,9 +30,13 @@ export interface Registry {
   readonly cidr: Cidr;
   readonly eventLeases: EventLeases;
   readonly tokens: ServiceAccountTokens;
+  /** Every kind of bearer token. */
+  readonly authenticateToken: TokenAuthenticator;
   readonly counts: WatchCounts;
   /** Reaches webhooks; absent: calling one fails. */
   readonly postHttps: PostHttps | undefined;
+  /** Reads certificate requests; absent: they are stored unread. */
+  readonly certificates: Certificates | undefined;
   readonly webhookSeconds: Histogram;
   readonly authorizer: Authorizer;
   strategy(info: ResourceInfo): Strategy;

@@ -1,6 +1,7 @@
 import { decodeValue } from "../../api/codec/mod.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
+  certificateSigningRequests,
   customResourceDefinitions,
   events,
   leases,
@@ -70,6 +71,10 @@ export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: 
     validateUpdate: (object, old) => rules.validateUpdate(object, old, context()),
     validateStatusUpdate: (object, old) => rules.validateStatusUpdate(object, old, context()),
   };
+  if (info === certificateSigningRequests) {
+    strategy.prepareForApproval = (object, old) => rules.prepareForApproval?.(object, old, context());
+    strategy.validateApproval = (object, old) => rules.validateApproval?.(object, old, context()) ?? [];
+  }
   if (info === customResourceDefinitions) return definitionStrategy(strategy, deps.clock);
   return withExpressions.has(info) ? expressionStrategy(strategy) : strategy;
 }

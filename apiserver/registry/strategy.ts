@@ -45,6 +45,9 @@ export interface Strategy {
   prepareForUpdate(object: KubeObject, old: KubeObject): void;
   /** For PUT and PATCH of `/status`: keeps everything else as it was. */
   prepareForStatusUpdate(object: KubeObject, old: KubeObject): void;
+  /** The same for `/approval`. */
+  prepareForApproval?(object: KubeObject, old: KubeObject): void;
+  validateApproval?(object: KubeObject, old: KubeObject): readonly FieldError[];
   validateCreate(object: KubeObject): readonly FieldError[];
   validateUpdate(object: KubeObject, old: KubeObject): readonly FieldError[];
   validateStatusUpdate(object: KubeObject, old: KubeObject): readonly FieldError[];

@@ -3,7 +3,7 @@ import type { KubeObject, ObjectMeta } from "../../api/meta.ts";
 import { badRequest, conflict, invalid, notFound } from "../../api/status.ts";
 import { admitUpdate } from "../admission/admit.ts";
 import { admissionOf, askValidators, hasDynamicAdmission } from "../admission/webhooks/dispatch.ts";
-import { dig, items, record } from "../dig.ts";
+import { dig } from "../dig.ts";
 import { sideWritesFor, sideWritesForRemoval } from "./allocations.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { checkNamespace, create } from "./create.ts";
@@ -133,7 +133,7 @@ async function prepare(
       keepAllButFinalizers(object, old);
       break;
     case "approval":
-      keepAllButApproval(object, old);
+      strategy.prepareForApproval?.(object, old);
       break;
     default:
       strategy.prepareForUpdate(object, old);
@@ -172,24 +172,13 @@ function keepAllButFinalizers(object: KubeObject, old: KubeObject): void {
   target["spec"] = kept;
 }
 
-/** PUT certificatesigningrequests/NAME/approval adds the verdict, and changes nothing else. */
-function keepAllButApproval(object: KubeObject, old: KubeObject): void {
-  const isVerdict = (condition: unknown) => ["Approved", "Denied"].includes(String(dig(condition, "type")));
-  const given = items(dig(object, "status", "conditions")).filter(isVerdict);
-  const others = items(dig(old, "status", "conditions")).filter((condition) => !isVerdict(condition));
-  const target = object as Record<string, unknown>;
-  const resourceVersion = object.metadata?.resourceVersion;
-  for (const key of Object.keys(target)) delete target[key];
-  Object.assign(target, structuredClone(old));
-  if (resourceVersion !== undefined) object.metadata = { ...object.metadata, resourceVersion };
-  target["status"] = { ...record(dig(old, "status")), conditions: [...others, ...given] };
-}
-
 function validate(target: UpdateTarget, object: KubeObject, old: KubeObject): void {
   const { strategy, subresource } = target;
   if (subresource === "finalize") return;
-  const problems = subresource === "status" || subresource === "approval"
+  const problems = subresource === "status"
     ? strategy.validateStatusUpdate(object, old)
+    : subresource === "approval"
+    ? strategy.validateApproval?.(object, old) ?? []
     : strategy.validateUpdate(object, old);
   if (problems.length > 0) throw invalid(strategy.info, target.name, problems);
 }

@@ -51,7 +51,7 @@ export function namespaceKey(name: string): Uint8Array {
 
 /** The object as the store has it. Linearizable. @param resource needed where what is stored is not what is served */
 export async function readCurrent(
-  registry: Registry,
+  registry: Pick<Registry, "store">,
   key: Uint8Array,
   resource: Pick<StoredResource, "form"> = {},
 ): Promise<Current> {

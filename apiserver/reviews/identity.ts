@@ -1,6 +1,5 @@
 import type { KubeObject } from "../../api/meta.ts";
 import { badRequest } from "../../api/status.ts";
-import { stillHolds } from "../authn/review.ts";
 import type { User } from "../authn/user.ts";
 import { dig, type Json, text, texts } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
@@ -16,14 +15,14 @@ export async function reviewToken(registry: Registry, review: KubeObject): Promi
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
   const asked = texts(dig(review, "spec", "audiences"));
   const audiences = asked.length > 0 ? asked : [registry.tokens.issuer];
-  const claims = await registry.tokens.verify(token, registry.clock.now(), audiences);
-  if (claims === null) return { user: {}, error: "invalid bearer token" };
-  if (!(await stillHolds(registry, claims))) return { user: {}, error: "service account token has been invalidated" };
-  return {
-    authenticated: true,
-    user: userInfo(claims.user),
-    audiences: audiences.filter((audience) => claims.audiences.includes(audience)),
-  };
+  let proof;
+  try {
+    proof = await registry.authenticateToken(token, audiences);
+  } catch (error) {
+    return { user: {}, error: error instanceof Error ? error.message : String(error) };
+  }
+  if (proof === null) return { user: {}, error: "invalid bearer token" };
+  return { authenticated: true, user: userInfo(proof.user), audiences: [...proof.audiences] };
 }
 
 function userInfo({ name, uid, groups, extra = {} }: User): Json {

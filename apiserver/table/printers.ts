@@ -1,6 +1,6 @@
 import { dig, items, type Json, record, text, texts, whole } from "../dig.ts";
 import { columns, type Printer } from "./columns.ts";
-import { since } from "./duration.ts";
+import { humanDuration, since } from "./duration.ts";
 import { podPrinter, templateContainers } from "./pod.ts";
 
 function nameOf(object: Json): string {
@@ -275,7 +275,28 @@ const definitionPrinter: Printer = {
   cells: (it) => [nameOf(it), text(dig(it, "metadata", "creationTimestamp"))],
 };
 
+/** Conditions in this order, whatever theirs: `Approved,Issued`. */
+const signingRequestPrinter: Printer = {
+  columns: columns("Name", "Age", "SignerName", "Requestor", "RequestedDuration", "Condition"),
+  cells: (it, now) => {
+    const seconds = dig(it, "spec", "expirationSeconds");
+    const types = items(dig(it, "status", "conditions")).map((condition) => text(dig(condition, "type")));
+    const verdict = types.includes("Denied") ? "Denied" : types.includes("Approved") ? "Approved" : "Pending";
+    const failed = types.includes("Failed") ? ["Failed"] : [];
+    const issued = text(dig(it, "status", "certificate")) === "" ? [] : ["Issued"];
+    return [
+      nameOf(it),
+      age(it, now),
+      text(dig(it, "spec", "signerName")) || "<none>",
+      text(dig(it, "spec", "username")),
+      typeof seconds === "number" ? humanDuration(seconds * 1000) : "<none>",
+      [verdict, ...failed, ...issued].join(","),
+    ];
+  },
+};
+
 const printers: Readonly<Record<string, Printer>> = {
+  certificatesigningrequests: signingRequestPrinter,
   configmaps: configMapPrinter,
   customresourcedefinitions: definitionPrinter,
   deployments: deploymentPrinter,

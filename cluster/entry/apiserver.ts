@@ -1,5 +1,5 @@
 import type { Component } from "../../platform/mod.ts";
-import { postHttps } from "../../platform/deno/mod.ts";
+import { certificates, postHttps } from "../../platform/deno/mod.ts";
 import { startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
@@ -30,7 +30,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     },
     platform,
     store,
-    postHttps,
+    { postHttps, certificates },
   );
   return {
     ready: server.ready,

@@ -1,8 +1,9 @@
 import type { Component } from "../../platform/mod.ts";
+import { certificates } from "../../platform/deno/mod.ts";
 import { createRestClient, createTransport } from "../../client/mod.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
 import { apiServerUrls } from "../plan.ts";
-import { type Entry, readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 
 export function controllerManager({ spec, plan, timers, platform, reportRole }: Entry): Component {
   const tls = readIdentity("controller-manager");
@@ -23,6 +24,7 @@ export function controllerManager({ spec, plan, timers, platform, reportRole }: 
     },
     nodeLifecycle: spec.nodeLifecycle ?? true,
     clusterCaPem: tls.ca,
+    signing: { certificates, authority: { cert: tls.ca, key: readPkiFile("ca.key") } },
     onRole: reportRole,
   }, { client: dial(), electionClient, platform });
 }

@@ -2,7 +2,7 @@ import { DiskFaults, faultyDisk, faultyFrames, faultyStreams, LinkFaults } from 
 import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { DialHttp2 } from "../grpc/mod.ts";
-import type { Listener, Platform } from "../mod.ts";
+import type { Certificates, Listener, Platform } from "../mod.ts";
 import { createClock, createTimers } from "./clock.ts";
 import { createDatagrams } from "./datagrams.ts";
 import { createDisk } from "./disk.ts";
@@ -108,3 +108,10 @@ export const http2 = {
 };
 
 export { postHttps } from "./https_post.ts";
+
+/** X.509, loaded when first used: most components sign nothing. */
+export const certificates: Certificates = {
+  readRequest: async (pem) => await (await import("./certificates.ts")).readRequest(pem),
+  sign: async (authority, request) => await (await import("./certificates.ts")).sign(authority, request),
+  notAfter: async (pem) => (await import("./certificates.ts")).notAfter(pem),
+};

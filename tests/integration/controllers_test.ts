@@ -14,7 +14,7 @@ import type {
   ResourceQuota,
   Service,
 } from "../../api/gen/types.ts";
-import { admin, start, type TestServer } from "../../apiserver/testing.ts";
+import { start, type TestServer } from "../../apiserver/testing.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
   clusterRoles,
@@ -39,6 +39,7 @@ import { createRestClient, type RestClient, type Transport } from "../../client/
 import { createTestRandom, silentLog } from "../../client/testing.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
 import type { Component } from "../../platform/mod.ts";
+import { inProcess } from "./in_process.ts";
 
 const timers = {
   leaseDurationMs: 2_000,
@@ -72,41 +73,11 @@ class World implements AsyncDisposable {
   }
 
   #transport(isCut: () => boolean, writes: string[] = []): Transport {
-    return (path, { method, headers, body, signal }) => {
+    const call = inProcess(this.server);
+    return (path, options) => {
       if (isCut()) return Promise.reject(new Error("cut off"));
-      if (method !== "GET") writes.push(`${method} ${path}`);
-      const request = new Request(`https://test${path}`, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body: new Uint8Array(body) }),
-      });
-      const answer = this.server.server.handle(request, {
-        peer: admin,
-        remoteAddress: "127.0.0.1",
-        upgradeWebSocket: () => {
-          throw new Error("nothing upgrades");
-        },
-      });
-      return answer.then((response) => {
-        if (response.body === null || signal === undefined) return response;
-        // What fetch does with a signal: the body ends when it aborts.
-        const reader = response.body.getReader();
-        const aborted = Promise.withResolvers<never>();
-        aborted.promise.catch(() => {});
-        signal.addEventListener("abort", () => {
-          aborted.reject(signal.reason);
-          reader.cancel().catch(() => {});
-        }, { once: true });
-        const passed = new ReadableStream<Uint8Array>({
-          async pull(sink) {
-            const { done, value } = await Promise.race([reader.read(), aborted.promise]);
-            if (done) sink.close();
-            else sink.enqueue(value);
-          },
-          cancel: () => reader.cancel(),
-        });
-        return new Response(passed, { status: response.status, headers: response.headers });
-      });
+      if (options.method !== "GET") writes.push(`${options.method} ${path}`);
+      return call(path, options);
     };
   }
 

@@ -1,48 +1,5 @@
 import assert from "node:assert/strict";
-import { admin, start, type TestServer } from "../../apiserver/testing.ts";
-import { fetchedTool, kubectlTool } from "../../cluster/cli/npm_tools.ts";
-import { type Ran, run } from "../e2e/harness.ts";
-
-/** Real kubectl against an apiserver in this process, over plain HTTP: the server takes it for an administrator. */
-
-async function kubectlPath(): Promise<string | null> {
-  const found = await run("sh", ["-c", "command -v kubectl"]);
-  if (found.code === 0) return found.stdout.trim();
-  try {
-    return await fetchedTool(kubectlTool);
-  } catch (error) {
-    console.log(`skipped: no kubectl (${error instanceof Error ? error.message : error})`);
-    return null;
-  }
-}
-
-async function withKubectl(test: (kubectl: (...args: string[]) => Promise<Ran>, server: TestServer) => Promise<void>) {
-  const program = await kubectlPath();
-  if (program === null) return;
-  await using server = await start();
-  const home = await Deno.makeTempDir({ prefix: "sauropod-kubectl-" });
-  const http = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    (request) =>
-      server.server.handle(request, {
-        peer: admin,
-        remoteAddress: "127.0.0.1",
-        upgradeWebSocket: () => {
-          throw new Error("nothing is upgraded here");
-        },
-      }),
-  );
-  const base = [`--server=http://127.0.0.1:${http.addr.port}`, `--cache-dir=${home}`];
-  try {
-    await test(
-      (...args) => run(program, [...base, ...args], { env: { HOME: home, KUBECONFIG: `${home}/none` } }),
-      server,
-    );
-  } finally {
-    await http.shutdown();
-    await Deno.remove(home, { recursive: true });
-  }
-}
+import { withKubectl } from "./kubectl.ts";
 
 Deno.test("kubectl auth can-i, can-i --list, whoami and --as say what RBAC grants", () =>
   withKubectl(async (kubectl) => {
