@@ -39,7 +39,20 @@ export function printValue(value: unknown): string {
   if (value === undefined || value === null) return '"null"';
   if (typeof value === "string") return quote(value);
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
-  return JSON.stringify(value);
+  return jsonText(value);
+}
+
+/** JSON for messages: integers beyond a double, which JSON.stringify would throw at, are rounded. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => typeof inner === "bigint" ? Number(inner) : inner);
+}
+
+/**
+ * A client's value inside a message, strings plain, the rest as JSON. Never `String(value)`: what a client sends may have a
+ * `toString` of its own that is no function.
+ */
+export function printPlain(value: unknown): string {
+  return typeof value === "string" ? value : printValue(value);
 }
 
 /** The length in UTF-8 bytes, which is what Go's `len` of a string means in every limit. */

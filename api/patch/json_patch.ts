@@ -1,5 +1,5 @@
 /** JSON patch, RFC 6902. */
-import { quote } from "../go_text.ts";
+import { jsonText, printPlain, quote } from "../go_text.ts";
 import { PatchError } from "./errors.ts";
 import { patchLimits } from "./limits.ts";
 import { clone, equalJson, isObject, setOwn } from "../json_value.ts";
@@ -42,7 +42,7 @@ function readOperation(raw: unknown): Operation {
       }
       return { op, path, from };
     default:
-      throw new PatchError("malformed", `Unexpected kind: ${String(op)}`);
+      throw new PatchError("malformed", `Unexpected kind: ${printPlain(op)}`);
   }
 }
 
@@ -73,7 +73,7 @@ export function applyJsonPatch(document: unknown, patch: unknown): unknown {
         break;
       case "copy": {
         const value = find(root, operation.from, "copy");
-        copiedBytes += JSON.stringify(value)?.length ?? 0;
+        copiedBytes += jsonText(value)?.length ?? 0;
         if (copiedBytes > patchLimits.copiedBytesMax) {
           throw new PatchError("too-large", `The copies of a JSON patch may add ${patchLimits.copiedBytesMax} bytes`);
         }

@@ -238,6 +238,12 @@ Deno.test("applyStrategicMergePatch() refuses items without their merge key and 
     "inapplicable",
     "unknown patch type found: zap",
   );
+  // Found by fuzzing: a directive that has a toString of its own.
+  fails(
+    () => applyStrategicMergePatch(live, { spec: { $patch: { toString: 1 } } }, deployment),
+    "inapplicable",
+    'unknown patch type found: {"toString":1}',
+  );
   fails(() => applyStrategicMergePatch(live, [], deployment), "malformed", /must be an object/);
 });
 

@@ -4,6 +4,7 @@
  * @see sig-api-machinery strategic-merge-patch.md
  */
 import { type FieldSchema, findSchema, type TypeSchema } from "../schema.ts";
+import { jsonText, printPlain } from "../go_text.ts";
 import { PatchError } from "./errors.ts";
 import { clone, equalJson, isObject, type JsonObject, setOwn } from "../json_value.ts";
 
@@ -53,7 +54,7 @@ function mergeMap(original: JsonObject, patch: JsonObject, schema: TypeSchema | 
       return patch;
     }
     if (directive === "delete") return {};
-    throw new PatchError("inapplicable", `unknown patch type found: ${String(directive)}`);
+    throw new PatchError("inapplicable", `unknown patch type found: ${printPlain(directive)}`);
   }
   retainKeys(original, patch);
   setOrders(original, patch, schema);
@@ -153,9 +154,7 @@ function checkOrder(change: readonly unknown[], order: readonly unknown[], merge
     if (at === order.length) {
       throw new PatchError(
         "inapplicable",
-        `The order in patch list:\n${JSON.stringify(change)}\n doesn't match $setElementOrder list:\n${
-          JSON.stringify(order)
-        }\n`,
+        `The order in patch list:\n${jsonText(change)}\n doesn't match $setElementOrder list:\n${jsonText(order)}\n`,
       );
     }
     at++;
@@ -167,7 +166,7 @@ function keyOf(item: unknown, mergeKey: string | undefined): unknown {
   if (!Object.hasOwn(item, mergeKey)) {
     throw new PatchError(
       "inapplicable",
-      `map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`,
+      `map: ${jsonText(item)} does not contain declared merge key: ${mergeKey}`,
     );
   }
   return item[mergeKey];
@@ -208,7 +207,7 @@ function mergeList(server: readonly unknown[], change: readonly unknown[], meta:
     } else if (directive === "merge") {
       throw new PatchError("inapplicable", "merging lists cannot yet be specified in the patch");
     } else {
-      throw new PatchError("inapplicable", `unknown patch type found: ${String(directive)}`);
+      throw new PatchError("inapplicable", `unknown patch type found: ${printPlain(directive)}`);
     }
   }
   if (replace) return plain.map(withoutDirectives);

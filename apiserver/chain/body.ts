@@ -7,10 +7,12 @@ import { limits } from "../limits.ts";
 export async function readBody(exchange: Exchange, next: Handler): Promise<Response> {
   const { request } = exchange;
   if (request.body !== null && request.method !== "GET" && request.method !== "HEAD") {
-    const announced = request.headers.get("content-length");
-    if (Number(announced ?? "0") > limits.requestBodyBytes) throw tooLarge();
-    // An announced length is held by the HTTP server; without one the stream itself is counted.
-    exchange.body = announced === null ? await readAll(request.body) : new Uint8Array(await request.arrayBuffer());
+    const announced = request.headers.get("content-length") ?? "";
+    // An announced length is held by the HTTP server. Without one, or with the same one twice (`5, 5`, which it allows),
+    // the stream itself is counted.
+    const length = /^\d+$/.test(announced) ? Number(announced) : null;
+    if (length !== null && length > limits.requestBodyBytes) throw tooLarge();
+    exchange.body = length === null ? await readAll(request.body) : new Uint8Array(await request.arrayBuffer());
   }
   return await next(exchange);
 }

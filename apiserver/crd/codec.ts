@@ -10,7 +10,7 @@ import type { KubeObject } from "../../api/meta.ts";
 import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
 import { badRequest } from "../../api/status.ts";
 import { clone } from "../../api/json_value.ts";
-import { quote } from "../../api/go_text.ts";
+import { printPlain, quote } from "../../api/go_text.ts";
 import { isRecord, type Json } from "../dig.ts";
 import type { ObjectCodec } from "../registry/strategy.ts";
 import { dropNulls, setDefaults } from "./default.ts";
@@ -42,8 +42,8 @@ function read(
   validation: FieldValidation,
 ): Decoded<KubeObject> {
   if (!isRecord(value)) throw badRequest(`the object provided is unrecognized (must be of type ${info.kind})`);
-  checkHead(value, info);
   checkBounds(value);
+  checkHead(value, info);
   dropNulls(value, schema);
   setDefaults(value, schema);
   const unknown: string[] = [];
@@ -69,13 +69,13 @@ function checkHead(value: Json, info: ResourceInfo): void {
   }
   if (apiVersion !== wanted) {
     throw badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
+      `the API version in the data (${printPlain(apiVersion)}) does not match the expected API version (${wanted})`,
     );
   }
   if (kind !== info.kind) {
     throw badRequest(
-      `${String(kind)} in version ${quote(info.version)} cannot be handled as a ${info.kind}: ` +
-        `the kind in the data (${String(kind)}) does not match the expected kind`,
+      `${printPlain(kind)} in version ${quote(info.version)} cannot be handled as a ${info.kind}: ` +
+        `the kind in the data (${printPlain(kind)}) does not match the expected kind`,
     );
   }
 }

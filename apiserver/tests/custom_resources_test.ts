@@ -220,6 +220,14 @@ function narrower(maximum: number): Loose {
   return copy;
 }
 
+Deno.test("a head that is no text and holds a number beyond a double is 400 (found by fuzzing)", async () => {
+  await using server = await start();
+  await define(server);
+  const body =
+    '{"apiVersion":{"toString":[9007199254740993]},"kind":"Thing","metadata":{"name":"a"},"spec":{"size":1}}';
+  assert.equal((await server.post(things, body)).code, 400);
+});
+
 Deno.test("__proto__ keys, deep nesting and patterns that JavaScript would choke on cost nothing", async () => {
   await using server = await start();
   const evil = definition((it) => {
