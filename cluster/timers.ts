@@ -20,9 +20,10 @@ export interface ClusterTimers {
 
 const profiles: Readonly<Record<TimerProfile, ClusterTimers>> = {
   // Election well above the 19 ms that garbage collection and the 26 ms that a snapshot's fsync may take a member away;
-  // a killed leader is noticed by the end of its connections, not by this timeout.
+  // where members are away for longer, they learn to wait longer (store/raft/patience.ts). A killed leader is noticed by
+  // the end of its connections, not by this timeout.
   fast: {
-    store: { tickMs: 25, heartbeatTicks: 2, electionTicks: 16 },
+    store: { tickMs: 25, heartbeatTicks: 1, electionTicks: 6 },
     // A killed leader's Lease is released by the supervisor; its length only bounds a leader that hangs, and must
     // outlast what a machine at many times its capacity makes of a renewal.
     leaderElection: { leaseDurationMs: 5_000, renewDeadlineMs: 4_000, retryPeriodMs: 1_000 },

@@ -31,6 +31,7 @@ export function passing(core: RaftCore): RaftCore {
     compact: (point, retain) => core.compact(point, retain),
     campaign: () => core.campaign(),
     transferLeadership: (target) => core.transferLeadership(target),
+    peerConnected: (member) => core.peerConnected(member),
     peerConnectionLost: (member) => core.peerConnectionLost(member),
     unreachable: (member) => core.unreachable(member),
     snapshotSent: (member, delivered) => core.snapshotSent(member, delivered),

@@ -55,7 +55,7 @@ export const storeLimits = {
   serverBeatMs: 1_000,
   clientSilenceMs: 4_000,
   /** A member that has known no leader for this many election timeouts ends its watches. */
-  leaderlessElections: 3,
+  leaderlessElections: 8,
 
   /** Revisions of history the leader keeps when nobody else compacts. */
   compactionRetentionRevisions: 100_000,

@@ -23,7 +23,7 @@ import {
   noConfiguration,
   votersOnly,
 } from "./raft/configuration.ts";
-import { raftLimits } from "./raft/limits.ts";
+import { handoverElections, raftLimits } from "./raft/limits.ts";
 import type { Entry, ReadState, Save, SnapshotPoint } from "./raft/messages.ts";
 import { majorityQuorum } from "./raft/quorum.ts";
 import { Raft, type RaftConfig, type RaftCore, type RaftStatus } from "./raft/raft.ts";
@@ -32,8 +32,10 @@ import {
   maxCommandBytes,
   maxLogBytes,
   maxWaitingReads,
+  minRequestMs,
   requestTimeoutElections,
   retainedShare,
+  stuckDiskElections,
 } from "./replica_limits.ts";
 import { ProposalWaiters, ReadWaiters } from "./replica_waiters.ts";
 import { type ClusterMember, StoreError } from "./types.ts";
@@ -202,6 +204,9 @@ class RunningReplica<R> implements Replica<R> {
   readonly #fullListeners = new Set<() => void>();
   readonly #noteListeners = new Set<(from: string, note: Uint8Array) => void>();
   readonly #persistMs;
+  readonly #elections;
+  /** After so many a proposal or a read without an outcome is given up. */
+  readonly #requestTicks: number;
 
   #state: "running" | "stopping" | "stopped" = "running";
   #tick = 0;
@@ -272,6 +277,7 @@ class RunningReplica<R> implements Replica<R> {
           if (this.#state === "stopped") return;
           for (const listener of this.#noteListeners) listener(member, note);
         },
+        onConnected: (member) => this.#input(() => this.#raft.peerConnected(member)),
         onConnectionLost: (member) => this.#input(() => this.#raft.peerConnectionLost(member)),
         onDropped: (member) => this.#raft.unreachable(member),
         onSnapshotSent: (member, delivered) => this.#input(() => this.#raft.snapshotSent(member, delivered)),
@@ -280,6 +286,12 @@ class RunningReplica<R> implements Replica<R> {
         configurationIn: (snapshot) => configurationIn(snapshot, this.#first),
         loadSnapshot: (point) => storage.snapshots.read(point),
       },
+    );
+    const { tickMs, electionTicks } = config.timers;
+    this.#requestTicks = Math.ceil(Math.max(requestTimeoutElections * electionTicks, minRequestMs / tickMs));
+    this.#elections = deps.metrics.counter(
+      "store_raft_elections_total",
+      "Elections: those that this member began (preCandidate), stood in (candidate), won (leader); leaders it lost (lost).",
     );
     this.#persistMs = deps.metrics.histogram(
       "store_raft_persist_duration_milliseconds",
@@ -324,9 +336,8 @@ class RunningReplica<R> implements Replica<R> {
     }
     const proposed = this.#raft.propose(command);
     if (!proposed.ok) return Promise.reject(this.#refusal(proposed.reason));
-    const { electionTicks } = this.#config.timers;
     return new Promise((resolve, reject) => {
-      const deadlineTick = this.#tick + requestTimeoutElections * electionTicks;
+      const deadlineTick = this.#tick + this.#requestTicks;
       this.#proposals.add(proposed.index, {
         term: proposed.term,
         resolve: (result) => result === changed ? reject(new Error("a change answered a command")) : resolve(result),
@@ -342,7 +353,7 @@ class RunningReplica<R> implements Replica<R> {
     const proposed = this.#raft.proposeChange(changes, context);
     if (!proposed.ok) return Promise.reject(this.#refusal(proposed.reason));
     const { index, term } = proposed;
-    const deadlineTick = this.#tick + requestTimeoutElections * this.#config.timers.electionTicks;
+    const deadlineTick = this.#tick + this.#requestTicks;
     return new Promise((resolve, reject) => {
       this.#proposals.add(index, { term, resolve: () => resolve(), reject, deadlineTick });
       this.#wake();
@@ -384,7 +395,7 @@ class RunningReplica<R> implements Replica<R> {
   readIndex(): Promise<void> {
     if (this.#state === "stopped") return Promise.reject(notSent("the member has stopped"));
     if (this.#reads.size >= maxWaitingReads) return Promise.reject(notSent("too many reads wait"));
-    const deadlineTick = this.#tick + requestTimeoutElections * this.#config.timers.electionTicks;
+    const deadlineTick = this.#tick + this.#requestTicks;
     return new Promise((resolve, reject) => {
       this.#reads.add({ resolve, reject, deadlineTick });
       this.#wake();
@@ -433,7 +444,7 @@ class RunningReplica<R> implements Replica<R> {
       const { role, leader } = this.#raft.status();
       return role === "leader" || (target !== undefined && leader === null);
     };
-    for (let i = 0; i < timers.electionTicks && handingOver(); i++) {
+    for (let i = 0; i < handoverElections * timers.electionTicks && handingOver(); i++) {
       await this.#deps.timers.sleep(timers.tickMs);
     }
   }
@@ -455,7 +466,7 @@ class RunningReplica<R> implements Replica<R> {
     this.#tick++;
     const { electionTicks } = this.#config.timers;
     // A leader whose disk hangs must fall silent, or it would hold on to leadership and commit nothing.
-    const stuck = this.#savingSince !== null && this.#tick - this.#savingSince > electionTicks;
+    const stuck = this.#savingSince !== null && this.#tick - this.#savingSince > stuckDiskElections * electionTicks;
     if (!stuck) this.#raft.tick();
     this.#transport.tick();
     this.#proposals.expire(this.#tick);
@@ -595,7 +606,7 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   #applyConfiguration({ index, data }: Entry): void {
-    const { id, timers } = this.#config;
+    const { id } = this.#config;
     const before = this.#directory.configuration;
     const moved = this.#directory.apply(data);
     // Newer than what this process was started with.
@@ -605,7 +616,7 @@ class RunningReplica<R> implements Replica<R> {
     this.#deps.log.info("members changed", { voters: now.voters.join(" "), learners: now.learners.join(" ") });
     if (membersOf(now).includes(id)) this.#leavingTick = null;
     else if (membersOf(before).includes(id)) {
-      this.#leavingTick = this.#tick + requestTimeoutElections * timers.electionTicks;
+      this.#leavingTick = this.#tick + this.#requestTicks;
     }
   }
 
@@ -619,9 +630,13 @@ class RunningReplica<R> implements Replica<R> {
       this.#proposals.hasten(this.#tick + this.#config.timers.electionTicks);
     }
     // Experiments on live clusters read these notes: when was the leader suspected, when were votes asked for.
-    if (role !== this.#role) this.#deps.log.info("role changed", { role, term });
+    if (role !== this.#role) {
+      this.#deps.log.info("role changed", { role, term });
+      if (role !== "follower") this.#elections.add(1, { stage: role });
+    }
     this.#role = role;
     if (leader === this.#leaderId) return;
+    if (leader === null) this.#elections.add(1, { stage: "lost" });
     this.#leaderId = leader;
     this.#deps.log.info("leader changed", { leader: leader ?? "", term });
     this.#reads.again(); // the one that was asked may be gone

@@ -2,8 +2,11 @@
 export const maxCommandBytes = 8 * 1024 * 1024;
 /** Reads waiting for their index; beyond it they are refused. */
 export const maxWaitingReads = 65_536;
-/** A proposal or read without an outcome after this many election timeouts is given up. */
+/** A proposal or read without an outcome after this many election timeouts, and after so long, is given up. */
 export const requestTimeoutElections = 10;
+export const minRequestMs = 4_000;
+/** A leader whose disk has not answered for this many election timeouts falls silent, so that another one is elected. */
+export const stuckDiskElections = 3;
 /**
  * Applied entries after which a snapshot is due, if the log is also as big as the last snapshot. A snapshot writes the
  * whole state, so more often than this costs more than the replay it saves.

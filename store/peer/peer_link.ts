@@ -7,6 +7,8 @@ export interface PeerLinkOptions {
   readonly address: string;
   readonly tls: TlsIdentity | undefined;
   readonly hello: PeerFrame;
+  /** There is a connection, and the peer will be told who dialled. */
+  readonly onOpened: () => void;
   /** The connection that was there has ended. */
   readonly onLost: () => void;
   /** The little that comes back on it. */
@@ -90,5 +92,6 @@ export class PeerLink {
       this.#options.onLost();
     };
     connection.send(encodePeerFrame(this.#options.hello));
+    this.#options.onOpened();
   }
 }

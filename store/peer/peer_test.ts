@@ -121,6 +121,7 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
   const events: TransportEvents = {
     onMessage: (message) => void seen.push(message),
     onNote: () => {},
+    onConnected: () => {},
     onConnectionLost: () => {},
     onDropped: () => {},
     onSnapshotSent: () => {},

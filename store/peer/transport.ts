@@ -18,6 +18,8 @@ export interface TransportConfig {
 export interface TransportEvents {
   onMessage(message: Message): void;
   onNote(from: MemberId, note: Uint8Array): void;
+  /** This peer can be talked to. */
+  onConnected(member: MemberId): void;
   /** A connection with this peer, of either direction, has ended. */
   onConnectionLost(member: MemberId): void;
   /** Messages to this peer were dropped. */
@@ -99,6 +101,7 @@ export class Transport {
       address,
       tls,
       hello: { kind: "hello", version: protocolVersion, clusterId, from, to: id },
+      onOpened: () => this.#closed || this.#events.onConnected(id),
       onLost: () => this.#lost(id),
       onFrame: (bytes) => {
         const frame = decodePeerFrame(bytes, { from: id, to: from });

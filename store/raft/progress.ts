@@ -1,6 +1,7 @@
 import { Deque } from "../../base/deque.ts";
 import { invariant } from "../../base/assert.ts";
 import type { LogIndex } from "./messages.ts";
+import { Patience } from "./patience.ts";
 
 /**
  * What a leader knows of one follower.
@@ -14,6 +15,8 @@ import type { LogIndex } from "./messages.ts";
 export class Progress {
   #state: "probe" | "replicate" | "snapshot" = "probe";
   #match: LogIndex = 0;
+  /** Where to begin while nothing is known. */
+  readonly #first: LogIndex;
   #next: LogIndex;
   #snapshotIndex: LogIndex = 0;
   /** In probe: one append is out, wait for its answer or the next heartbeat's. */
@@ -21,15 +24,18 @@ export class Progress {
   /** Last indexes of the appends in flight, ascending. */
   readonly #inflight = new Deque<LogIndex>();
   readonly #maxInflight: number;
-  /** Heard since the last check-quorum. */
-  recentActive = false;
+  /** With its silence, for check-quorum. */
+  readonly patience: Patience;
   /** The commit index the follower was last told. */
   sentCommit: LogIndex = 0;
   /** Send an append even if it is empty: a heartbeat's answer showed that one may have been lost. */
   nudge = false;
 
-  constructor(next: LogIndex, maxInflight: number) {
+  /** @param next the first entry that it may lack @param patienceTicks the shortest silence that counts */
+  constructor(next: LogIndex, maxInflight: number, patienceTicks: number) {
+    this.#first = next;
     this.#next = next;
+    this.patience = new Patience(patienceTicks);
     this.#maxInflight = maxInflight;
   }
 
@@ -58,11 +64,17 @@ export class Progress {
     const after = this.#state === "snapshot" ? this.#snapshotIndex : 0;
     this.#become("probe");
     this.#next = Math.max(this.#match, after) + 1;
+    if (this.#next === 1) this.#next = this.#first;
   }
 
   becomeReplicate(): void {
     this.#become("replicate");
     this.#next = this.#match + 1;
+  }
+
+  /** It voted for us, so its log most likely ends where ours does: do not wait for the first append's answer. */
+  presumeEqual(): void {
+    this.#become("replicate");
   }
 
   becomeSnapshot(index: LogIndex): void {
@@ -122,6 +134,7 @@ export class Progress {
     if (this.#state === "replicate") {
       if (refused <= this.#match) return false;
       this.becomeProbe();
+      this.#next = Math.max(Math.min(refused, retryAt + 1), this.#match + 1);
       return true;
     }
     if (this.#next - 1 !== refused) return false;

@@ -67,7 +67,7 @@ function single(random = prng(1)): Raft {
   });
 }
 
-Deno.test("tick() campaigns after a timeout drawn from [electionTicks, 2 x electionTicks), differently each time (§5.2)", () => {
+Deno.test("tick() campaigns after a timeout drawn from [electionTicks, 1.5 x electionTicks), differently each time (§5.2)", () => {
   const counts = new Map<number, number>();
   for (let seed = 0; seed < 400; seed++) {
     const raft = single(prng(seed));
@@ -79,7 +79,7 @@ Deno.test("tick() campaigns after a timeout drawn from [electionTicks, 2 x elect
     }
     counts.set(ticks, (counts.get(ticks) ?? 0) + 1);
   }
-  deepEqual([...counts.keys()].toSorted((a, b) => a - b), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+  deepEqual([...counts.keys()].toSorted((a, b) => a - b), [10, 11, 12, 13, 14]);
 });
 
 Deno.test("a member that has heard no leader since its start asks for pre-votes early, three times", () => {
@@ -93,7 +93,7 @@ Deno.test("a member that has heard no leader since its start asks for pre-votes 
     }
     const gaps = campaigns.map((tick, i) => tick - (campaigns[i - 1] ?? 0));
     ok(gaps.slice(0, 3).every((gap) => gap >= 3 && gap < 8), `early: ${gaps}`);
-    ok(gaps.slice(3).every((gap) => gap >= 10 && gap < 20), `then as ever: ${gaps}`);
+    ok(gaps.slice(3).every((gap) => gap >= 10 && gap < 15), `then as ever: ${gaps}`);
   }
 });
 

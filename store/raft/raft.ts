@@ -12,7 +12,7 @@ import {
   isVoter,
   membersOf,
 } from "./configuration.ts";
-import { earlyCampaigns, lostLeaderStaggerTicks, type RaftLimits } from "./limits.ts";
+import { earlyCampaigns, handoverElections, lostLeaderStaggerTicks, type RaftLimits } from "./limits.ts";
 import { RaftLog } from "./log.ts";
 import type {
   AppendAccepted,
@@ -36,6 +36,7 @@ import type {
   VoteAnswer,
   VoteMessage,
 } from "./messages.ts";
+import { Patience } from "./patience.ts";
 import { Progress } from "./progress.ts";
 import { committedIn, type Outcome, outcomeIn, type Quorum } from "./quorum.ts";
 import { ReadRounds } from "./read_rounds.ts";
@@ -58,7 +59,10 @@ export type RaftRule =
 export interface RaftConfig {
   readonly id: MemberId;
   readonly heartbeatTicks: number;
-  /** Silence after which a follower campaigns: drawn from [electionTicks, 2 x electionTicks) (paper §5.2). */
+  /**
+   * The shortest silence after which a follower campaigns; one drawn from up to half as much is added (paper §5.2), and
+   * where longer silences are usual more (see Patience).
+   */
   readonly electionTicks: number;
   readonly random: Prng;
   readonly limits: RaftLimits;
@@ -112,6 +116,7 @@ export type RaftCore = Pick<
   | "compact"
   | "campaign"
   | "transferLeadership"
+  | "peerConnected"
   | "peerConnectionLost"
   | "unreachable"
   | "snapshotSent"
@@ -139,12 +144,19 @@ export class Raft {
   #term: Term;
   #vote: MemberId | null;
   #leader: MemberId | null = null;
-  /** Ticks since the leader was heard or a campaign began; for a leader, since the last check-quorum. */
-  #electionElapsed = 0;
-  #electionDeadline = 0;
+  /** With the leader; its silence begins anew with every campaign. */
+  readonly #patience: Patience;
+  /** Ticks of silence beyond patience, drawn anew for every campaign, so that members do not meet again and again. */
+  #jitterTicks = 0;
+  /** A campaign is due at this many ticks of silence already. */
+  #soonTicks: number | null = null;
+  /** Leader: ticks since a handover began. */
+  #handoverTicks = 0;
   #heartbeatElapsed = 0;
   /** Campaigns left that come early: a member that has just started asks soon whether there is a leader. */
   #earlyCampaigns = earlyCampaigns;
+  /** Who was connected to since the start. */
+  readonly #reached = new Set<MemberId>();
 
   readonly #votes = new Map<MemberId, boolean>();
   readonly #progress = new Map<MemberId, Progress>();
@@ -169,6 +181,7 @@ export class Raft {
     invariant(config.heartbeatTicks >= 1 && config.electionTicks > 2 * config.heartbeatTicks, "timers are ordered");
     const { hardState, snapshot, entries } = config.restored;
     this.#config = config;
+    this.#patience = new Patience(config.electionTicks);
     this.#log = new RaftLog(snapshot, entries, hardState.commit);
     this.#snapshot = snapshot;
     this.#term = Math.max(hardState.term, this.#log.lastTerm);
@@ -176,7 +189,7 @@ export class Raft {
     this.#saved = hardState;
     this.#configuration = config.restored.configuration;
     this.#setPeers();
-    this.#drawDeadline();
+    this.#drawJitter();
   }
 
   #setPeers(): void {
@@ -212,28 +225,45 @@ export class Raft {
 
   /** One unit of time passed. */
   tick(): void {
-    this.#electionElapsed++;
     if (this.#role === "leader") return this.#tickLeader();
-    if (this.#electionElapsed >= this.#electionDeadline) this.campaign();
+    this.#patience.tick();
+    const early = this.#earlyPreVote;
+    if (early !== null && this.#patience.missing) {
+      this.#earlyPreVote = null;
+      if (early.term > this.#term) this.#stepVote(early); // the leader is not heard here either
+    }
+    if (this.#patience.silentTicks >= this.#campaignTicks()) this.campaign();
+  }
+
+  #campaignTicks(): number {
+    return this.#soonTicks ?? this.#patience.limitTicks + this.#jitterTicks;
   }
 
   #tickLeader(): void {
-    if (this.#electionElapsed >= this.#config.electionTicks) {
-      this.#electionElapsed = 0;
-      this.#transferTarget = null; // a handover that took an election timeout has failed (thesis §3.10)
-      if (!this.#quorumIsActive()) return this.#becomeFollower(this.#term, null);
-    }
+    // A handover that took so long has failed (thesis §3.10).
+    if (++this.#handoverTicks >= handoverElections * this.#config.electionTicks) this.#transferTarget = null;
+    for (const progress of this.#progress.values()) progress.patience.tick();
+    if (!this.#quorumIsActive()) return this.#resign();
     if (++this.#heartbeatElapsed >= this.#config.heartbeatTicks) this.#sendHeartbeats();
   }
 
   /** Check-quorum (thesis §6.2): a leader that a majority does not hear must not go on taking requests. */
   #quorumIsActive(): boolean {
-    const active = new Set([this.#config.id]);
-    for (const [peer, progress] of this.#progress) {
-      if (progress.recentActive) active.add(peer);
-      progress.recentActive = false;
+    const isActive = (peer: MemberId) =>
+      peer === this.#config.id || this.#progress.get(peer)?.patience.exhausted === false || undefined;
+    return this.#outcome(isActive) === "won";
+  }
+
+  /** Nobody answers. Should it only be that we do not hear them: who has most of the log may lead at once. */
+  #resign(): void {
+    let next: MemberId | null = null;
+    let most = 0;
+    for (const [peer, { match }] of this.#progress) {
+      if (match <= most || !isVoter(this.#configuration, peer)) continue;
+      [next, most] = [peer, match];
     }
-    return this.#isQuorum(active);
+    if (next !== null) this.#sendTimeoutNow(next);
+    this.#becomeFollower(this.#term, null);
   }
 
   #isQuorum(members: ReadonlySet<MemberId>): boolean {
@@ -311,6 +341,18 @@ export class Raft {
   }
 
   /**
+   * `member` can be talked to. In a cluster that has just started the first of the voters asks for votes as soon as it
+   * reaches a quorum; should it not be there, the others do a little later, as ever.
+   */
+  peerConnected(member: MemberId): void {
+    const { id } = this.#config;
+    this.#reached.add(member);
+    const first = this.#configuration.voters.every((voter) => id <= voter);
+    if (this.#earlyCampaigns === 0 || !first || this.#role !== "follower" || this.#leader !== null) return;
+    if (this.#isQuorum(new Set([id, ...this.#reached]))) this.campaign();
+  }
+
+  /**
    * The connection to `member` ended. When it was the leader, its process is probably dead: the lease it had with us
    * is over (we grant pre-votes), and we ask for pre-votes ourselves, one member at once and the others a little
    * later, in an order that changes with the term. A member that still hears the leader refuses them; should it find a
@@ -324,13 +366,14 @@ export class Raft {
     const early = this.#earlyPreVote;
     this.#earlyPreVote = null;
     if (early !== null && early.term > this.#term) this.#stepVote(early);
-    if (this.#role !== "follower") return; // it had less than we have, so we ask ourselves
+    // It had less than we have, so we ask ourselves; or it has our vote by now.
+    if (this.#role !== "follower" || !this.#lostLeader) return;
     if (!this.#mayCampaign()) return;
     const voters = [...new Set([...this.#configuration.voters, ...this.#configuration.outgoing])];
     const survivors = voters.filter((other) => other !== member);
     const place = (survivors.indexOf(this.#config.id) + this.#term) % survivors.length;
     if (place === 0) return this.campaign();
-    this.#electionDeadline = this.#electionElapsed + place * lostLeaderStaggerTicks;
+    this.#soonTicks = this.#patience.silentTicks + place * lostLeaderStaggerTicks;
   }
 
   /** Messages to `member` were dropped. */
@@ -352,7 +395,7 @@ export class Raft {
     const progress = this.#progress.get(target);
     if (this.#role !== "leader" || progress === undefined || !isVoter(this.#configuration, target)) return;
     this.#transferTarget = target;
-    this.#electionElapsed = 0;
+    this.#handoverTicks = 0;
     if (progress.match === this.#log.lastIndex) this.#sendTimeoutNow(target);
   }
 
@@ -411,6 +454,8 @@ export class Raft {
       if (save.snapshot.point.index > this.#snapshot.index) this.#snapshot = save.snapshot.point;
     }
     this.#log.markStable(save.entries);
+    const ownVote = save.hardState?.term === this.#term && save.hardState.vote === this.#config.id;
+    if (this.#role === "candidate" && ownVote) this.#countVote(this.#config.id, true);
     if (this.#role === "leader") this.#commitByCounting();
   }
 
@@ -453,10 +498,13 @@ export class Raft {
     return this.#log.unappliedConfiguration() === null || !this.#keeps("applyBeforeCampaign");
   }
 
-  #addProgress(peer: MemberId): void {
-    const progress = new Progress(this.#log.lastIndex + 1, this.#config.limits.maxInflightAppends);
-    progress.recentActive = true; // one election timeout of grace before the first check-quorum
+  #addProgress(peer: MemberId): Progress {
+    const { limits, electionTicks } = this.#config;
+    // An answer waits for a disk as well: one heartbeat's worth more patience than followers have.
+    const patienceTicks = electionTicks + this.#config.heartbeatTicks;
+    const progress = new Progress(this.#log.lastIndex + 1, limits.maxInflightAppends, patienceTicks);
     this.#progress.set(peer, progress);
+    return progress;
   }
 
   // ---- elections ----------------------------------------------------------------------------------------------
@@ -482,16 +530,16 @@ export class Raft {
   }
 
   #startVoting(kind: "preVote" | "vote", term: Term, transfer: boolean): void {
-    this.#electionElapsed = 0;
-    this.#drawDeadline();
+    this.#patience.forgive();
+    this.#drawJitter();
     this.#votes.clear();
-    const asks = kind === "vote" ? this.#promises : this.#messages; // a vote for oneself must be durable before it counts
     for (const to of this.#peers) {
       if (!isVoter(this.#configuration, to)) continue;
       const { lastIndex, lastTerm } = this.#log;
-      asks.push({ kind, from: this.#config.id, to, term, lastIndex, lastTerm, transfer });
+      // With the next save: what it says of the log must be true after a crash, since votes may be given for it.
+      this.#promises.push({ kind, from: this.#config.id, to, term, lastIndex, lastTerm, transfer });
     }
-    this.#countVote(this.#config.id, true);
+    if (kind === "preVote") this.#countVote(this.#config.id, true); // the other kind counts once it is durable
   }
 
   #countVote(from: MemberId, granted: boolean): void {
@@ -515,11 +563,10 @@ export class Raft {
    * Paper §5.2. A member that has heard no leader since it started does not wait so long: it only asks for pre-votes, and
    * whoever hears a leader refuses them. So a cluster that starts whole leads itself in half the time.
    */
-  #drawDeadline(): void {
+  #drawJitter(): void {
     const { electionTicks, random } = this.#config;
-    const early = this.#earlyCampaigns > 0;
-    const shortest = early ? Math.ceil(electionTicks / 4) : electionTicks;
-    this.#electionDeadline = shortest + random.int(early ? Math.ceil(electionTicks / 2) : electionTicks);
+    this.#jitterTicks = random.int(Math.ceil(electionTicks / 2));
+    this.#soonTicks = this.#earlyCampaigns > 0 ? Math.ceil(electionTicks / 4) + this.#jitterTicks : null;
   }
 
   #reset(term: Term): void {
@@ -529,9 +576,9 @@ export class Raft {
       this.#vote = null;
     }
     this.#leader = null;
-    this.#electionElapsed = 0;
+    this.#patience.forgive();
     this.#heartbeatElapsed = 0;
-    this.#drawDeadline();
+    this.#drawJitter();
     this.#votes.clear();
     this.#progress.clear();
     this.#reads.clear();
@@ -550,10 +597,12 @@ export class Raft {
 
   #becomeLeader(): void {
     invariant(this.#role === "candidate", "only a candidate becomes leader");
+    const granted = this.#peers.filter((peer) => this.#votes.get(peer) === true);
     this.#reset(this.#term);
     this.#role = "leader";
     this.#leader = this.#config.id;
     for (const peer of this.#peers) this.#addProgress(peer);
+    for (const peer of granted) this.#progress.get(peer)?.presumeEqual();
     this.#pendingChange = this.#log.lastIndex; // what older leaders left may hold a change
     for (let index = this.#log.committed + 1; index <= this.#log.lastIndex; index++) {
       const entry = must(this.#log.entry(index), "uncommitted entries are in memory");
@@ -609,7 +658,7 @@ export class Raft {
 
   /** A live leader was heard within the shortest election timeout. A leader hears itself until check-quorum says no. */
   #hearsLeader(): boolean {
-    return this.#leader !== null && this.#electionElapsed < this.#config.electionTicks;
+    return this.#leader !== null && (this.#role === "leader" || !this.#patience.missing);
   }
 
   /** @return whether the message is to be handled further */
@@ -655,8 +704,9 @@ export class Raft {
     }
   }
 
+  /** An answer to a pre-vote promises nothing, so it waits for no disk. */
   #refusePreVote(to: MemberId): void {
-    this.#promises.push({ kind: "preVoteAnswer", ...this.#to(to), granted: false });
+    this.#messages.push({ kind: "preVoteAnswer", ...this.#to(to), granted: false });
   }
 
   /** Paper §5.2, §5.4.1. A pre-vote changes nothing here. */
@@ -672,14 +722,24 @@ export class Raft {
         if (this.#lostLeader && this.#role === "follower") this.campaign();
         return;
       }
-      this.#promises.push({ kind: "preVoteAnswer", ...this.#to(message.from), term: message.term, granted });
-      return;
+      this.#messages.push({ kind: "preVoteAnswer", ...this.#to(message.from), term: message.term, granted });
+      if (!this.#elects(message)) return;
+      this.#becomeFollower(message.term, null);
     }
     if (granted) {
       this.#vote = message.from;
-      this.#electionElapsed = 0;
+      this.#patience.forgive();
     }
     this.#promises.push({ kind: "voteAnswer", ...this.#to(message.from), granted });
+  }
+
+  /**
+   * The leader's connection has ended here too, and our grant is all that the asker lacks: it will ask for our vote next.
+   * Given now, that vote is on our disk while its own goes to its.
+   */
+  #elects({ from, term }: VoteMessage): boolean {
+    if (!this.#lostLeader || this.#role !== "follower" || term !== this.#term + 1) return false;
+    return this.#outcome((voter) => voter === from || voter === this.#config.id || undefined) === "won";
   }
 
   #stepVoteAnswer(message: VoteAnswer): void {
@@ -692,7 +752,7 @@ export class Raft {
     if (this.#role === "leader") return invariant(false, `two leaders in term ${this.#term} (paper §5.2)`);
     this.#earlyCampaigns = 0;
     if (this.#role !== "follower" || this.#leader !== message.from) this.#becomeFollower(this.#term, message.from);
-    this.#electionElapsed = 0;
+    this.#patience.heard();
     this.#earlyPreVote = null;
     switch (message.kind) {
       case "append":
@@ -755,7 +815,7 @@ export class Raft {
   #stepAnswer(message: AppendAccepted | AppendRefused | HeartbeatAnswer): void {
     const progress = this.#progress.get(message.from);
     if (this.#role !== "leader" || progress === undefined) return;
-    progress.recentActive = true;
+    progress.patience.heard();
     switch (message.kind) {
       case "appendAccepted":
         return this.#stepAccepted(message, progress);
@@ -840,7 +900,7 @@ export class Raft {
 
   /** Only to a member that answers: a transfer to a dead one would fail again and again. */
   #sendSnapshot(peer: MemberId, progress: Progress): void {
-    if (!progress.recentActive) return;
+    if (progress.patience.exhausted) return;
     invariant(this.#snapshot.index >= this.#log.firstIndex - 1, "compacted entries are covered by a snapshot");
     progress.becomeSnapshot(this.#snapshot.index);
     this.#messages.push({ kind: "snapshot", ...this.#to(peer), point: this.#snapshot, content: null });
