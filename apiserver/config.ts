@@ -1,6 +1,7 @@
 import type {
   Address,
   Certificates,
+  Ciphers,
   Clock,
   HttpClient,
   Log,
@@ -11,6 +12,7 @@ import type {
   TlsIdentity,
 } from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
+import type { EncryptionRule } from "./encryption/configuration.ts";
 import type { DeclarationOf } from "./discovery/descriptions.ts";
 import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
 
@@ -40,6 +42,8 @@ export interface ServerConfig {
   /** Where the `kubernetes` Service sends its clients. */
   readonly advertise: { readonly address: string; readonly port: number };
   readonly timers: ServerTimers;
+  /** What is encrypted at rest; needs `ciphers`. Absent: nothing is. */
+  readonly encryption?: readonly EncryptionRule[];
   /** Where `kubectl explain` gets its descriptions from; absent: there are none. */
   readonly declarationOf?: DeclarationOf;
 }
@@ -65,4 +69,6 @@ export interface ServerDeps {
   readonly postHttps?: PostHttps;
   /** Reads certificate requests; absent: they are stored unread. */
   readonly certificates?: Certificates;
+  /** Needed where encryption at rest is configured. */
+  readonly ciphers?: Ciphers;
 }

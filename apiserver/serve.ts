@@ -1,6 +1,6 @@
-import type { Certificates, Component, Platform, PostHttps } from "../platform/mod.ts";
+import type { Component, Platform } from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
-import type { ApiServerConfig } from "./config.ts";
+import type { ApiServerConfig, ServerDeps } from "./config.ts";
 import { createApiServer } from "./server.ts";
 
 /**
@@ -11,7 +11,7 @@ export async function startApiServer(
   config: ApiServerConfig,
   platform: Platform,
   store: Store,
-  more: { readonly postHttps?: PostHttps; readonly certificates?: Certificates } = {},
+  more: Pick<ServerDeps, "certificates" | "ciphers" | "postHttps"> = {},
 ): Promise<Component & { url: string }> {
   const kubelets = platform.network.http.client({ tls: config.kubeletClient, http2: false });
   const server = createApiServer(config, {

@@ -28,6 +28,7 @@ import { Catalog } from "./catalog.ts";
 import type { ServerConfig, ServerDeps } from "./config.ts";
 import { Definitions } from "./crd/definitions.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
+import { encryptStore } from "./encryption/store.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { limits } from "./limits.ts";
 import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
@@ -56,7 +57,8 @@ export interface ApiServer {
   stop(): Promise<void>;
 }
 
-export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServer {
+export function createApiServer(config: ServerConfig, given: ServerDeps): ApiServer {
+  const deps = withEncryption(config, given);
   const caches = storedResources().map((resource) => new ResourceCache(resource));
   const registry = makeRegistry(config, deps, caches);
   const state = { ready: false, roles: false, stopping: false };
@@ -114,7 +116,21 @@ export function createApiServer(config: ServerConfig, deps: ServerDeps): ApiServ
   };
 }
 
-function makeRegistry(config: ServerConfig, deps: ServerDeps, caches: readonly ResourceCache[]): Registry {
+/** The store as everything above it sees it: in plain text. */
+function withEncryption(config: ServerConfig, deps: ServerDeps): ServerDeps & { isStale: StoreAccess["isStale"] } {
+  const { encryption } = config;
+  if (encryption === undefined) return { ...deps, isStale: () => false };
+  const { ciphers } = deps;
+  invariant(ciphers !== undefined, "encryption at rest is configured, and nothing encrypts");
+  const store = encryptStore(deps.store, encryption, { ...deps, ciphers });
+  return { ...deps, store, isStale: store.isStale };
+}
+
+function makeRegistry(
+  config: ServerConfig,
+  deps: ReturnType<typeof withEncryption>,
+  caches: readonly ResourceCache[],
+): Registry {
   const store = new StoreAccess(deps.store, deps);
   const catalog = new Catalog();
   const strategies = new Map<ResourceInfo, Strategy>(

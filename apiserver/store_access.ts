@@ -51,13 +51,19 @@ export type WriteOutcome =
  */
 export class StoreAccess {
   readonly store: Store;
+  /** Whether what is stored under a key should be written anew although nothing changes: with another key, encrypted. */
+  readonly isStale: (key: Uint8Array) => boolean;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #stopping = new AbortController();
 
-  constructor(store: Store, deps: { clock: Clock; timers: Timers; random: Random }) {
+  constructor(
+    store: Store,
+    deps: { clock: Clock; timers: Timers; random: Random; isStale?: (key: Uint8Array) => boolean },
+  ) {
     this.store = store;
+    this.isStale = deps.isStale ?? (() => false);
     this.#clock = deps.clock;
     this.#timers = deps.timers;
     this.#random = deps.random;

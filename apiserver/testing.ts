@@ -1,5 +1,6 @@
 import type {
   Certificates,
+  Ciphers,
   Clock,
   HttpClient,
   Log,
@@ -54,6 +55,7 @@ export interface StartOptions {
   readonly kubelets?: HttpClient;
   readonly postHttps?: PostHttps;
   readonly certificates?: Certificates;
+  readonly ciphers?: Ciphers;
   readonly seed?: number;
 }
 
@@ -81,6 +83,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     metrics: noMetrics,
     ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
     ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
+    ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
     ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }),
   });
   await server.ready;

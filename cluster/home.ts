@@ -22,6 +22,8 @@ export const layout = {
   spec: "cluster.json",
   kubeconfig: "kubeconfig",
   pki: "pki",
+  /** What the apiservers were told: files in Kubernetes's own formats, read at every start. */
+  config: "config",
   run: "run",
   logs: "logs",
   state: "run/state.json",

@@ -84,6 +84,8 @@ function program(): Command {
     .option("--store-cacert <file>", "TLS to it, and the authority it is known by")
     .option("--store-cert <file>", "our certificate for it")
     .option("--store-key <file>", "and its key")
+    .option("--encrypt-secrets", "Secrets at rest by AES-GCM, with a key of this cluster's own", false)
+    .option("--encryption-provider-config <file>", "an EncryptionConfiguration: what is encrypted at rest, and how")
     .addOption(waitOption())
     .addOption(outputOption())
     .option("--retain", "when it fails, keep what was made", false)
@@ -106,6 +108,10 @@ function program(): Command {
             keyFile: options.storeKey,
           },
         }),
+        apiServer: {
+          encryptSecrets: options.encryptSecrets,
+          encryptionConfigFile: options.encryptionProviderConfig,
+        },
         waitMs: options.wait,
         output: options.output,
         retain: options.retain,

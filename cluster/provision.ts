@@ -1,3 +1,4 @@
+import { type ApiServerRequest, readApiServerRequest } from "./api_server_options.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { type ExternalStoreRequest, readExternalStore } from "./external_store.ts";
 import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
@@ -21,6 +22,7 @@ export interface UpRequest {
   readonly bareNodes?: boolean;
   /** All components in one process. */
   readonly allInOne?: boolean;
+  readonly apiServer?: ApiServerRequest;
   /** Test-only: what is wrong with the store. */
   readonly bug?: StoreBug | undefined;
   readonly losesPageCache?: boolean;
@@ -66,6 +68,7 @@ function checkRequest(request: UpRequest): void {
 export async function provision(request: UpRequest): Promise<ClusterSpec> {
   checkRequest(request);
   const external = request.store === undefined ? null : await readExternalStore(request.store);
+  const apiServer = await readApiServerRequest(request.apiServer ?? {});
   await ensureHome();
   const directory = dataDirectory(request.name);
   const existing = await readSpec(request.name);
@@ -82,6 +85,7 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     timers: request.timers,
     ...(request.bareNodes === true ? { nodeLifecycle: false } : {}),
     ...(request.allInOne === true ? { allInOne: true } : {}),
+    ...(Object.keys(apiServer.options).length === 0 ? {} : { apiServer: apiServer.options }),
     ...(external === null ? {} : { store: external.store }),
     ...(request.bug === undefined ? {} : { bug: request.bug }),
     ...(request.losesPageCache === true || request.bug === "skip-fsync" ? { losesPageCache: true } : {}),
@@ -92,6 +96,10 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
   await writePki(spec, `${directory}/${layout.pki}`);
   for (const [file, text] of external?.files ?? []) {
     await Deno.writeTextFile(`${directory}/${layout.pki}/${file}`, text, { mode: 0o600 });
+  }
+  if (apiServer.files.size > 0) await Deno.mkdir(`${directory}/${layout.config}`, { mode: 0o700 });
+  for (const [file, text] of apiServer.files) {
+    await Deno.writeTextFile(`${directory}/${layout.config}/${file}`, text, { mode: 0o600 });
   }
   await writeTextAtomic(`${directory}/${layout.spec}`, JSON.stringify(spec, null, 2) + "\n");
   return spec;

@@ -1,3 +1,4 @@
+import type { ApiServerOptions } from "./api_server_options.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout, readTextIfPresent } from "./home.ts";
 import type { TimerProfile } from "./timers.ts";
@@ -34,6 +35,8 @@ export interface ClusterSpec {
   readonly losesPageCache?: boolean;
   /** Only the store's members run: for experiments on the store alone. */
   readonly storeOnly?: boolean;
+  /** What the apiservers were told beyond the default. */
+  readonly apiServer?: ApiServerOptions;
   /** The balancer's port on 127.0.0.1: the one address in the kubeconfig. */
   readonly port: number;
 }

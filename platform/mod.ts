@@ -205,6 +205,7 @@ export interface HttpsPost {
 /** Resolves with whatever was answered; never follows a redirect. Rejects when no response came. */
 export type PostHttps = (post: HttpsPost) => Promise<Response>;
 
+export type { Ciphers } from "./ciphers.ts";
 export type { CertificateRequest, Certificates, SignRequest } from "./x509.ts";
 
 export interface Http {

@@ -187,6 +187,8 @@ async function fromHistory(
   for (;;) {
     const page = await store.range({ key, rangeEnd, revision: cut.revision, limit: limits.rangePageKeys });
     for (const [index, kv] of page.kvs.entries()) {
+      // What cannot be decrypted.
+      if (kv.value.length === 0) continue;
       const object = cachedObject(cache.resource, fromUtf8(kv.key), kv.value, kv.modRevision);
       if (!selection.matches(object)) continue;
       if (cut.limit > 0 && objects.length === cut.limit) {

@@ -151,7 +151,7 @@ async function tryWrite(
   const side = next.side ?? [];
   const remove = next.kind === "remove" || isFinished(object);
   const same = current.outdated !== true && current.object !== null && equalJson(object, current.object);
-  if (!remove && side.length === 0 && same) {
+  if (!remove && side.length === 0 && same && !registry.store.isStale(key)) {
     return { kind: "written", written: answer(strategy, object, current.revision) };
   }
   const code = current.object === null ? 201 : 200;

@@ -1,12 +1,15 @@
 import type { Component } from "../../platform/mod.ts";
-import { certificates, postHttps } from "../../platform/deno/mod.ts";
+import { certificates, loadCiphers, postHttps } from "../../platform/deno/mod.ts";
 import { startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
+import { loadApiServerOptions } from "../api_server_options.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 import { openStore } from "./_store.ts";
 
 export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
   const store = await openStore(spec, index, platform);
+  const options = loadApiServerOptions(spec.apiServer ?? {});
+  const ciphers = options.encryption === undefined ? {} : { ciphers: await loadCiphers() };
   const host = apiServerHost(spec, index);
   const server = await startApiServer(
     {
@@ -23,6 +26,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
       declarationOf,
+      ...options,
       timers: {
         endpointReconcileMs: timers.apiServer.endpointReconcileMs,
         podTolerationSeconds: timers.node.podEvictionMs / 1000,
@@ -30,7 +34,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     },
     platform,
     store,
-    { postHttps, certificates },
+    { postHttps, certificates, ...ciphers },
   );
   return {
     ready: server.ready,

@@ -2,7 +2,7 @@ import { DiskFaults, faultyDisk, faultyFrames, faultyStreams, LinkFaults } from 
 import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { DialHttp2 } from "../grpc/mod.ts";
-import type { Certificates, Listener, Platform } from "../mod.ts";
+import type { Certificates, Ciphers, Listener, Platform } from "../mod.ts";
 import { createClock, createTimers } from "./clock.ts";
 import { createDatagrams } from "./datagrams.ts";
 import { createDisk } from "./disk.ts";
@@ -115,3 +115,8 @@ export const certificates: Certificates = {
   sign: async (authority, request) => await (await import("./certificates.ts")).sign(authority, request),
   notAfter: async (pem) => (await import("./certificates.ts")).notAfter(pem),
 };
+
+/** Encryption at rest, loaded where it is configured. */
+export async function loadCiphers(): Promise<Ciphers> {
+  return (await import("./ciphers.ts")).ciphers;
+}

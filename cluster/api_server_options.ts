@@ -1,0 +1,90 @@
+import { parseYaml } from "../api/codec/mod.ts";
+import { encodeBase64 } from "../api/base64.ts";
+import { EncryptionConfigError, parseEncryptionConfiguration, type ServerConfig } from "../apiserver/mod.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { layout } from "./home.ts";
+
+/** What `up` was told for its apiservers: files are read once, copied into the cluster's `config/`, and read from there. */
+export interface ApiServerRequest {
+  /** A fresh AES-GCM key for Secrets. */
+  readonly encryptSecrets?: boolean;
+  /** An EncryptionConfiguration. */
+  readonly encryptionConfigFile?: string;
+}
+
+/** What the spec keeps of it. */
+export interface ApiServerOptions {
+  readonly encryption?: true;
+}
+
+export interface ReadOptions {
+  readonly options: ApiServerOptions;
+  /** Name in `config/` and text. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+const files = { encryption: "encryption.yaml" } as const;
+
+/** Reads and checks the files that the flags name. */
+export async function readApiServerRequest(request: ApiServerRequest): Promise<ReadOptions> {
+  const kept = new Map<string, string>();
+  if (request.encryptSecrets === true && request.encryptionConfigFile !== undefined) {
+    throw new CliError(exitCode.usage, "--encrypt-secrets and --encryption-provider-config say the same thing twice");
+  }
+  if (request.encryptSecrets === true) kept.set(files.encryption, freshEncryption());
+  if (request.encryptionConfigFile !== undefined) {
+    kept.set(files.encryption, await readChecked(request.encryptionConfigFile, parseEncryptionConfiguration));
+  }
+  return { options: { ...(kept.has(files.encryption) ? { encryption: true } : {}) }, files: kept };
+}
+
+/** The text of `path`, if `check` takes it. */
+async function readChecked(path: string, check: (value: unknown) => unknown): Promise<string> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(exitCode.usage, `Cannot read ${path}: ${reason}`, { cause });
+  }
+  try {
+    check(parseYaml(text).value);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(exitCode.usage, `Cannot use ${path}: ${reason}`, { cause });
+  }
+  return text;
+}
+
+function freshEncryption(): string {
+  const secret = encodeBase64(crypto.getRandomValues(new Uint8Array(32)));
+  return `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - aesgcm:
+          keys:
+            - name: key1
+              secret: ${secret}
+      # What was written before: read, and encrypted when it is next written.
+      - identity: {}
+`;
+}
+
+/** For an apiserver that starts: its part of the configuration, from the files as they are now. */
+export function loadApiServerOptions(options: ApiServerOptions): Pick<ServerConfig, "encryption"> {
+  return {
+    ...(options.encryption === true ? { encryption: load(files.encryption, parseEncryptionConfiguration) } : {}),
+  };
+}
+
+function load<T>(file: string, parse: (value: unknown) => T): T {
+  const path = `${layout.config}/${file}`;
+  try {
+    return parse(parseYaml(Deno.readTextFileSync(path)).value);
+  } catch (cause) {
+    if (cause instanceof EncryptionConfigError) throw new Error(`${path}: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
