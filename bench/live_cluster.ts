@@ -11,7 +11,7 @@ import type { ClosableTransport, RestClient } from "../client/mod.ts";
 import { dataDirectory, layout } from "../cluster/home.ts";
 import { apiServerUrls } from "../cluster/plan.ts";
 import { exitCode } from "../cluster/errors.ts";
-import type { Platform } from "../platform/mod.ts";
+import type { Platform, TlsIdentity } from "../platform/mod.ts";
 import { cpuSeconds } from "./machine.ts";
 
 /** A cluster for one run, in a home directory of its own that goes with it. */
@@ -22,12 +22,16 @@ export interface LiveCluster extends AsyncDisposable {
   readonly client: RestClient;
   /** Whichever apiserver answers, without the balancer: as the components' own clients. */
   readonly direct: RestClient;
+  /** The administrator's. */
+  readonly tls: Required<TlsIdentity>;
   /** One an apiserver. */
   readonly transports: readonly ClosableTransport[];
   /** The balancer's address: what a user's client dials. */
   readonly balanced: ClosableTransport;
   /** Pids by component's name, the supervisor's among them. */
   pids(): Promise<ReadonlyMap<string, number>>;
+  /** Whether the supervisor holds the component for ready. */
+  isReady(component: string): Promise<boolean>;
   /** CPU seconds so far, by component. */
   cpu(): Promise<ReadonlyMap<string, number>>;
   /** GET on the socket of a component's process; null when it does not answer. */
@@ -104,9 +108,12 @@ export async function startLiveCluster(options: LiveClusterOptions): Promise<Liv
       platform,
       client: adminClient(spec, platform),
       direct: createRestClient(anywhere, { encoding: "json", userAgent: "sauropod-bench" }),
+      tls,
       transports,
       balanced,
       pids,
+      isReady: async (component) =>
+        (await askStatus(name, platform))?.components.find((each) => each.name === component)?.ready === true,
       cpu: async () => new Map([...await pids()].map(([component, pid]) => [component, cpuSeconds(pid)])),
       ask: (component, path) => askSocket(`${dataDirectory(name)}/${layout.run}/${component}.sock`, path),
       async [Symbol.asyncDispose]() {

@@ -4,6 +4,7 @@ import { benchFailover, type FailoverOptions } from "./failover.ts";
 import type { Latency, Summary } from "./histograms.ts";
 import { writeReport } from "./report.ts";
 import { benchScheduling } from "./scheduling.ts";
+import { type ApiServerOptions, benchApiServer, stepNames as apiSteps, tableOf as apiTable } from "./apiserver/run.ts";
 import { compareStores, defaultSteps } from "./store/compare.ts";
 import { type StepName, stepNames } from "./store/steps.ts";
 import { tableOf } from "./store/table.ts";
@@ -111,13 +112,25 @@ async function store(flags: StoreFlags): Promise<void> {
   await emit(flags, result, {}, tableOf(result));
 }
 
-function steps(text: string): readonly StepName[] {
-  return text.split(",").map((name) => {
-    const known = stepNames.find((step) => step === name);
-    if (known === undefined) throw new InvalidArgumentError(`must be some of ${stepNames.join(",")}`);
-    return known;
-  });
+async function apiserver({ only, ...flags }: OutputFlags & Omit<ApiServerOptions, "log" | "steps"> & ApiSteps) {
+  const result = await benchApiServer({ ...flags, steps: only, log });
+  await emit(flags, result, {}, apiTable(result));
 }
+
+interface ApiSteps {
+  readonly only: ApiServerOptions["steps"];
+}
+
+function someOf<N extends string>(names: readonly N[]): (text: string) => readonly N[] {
+  return (text) =>
+    text.split(",").map((name) => {
+      const known = names.find((each) => each === name);
+      if (known === undefined) throw new InvalidArgumentError(`must be some of ${names.join(",")}`);
+      return known;
+    });
+}
+
+const steps: (text: string) => readonly StepName[] = someOf(stepNames);
 
 function peer(text: string): "etcd" {
   if (text !== "etcd") throw new InvalidArgumentError("must be etcd");
@@ -161,6 +174,16 @@ function program(): Command {
       .option("--stops <n>", "SIGSTOPs of the leader in each of two runs", bounded(1_000), 2)
       .option("--seed <s>", "of keys and values", count(0, Number.MAX_SAFE_INTEGER), 1),
   ).action(store);
+  output(
+    bench.command("apiserver").description("creates, lists, watch fan-out, memory and failover of the apiserver")
+      .option("--only <steps>", `some of ${apiSteps.join(",")}`, someOf(apiSteps), apiSteps)
+      .option("--pods <n>", "pods created, and listed", bounded(100_000), 10_000)
+      .option("--watchers <n>", "watches of the fan-out", bounded(10_000), 1_000)
+      .option("--events <n>", "events of the fan-out", bounded(100_000), 500)
+      .option("--kills <n>", "SIGKILLs of an apiserver", bounded(1_000), 6)
+      .option("--control-planes <n>", "stores, apiservers, schedulers, controller managers", bounded(7), 3)
+      .option("--profile <directory>", "take a CPU profile of each process; read one with bench/profile.ts"),
+  ).action(apiserver);
   return bench;
 }
 

@@ -6,6 +6,7 @@ import { CliError, exitCode } from "../cluster/errors.ts";
 import { Latency, type Summary } from "./histograms.ts";
 import { type LiveCluster, startLiveCluster } from "./live_cluster.ts";
 import { profileCluster } from "./profile.ts";
+import { inParallel } from "./workers.ts";
 import { cpuSeconds, describeMachine, type Machine } from "./machine.ts";
 
 /** The question, what is not measured, and every unit: METHOD.md. */
@@ -210,14 +211,6 @@ async function post(cluster: LiveCluster, index: number, path: string, object: u
   const response = await transport(path, { method: "POST", headers, body: encoder.encode(JSON.stringify(object)) });
   if (response.ok) await response.body?.cancel();
   else throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
-}
-
-/** Runs `call(0..count)` with `width` under way at once. */
-async function inParallel(count: number, width: number, call: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  await Promise.all(Array.from({ length: Math.min(width, count) }, async () => {
-    while (next < count) await call(next++);
-  }));
 }
 
 async function createNodes(cluster: LiveCluster, count: number, width: number): Promise<void> {
