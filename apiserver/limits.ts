@@ -18,6 +18,11 @@ export const limits = {
   watcherPendingEvents: 16_384,
   /** Changes within this time of the last write are written together. */
   watchFlushMs: 2,
+  /** That time grows by this for each watcher that wrote, up to the second: under load the server writes more seldom. */
+  watchFlushMsAWrite: 0.2,
+  watchFlushMsLoaded: 10,
+  /** The same for watches whose clients say that they can wait; ascending. */
+  watchGatherMs: [10, 25, 50, 100, 250, 500],
   /** One chunk of a list or watch body. */
   chunkBytes: 256 * 1024,
   /** Lists larger than this are streamed rather than joined. */

@@ -27,6 +27,7 @@ import { holdLongRunning } from "./long_running.ts";
 import type { IncludeObject } from "./table/table.ts";
 import { convertedBytes } from "./watchcache/cached.ts";
 import { convertedAll } from "./watchcache/conversion.ts";
+import { preferredGatherMs } from "./watchcache/pacer.ts";
 
 /** Requests on objects and collections, and on the `status` and `finalize` sub-resources, which are views of the object. */
 export async function handleResource(
@@ -160,6 +161,7 @@ async function handleWatch(registry: Registry, exchange: Exchange, request: Reso
       selection: selectionOf(strategy.cache.resource, query),
       options: { ...options, timeoutSeconds },
       format: watchFormat(request.info, output(registry, exchange, negotiated, strategy)),
+      gatherMs: preferredGatherMs(exchange.request.headers.get("prefer")),
       onEnd: hold.release,
     });
     return new Response(watcher.body, { headers: { "content-type": negotiated.contentType } });

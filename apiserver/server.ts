@@ -45,7 +45,7 @@ import { StoreAccess } from "./store_access.ts";
 import { handleReview } from "./reviews/handle.ts";
 import { handleSubresource, isViewOfObject } from "./subresources/handle.ts";
 import { StoreFeed } from "./watchcache/feed.ts";
-import { FlushPacer } from "./watchcache/pacer.ts";
+import { WatchPacers } from "./watchcache/pacer.ts";
 import { ReadGate } from "./watchcache/read_gate.ts";
 import { ResourceCache } from "./watchcache/resource_cache.ts";
 
@@ -111,7 +111,7 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
       registry.feed.stop();
       registry.store.stop();
       for (const cache of [...caches, ...definitions.caches()]) cache.reset(registry.feed.revision);
-      registry.pacer.stop();
+      registry.pacers.stop();
     },
   };
 }
@@ -150,7 +150,7 @@ function makeRegistry(
     store,
     feed,
     gate: new ReadGate(store),
-    pacer: new FlushPacer(deps.timers, config.timers.watchFlushMs ?? limits.watchFlushMs),
+    pacers: new WatchPacers(deps.timers, config.timers.watchFlushMs ?? limits.watchFlushMs),
     clock: deps.clock,
     timers: deps.timers,
     random: deps.random,

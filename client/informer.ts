@@ -4,6 +4,7 @@ import type { ResourceInfo } from "../api/resources.ts";
 import type { Clock, Log, Random, Timers } from "../platform/mod.ts";
 import { keyOf, ObjectCache } from "./cache.ts";
 import { ApiError, errorFromBody, isExpired } from "./errors.ts";
+import { atLeast } from "./resource_version.ts";
 import * as limits from "./limits.ts";
 import type { Informer, InformerHandlers, InformerOptions, RestClient, WatchChange } from "./types.ts";
 
@@ -45,6 +46,10 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   #listNext = true;
   #watchList: boolean;
   #failures = 0;
+  #gatherMs: number | undefined;
+  /** Ends the watch under way, so that it is opened again. */
+  #reopen = new AbortController();
+  readonly #waiting = new Set<{ readonly version: string; readonly resolve: () => void }>();
 
   constructor(client: RestClient, info: ResourceInfo, options: InformerOptions<T>, deps: InformerDeps) {
     this.#client = client;
@@ -53,6 +58,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     this.#deps = deps;
     this.#cache = new ObjectCache<T>(options.indexers ?? {});
     this.#watchList = options.watchList ?? false;
+    this.#gatherMs = options.gatherMs;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = promise;
     this.#resolveSynced = resolve;
@@ -95,6 +101,50 @@ class Reflector<T extends KubeObject> implements Informer<T> {
 
   stop(): void {
     this.#stop.abort();
+    this.#reopen.abort();
+    for (const { resolve } of this.#waiting) resolve();
+  }
+
+  pace(gatherMs: number): void {
+    if (gatherMs === this.#gatherMs) return;
+    this.#gatherMs = gatherMs;
+    // Before the first state is there, the watch that brings it must not be cut short: the next one has the new pace.
+    if (this.#hasSynced) this.#reopen.abort();
+  }
+
+  async caughtUp(): Promise<void> {
+    await Promise.race([this.synced, aborted(this.#stop.signal)]);
+    const { metadata } = await this.#client.list<T>(this.#info, { ...this.#selection(), limit: 1 });
+    const version = metadata.resourceVersion ?? "";
+    if (atLeast(this.#resourceVersion, version) || this.#stop.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const waiter = {
+        version,
+        resolve: () => {
+          this.#waiting.delete(waiter);
+          timer.cancel();
+          resolve();
+        },
+      };
+      const timer = this.#deps.timers.schedule(limits.catchUpMs, waiter.resolve);
+      this.#waiting.add(waiter);
+    });
+  }
+
+  #selection(): { namespace?: string; labelSelector?: string; fieldSelector?: string } {
+    const { namespace, labelSelector, fieldSelector } = this.#options;
+    return {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    };
+  }
+
+  /** Every change up to `version` is in the cache; who waits for it goes on after the handlers. */
+  #reached(version: string | undefined): void {
+    if (version === undefined) return;
+    this.#resourceVersion = version;
+    for (const waiter of this.#waiting) if (atLeast(version, waiter.version)) waiter.resolve();
   }
 
   async #run(): Promise<void> {
@@ -105,7 +155,8 @@ class Reflector<T extends KubeObject> implements Informer<T> {
       let delayMs = 0;
       try {
         if (this.#listNext && !this.#watchList) await this.#list();
-        await this.#watch();
+        const reopened = await this.#watch();
+        if (reopened) continue;
         const brief = clock.monotonic() - startedAt < limits.briefWatchMs;
         delayMs = brief ? this.#afterFailure(new WatchEndedEarly()) : random.next() * limits.rewatchJitterMs;
       } catch (error) {
@@ -139,36 +190,33 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   }
 
   async #list(): Promise<void> {
-    const { namespace, labelSelector, fieldSelector } = this.#options;
     // No resourceVersion: a consistent read. "0" would allow an apiserver that lags to take us back in time.
-    const list = await this.#client.list<T>(this.#info, {
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
-    });
+    const list = await this.#client.list<T>(this.#info, this.#selection());
     if (this.#stop.signal.aborted) return;
     this.#replace(list.items, list.metadata.resourceVersion ?? "");
   }
 
-  /** Returns when the server ended the watch in order; throws on every other end. */
-  async #watch(): Promise<void> {
-    const { namespace, labelSelector, fieldSelector } = this.#options;
+  /** Returns when the server ended the watch in order, or true for one to be opened again; throws on every other end. */
+  async #watch(): Promise<boolean> {
+    if (this.#reopen.signal.aborted) this.#reopen = new AbortController();
+    // Stopped meanwhile: the new one must not outlive that.
+    if (this.#stop.signal.aborted) this.#reopen.abort();
+    const { signal } = this.#reopen;
     const initial = this.#listNext ? new Map<string, T>() : null;
     const seconds = limits.watchTimeoutSecondsMin;
     const changes = this.#client.watch<T>(this.#info, {
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...this.#selection(),
+      ...(this.#gatherMs === undefined ? {} : { gatherMs: this.#gatherMs }),
       ...(initial === null
         ? { resourceVersion: this.#resourceVersion }
         : { sendInitialEvents: true, resourceVersionMatch: "NotOlderThan" }),
       allowWatchBookmarks: true,
       timeoutSeconds: seconds + this.#deps.random.int(seconds),
-      signal: this.#stop.signal,
+      signal,
     });
     let collecting = initial;
     for await (const change of changes) {
-      if (this.#stop.signal.aborted) return;
+      if (this.#stop.signal.aborted) return true;
       if (change.type === "ERROR") throw errorFromBody(change.object.code ?? 500, { ...change.object, kind: "Status" });
       if (collecting === null) this.#apply(change);
       else if (collect(collecting, change)) {
@@ -176,25 +224,26 @@ class Reflector<T extends KubeObject> implements Informer<T> {
         collecting = null;
       }
     }
+    return signal.aborted;
   }
 
   #apply(change: Exclude<WatchChange<T>, { type: "ERROR" }>): void {
     this.#failures = 0;
     const version = change.object.metadata?.resourceVersion;
     if (change.type === "BOOKMARK") {
-      if (version !== undefined) this.#resourceVersion = version;
+      this.#reached(version);
       return;
     }
     const key = keyOf(change.object);
     const object = this.#transform(change.object);
     if (change.type === "DELETED") {
       const old = this.#cache.delete(key);
-      if (version !== undefined) this.#resourceVersion = version;
+      this.#reached(version);
       if (old !== undefined) this.#notify((handlers) => handlers.deleted?.(object));
       return;
     }
     const notify = this.#put(key, object);
-    if (version !== undefined) this.#resourceVersion = version;
+    this.#reached(version);
     for (const each of notify) this.#notify(each);
   }
 
@@ -216,7 +265,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
       if (old !== undefined) notifications.push((handlers) => handlers.deleted?.(old));
     }
     notifications.push(...puts);
-    this.#resourceVersion = resourceVersion;
+    this.#reached(resourceVersion);
     this.#listNext = false;
     for (const each of notifications) this.#notify(each);
     if (!this.#hasSynced) {
@@ -252,6 +301,13 @@ class Reflector<T extends KubeObject> implements Informer<T> {
       });
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** A server that ends each watch as soon as it was opened must not be asked in a tight loop. */

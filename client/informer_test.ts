@@ -108,6 +108,51 @@ Deno.test("createInformer() moves its resourceVersion on at a bookmark", async (
   informer.stop();
 });
 
+Deno.test("createInformer().pace() opens the watch again where it was, and caughtUp() waits for what had happened", async () => {
+  const { informer, seen, put, api } = setUp({ gatherMs: 250 });
+  await put("a", "1");
+  informer.start();
+  await informer.synced;
+  await settle();
+  const other = { ...configMaps, resource: "secrets", type: "other" };
+  await api.client.create(other, { metadata: { name: "s", namespace: "d" } });
+  assert.equal(informer.resourceVersion, "2");
+  informer.pace(250);
+  await settle();
+  assert.deepEqual(api.calls.filter((call) => call.startsWith("watch")), ["watch configmaps 2"], "the same pace");
+  let caughtUp = false;
+  informer.pace(0);
+  void informer.caughtUp().then(() => caughtUp = true);
+  await put("b", "1");
+  await settle();
+  assert.equal(caughtUp, true);
+  assert.deepEqual(api.calls.filter((call) => call.startsWith("watch")), ["watch configmaps 2", "watch configmaps 2"]);
+  assert.deepEqual(seen, ["+a=1", "+b=1"]);
+  assert.equal(informer.resourceVersion, "4");
+  informer.stop();
+});
+
+Deno.test("createInformer().caughtUp() ends after a while where the server sends no bookmark, and with stop()", async () => {
+  const { informer, put, api, time } = setUp();
+  await put("a", "1");
+  informer.start();
+  await informer.synced;
+  await settle();
+  const other = { ...configMaps, resource: "secrets", type: "other" };
+  await api.client.create(other, { metadata: { name: "s", namespace: "d" } });
+  const ended: string[] = [];
+  void informer.caughtUp().then(() => ended.push("first"));
+  await settle();
+  assert.equal(ended.length, 0);
+  await time.advance(500);
+  assert.equal(ended.join(), "first");
+  void informer.caughtUp().then(() => ended.push("second"));
+  await settle();
+  informer.stop();
+  await settle();
+  assert.equal(ended.join(), "first,second");
+});
+
 Deno.test("createInformer() waits longer after each failure, up to the maximum", async () => {
   const { informer, api, time } = setUp();
   api.intercept = (verb) => verb === "list" ? new Error("refused") : null;

@@ -30,6 +30,8 @@ export const reflectorBackoffBaseMs = 50;
 export const reflectorBackoffMaxMs = 10_000;
 /** A watch that lived this long resets the delay. */
 export const reflectorBackoffResetMs = 5_000;
+/** How long an informer that is to have caught up waits for the watch to say so. */
+export const catchUpMs = 500;
 /** client-go asks for a watch of 5 to 10 minutes, so that connections spread over apiservers again. */
 export const watchTimeoutSecondsMin = 300;
 

@@ -73,7 +73,11 @@ export function createRestClient(transport: Transport, options: RestOptions): Re
     try {
       const response = await transport(pathOf(info, watchOptions.namespace) + queryOf(watchOptions, true), {
         method: "GET",
-        headers: { accept: acceptWatch, "user-agent": options.userAgent },
+        headers: {
+          accept: acceptWatch,
+          "user-agent": options.userAgent,
+          ...(watchOptions.gatherMs === undefined ? {} : { prefer: `gather=${watchOptions.gatherMs}` }),
+        },
         stream: true,
         ...(signal === undefined ? {} : { signal }),
       });

@@ -291,7 +291,8 @@ export function createFakeApi(deps: { clock: Clock }): FakeApi {
     let seen = Number(options.resourceVersion ?? "0");
     if (seen < compacted) throw expired(`too old resource version: ${seen} (${compacted})`);
     let broken = false;
-    let marks = 0;
+    // As the real one: who names a pace hears at once how far it has come.
+    let marks = options.gatherMs === undefined ? 0 : 1;
     let wakeUp: () => void = () => {};
     const wake = (event: "change" | "disconnect" | "bookmark") => {
       if (event === "disconnect") broken = true;

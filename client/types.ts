@@ -34,6 +34,8 @@ export interface WatchOptions extends ListOptions {
   /** KEP-3157: all objects as ADDED first, then a bookmark annotated `k8s.io/initial-events-end`. */
   readonly sendInitialEvents?: boolean;
   readonly timeoutSeconds?: number;
+  /** How long the server may keep changes to send them together (`Prefer: gather=MS`; upstream's ignores it). */
+  readonly gatherMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -94,6 +96,8 @@ export interface InformerOptions<T> {
   readonly fieldSelector?: string;
   /** Take the first state from the watch itself (KEP-3157) instead of a list; falls back to list where unsupported. */
   readonly watchList?: boolean;
+  /** The pace to begin with: {@linkcode Informer.pace}. */
+  readonly gatherMs?: number;
   /** Drops what the cache need not hold (managedFields, say). Must not change metadata.name, namespace, uid, resourceVersion. */
   readonly transform?: (object: T) => T;
   /** Named indexes: each object is found under every value it returns. */
@@ -118,6 +122,16 @@ export interface Informer<T extends KubeObject> {
   byIndex(index: string, value: string): Readonly<T>[];
   /** Handlers run synchronously, in order. Objects already known are replayed as added. */
   subscribe(handlers: InformerHandlers<T>): void;
+  /**
+   * From now on the server may keep changes for so many milliseconds and send them together: what is in no hurry costs
+   * less. A watch under way goes on where it was, at the new pace.
+   */
+  pace(gatherMs: number): void;
+  /**
+   * Resolves when the copy shows all that had happened when this was called, at the latest after
+   * `limits.catchUpMs`. Rejects when the server cannot say what had happened.
+   */
+  caughtUp(): Promise<void>;
   /** The last resourceVersion seen, for "has it seen my own write?" (compare with `atLeast` of `client/mod.ts`). */
   readonly resourceVersion: string;
 }

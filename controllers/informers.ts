@@ -33,6 +33,7 @@ import { followDefinitions } from "./custom_resources.ts";
 import { clusterInfoKey, isTokenSecret } from "./core/bootstrap_token.ts";
 import { serviceNameLabel } from "./core/endpoint_slice.ts";
 import { rootCaName } from "./core/service_account.ts";
+import * as limits from "./limits.ts";
 
 /** Index names. Every informer has `owner` and `namespace`. */
 export const index = {
@@ -102,6 +103,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
   function inform<T extends KubeObject>(info: ResourceInfo, options: InformerOptions<T> = {}): Informer<T> {
     const informer = createInformer<T>(client, info, {
       transform: withoutManagedFields,
+      gatherMs: limits.watchGatherMs,
       ...options,
       indexers: { ...common, ...options.indexers },
     }, deps);

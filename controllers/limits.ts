@@ -7,6 +7,8 @@ export const ownWriteTimeoutMs = 30_000;
  * within a second cost about 50 status writes instead of 500.
  */
 export const gatherMs = 20;
+/** How long an apiserver may gather changes for the controllers, once some have gone out: less than `gatherMs`. */
+export const watchGatherMs = 10;
 /** How often a key that waits for its own write looks again, besides being woken by the informer's events. */
 export const ownWritePollMs = 100;
 /** Pods that a ReplicaSet makes or deletes in one round (upstream's burst of replicas). */

@@ -54,8 +54,9 @@ export interface ControllerManagerDeps {
 export const controllerManagerLease = { namespace: "kube-system", name: "kube-controller-manager" } as const;
 
 /**
- * All controllers. Standbys keep their informers in step, so a new leader begins at once. `ready` resolves when the
- * informers have synced, whoever leads.
+ * All controllers. A standby watches its Lease and nothing else: copies of everything in each of them would cost every
+ * apiserver a delivery, and them the memory, of every change. A new leader lists first, which also shows it all that
+ * its predecessor wrote. `ready` resolves when somebody leads, and, where it is this one, when its informers have synced.
  */
 export function startControllerManager(config: ControllerManagerConfig, deps: ControllerManagerDeps): Component {
   const { client, platform } = deps;
@@ -96,8 +97,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(disruptionController(informers), { ...base, recorder: other }),
     createRunner(resourceQuotaController(informers, client), { ...base, recorder: other }),
   ];
-  informers.start();
-
+  const led = Promise.withResolvers<void>();
   const working = new Set<Promise<unknown>>();
   const election = runLeaderElection({
     ...controllerManagerLease,
@@ -107,11 +107,16 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     retryPeriodMs: config.timers.retryPeriodMs,
     onStartedLeading(leadership) {
       config.onRole?.("leader");
+      informers.start();
+      void informers.synced.then(led.resolve);
       const term = lead(leadership);
       working.add(term);
       void term.finally(() => working.delete(term));
     },
     onStoppedLeading: () => config.onRole?.("standby"),
+    onNewLeader: (identity) => {
+      if (identity !== config.identity) led.resolve();
+    },
   }, { ...recorderDeps, client: deps.electionClient ?? client });
   config.onRole?.("standby");
 
@@ -130,5 +135,5 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     for (const recorder of Object.values(recorders)) recorder.stop();
     await Promise.all(working);
   }
-  return { ready: informers.synced, stop: () => stopped ??= stop() };
+  return { ready: led.promise, stop: () => stopped ??= stop() };
 }

@@ -15,6 +15,8 @@ function fakeInformer() {
     list: () => [],
     byIndex: () => [],
     subscribe: () => {},
+    pace: () => {},
+    caughtUp: () => Promise.resolve(),
     get resourceVersion() {
       return state.resourceVersion;
     },

@@ -45,8 +45,8 @@ export interface ControllerRunner {
 }
 
 /**
- * Subscribes at once, so that a standby's informers are warm, but works only while leading: when it begins to lead it
- * goes over all keys, so whatever was enqueued before need not be kept.
+ * Subscribes at once, before the informers start, but works only while leading: when it begins to lead it goes over all
+ * keys, so whatever was enqueued before need not be kept.
  */
 export function createRunner(controller: Controller, deps: ControllerDeps): ControllerRunner {
   let queue: WorkQueue<string> | null = null;

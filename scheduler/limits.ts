@@ -2,6 +2,11 @@
 export const maxConcurrentBinds = 256;
 /** How long the scheduler may decide without letting other work of its event loop run, milliseconds. */
 export const sliceMs = 8;
+/**
+ * How long an apiserver may gather changes for a standby, which has no use for them yet. A new leader catches up before
+ * it decides.
+ */
+export const standbyGatherMs = 250;
 /** Decisions kept for `cluster why`. */
 export const maxDecisions = 1000;
 /** Nodes named in one decision record: the best ones of a success, the first ones by name of a failure. */

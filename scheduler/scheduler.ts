@@ -98,6 +98,8 @@ class Shell implements Scheduler {
   readonly #stop = new AbortController();
   #cycles = 0;
   #leading = false;
+  /** Since it leads, it has seen all that was written before. */
+  #current = false;
   #kicked = false;
   #wake: Timer | null = null;
   #markStopped: () => void = () => {};
@@ -116,8 +118,16 @@ class Shell implements Scheduler {
     this.#recorder = createEventRecorder({ component: config.schedulerName }, { ...deps, client: eventClient });
     this.#reporter = createReporter({ ...deps, recorder: this.#recorder, stop: this.#stop.signal });
     this.#binder = new Binder({ ...deps, stop: this.#stop.signal });
-    this.#nodes = createInformer<Node>(deps.client, nodesInfo, { transform: slimNode }, deps);
-    this.#pods = createInformer<Pod>(deps.client, podsInfo, { transform: slimPod }, deps);
+    this.#nodes = createInformer<Node>(deps.client, nodesInfo, {
+      transform: slimNode,
+      gatherMs: limits.standbyGatherMs,
+    }, deps);
+    this.#pods = createInformer<Pod>(
+      deps.client,
+      podsInfo,
+      { transform: slimPod, gatherMs: limits.standbyGatherMs },
+      deps,
+    );
     this.#subscribe();
     this.#nodes.start();
     this.#pods.start();
@@ -141,6 +151,7 @@ class Shell implements Scheduler {
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#leading = false;
+    this.#current = false;
     this.#stop.abort();
     this.#markStopped();
     this.#wake?.cancel();
@@ -182,15 +193,32 @@ class Shell implements Scheduler {
       name: schedulerName === "default-scheduler" ? "kube-scheduler" : schedulerName,
       identity,
       ...timers,
-      onStartedLeading: () => {
+      onStartedLeading: (leadership) => {
         this.#leading = !this.#stop.signal.aborted;
-        this.#kick();
+        void this.#catchUp(leadership);
       },
       onStoppedLeading: () => {
         // Binds under way run to their end: each is conditional on the pod's uid and on its having no node.
         this.#leading = false;
+        this.#current = false;
+        for (const informer of [this.#nodes, this.#pods]) informer.pace(limits.standbyGatherMs);
       },
     }, { ...this.#deps, client: electionClient });
+  }
+
+  /** What the last leader bound may still be under way to a standby, and that room must not be given away twice. */
+  async #catchUp(leadership: AbortSignal): Promise<void> {
+    const informers = [this.#nodes, this.#pods];
+    for (const informer of informers) informer.pace(0);
+    try {
+      await Promise.all(informers.map((informer) => informer.caughtUp()));
+    } catch (error) {
+      // The API server holds a bind to nothing but the pod: as good as a scheduler that is alone and late.
+      this.#deps.log.warn("Cannot learn whether all pods are known", { error: String(error) });
+    }
+    if (leadership.aborted || !this.#leading) return;
+    this.#current = true;
+    this.#kick();
   }
 
   /** Runs once the current turn is over, so that the changes of one turn are looked at together. */
@@ -203,7 +231,7 @@ class Shell implements Scheduler {
   #run(): void {
     this.#kicked = false;
     if (this.#stop.signal.aborted) return;
-    if (this.#leading && this.#nodes.hasSynced && this.#pods.hasSynced) {
+    if (this.#current && this.#nodes.hasSynced && this.#pods.hasSynced) {
       const sliceEnd = this.#now() + limits.sliceMs;
       while (this.#binder.size < limits.maxConcurrentBinds) {
         const queued = this.#queue.pop(this.#now());
@@ -214,7 +242,7 @@ class Shell implements Scheduler {
     }
     this.#publish();
     const next = this.#queue.nextFlushAt();
-    if (next !== null && this.#leading) this.#later(Math.max(0, next - this.#now()));
+    if (next !== null && this.#current) this.#later(Math.max(0, next - this.#now()));
   }
 
   /** Kicks after `delayMs`, instead of whatever was planned. */

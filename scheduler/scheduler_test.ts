@@ -186,6 +186,22 @@ Deno.test("startScheduler() of a standby is warm: it binds within a retry period
   await stop(b);
 });
 
+Deno.test("startScheduler() of a new leader asks how far it must have come before it decides", async () => {
+  const asked: number[] = [];
+  const questions = () => api.calls.filter((call) => call === "list pods").length;
+  const { api, time, start, addNode, addPod, where, stop } = setUp(() => {
+    asked.push(questions());
+    return null;
+  });
+  await addNode("n1");
+  await addPod("p");
+  const scheduler = start();
+  await time.advance(3000);
+  assert.equal(await where("p"), "n1");
+  assert.deepEqual(asked, [2], "one list that begins the copy, one that says how far it must reach");
+  await stop(scheduler);
+});
+
 Deno.test("startScheduler() survives a pod deleted and made anew under its name while its bind runs", async () => {
   const later: { recreate?: (name: string) => void } = {};
   const set = setUp(({ name }, tries) => {

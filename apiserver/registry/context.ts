@@ -8,7 +8,7 @@ import type { Catalog } from "../catalog.ts";
 import type { ServerConfig } from "../config.ts";
 import type { StoreAccess } from "../store_access.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
-import type { FlushPacer } from "../watchcache/pacer.ts";
+import type { WatchPacers } from "../watchcache/pacer.ts";
 import type { ReadGate } from "../watchcache/read_gate.ts";
 import type { Cidr } from "./cidr.ts";
 import type { EventLeases } from "./event_leases.ts";
@@ -22,7 +22,7 @@ export interface Registry {
   readonly store: StoreAccess;
   readonly feed: StoreFeed;
   readonly gate: ReadGate;
-  readonly pacer: FlushPacer;
+  readonly pacers: WatchPacers;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

@@ -6,7 +6,7 @@ import { limits } from "../limits.ts";
 import { type CachedObject, cachedObject } from "../watchcache/cached.ts";
 import { Change, type FrameEncoder } from "../watchcache/change.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
-import type { FlushPacer } from "../watchcache/pacer.ts";
+import type { WatchPacers } from "../watchcache/pacer.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
 import { ConvertingWatcher } from "../watchcache/converting_watcher.ts";
 import { Watcher, type WatcherOptions } from "../watchcache/watcher.ts";
@@ -36,6 +36,8 @@ export interface WatchRequest {
   readonly selection: Selection;
   readonly options: ListOptions;
   readonly format: WatchFormat;
+  /** How long changes may be kept to leave together; null: the client did not say. */
+  readonly gatherMs: number | null;
   /** Called once, when the body has ended. */
   readonly onEnd: () => void;
 }
@@ -47,7 +49,7 @@ type AnyWatcher = Watcher | ConvertingWatcher;
  * ring, or out of the store's history until the ring takes over. @throws ApiError 410 Expired, 504 too large
  */
 export async function startWatch(
-  deps: ReadDeps & { timers: Timers; pacer: FlushPacer; counts: WatchCounts },
+  deps: ReadDeps & { timers: Timers; pacers: WatchPacers; counts: WatchCounts },
   request: WatchRequest,
 ): Promise<Pick<Watcher, "body">> {
   const watcher = await openWatch(deps, request);
@@ -56,7 +58,7 @@ export async function startWatch(
 }
 
 async function openWatch(
-  deps: ReadDeps & { timers: Timers; pacer: FlushPacer; counts: WatchCounts },
+  deps: ReadDeps & { timers: Timers; pacers: WatchPacers; counts: WatchCounts },
   request: WatchRequest,
 ): Promise<AnyWatcher> {
   const { options, cache } = request;
@@ -81,6 +83,8 @@ async function openWatch(
   if (changes !== null) {
     for (const change of changes) watcher.offer(change);
     cache.subscribe(watcher);
+    // Who changes its pace wants to know when it has caught up, and nothing else need happen to tell it.
+    if (request.gatherMs !== null) watcher.bookmark(deps.feed.revision);
     return watcher;
   }
   if (deps.counts.historic >= limits.historicWatches) {
@@ -103,7 +107,7 @@ function selected(cache: ResourceCache, request: WatchRequest): CachedObject[] {
 }
 
 function makeWatcher(
-  deps: { timers: Timers; pacer: FlushPacer; feed: StoreFeed },
+  deps: { timers: Timers; pacers: WatchPacers; feed: StoreFeed },
   request: WatchRequest,
   initial: readonly CachedObject[],
   afterInitial: Uint8Array<ArrayBuffer> | null,
@@ -112,7 +116,7 @@ function makeWatcher(
   const { cache, namespace, selection, options, format } = request;
   const { conversion } = cache.resource.form ?? {};
   const common: WatcherOptions = {
-    pacer: deps.pacer,
+    pacer: deps.pacers.of(request.gatherMs),
     trigger: triggerOf(namespace, selection),
     matches: namespace === ""
       ? selection.matches

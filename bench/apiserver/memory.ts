@@ -9,8 +9,8 @@ import type { KubeObject } from "../../api/meta.ts";
 import type { LeaseId, Revision } from "../../store/types.ts";
 
 /**
- * What the watch cache holds of `count` pods beside their own bytes: heap and buffers after a full collection, over the
- * bytes as served. In this process, for a live apiserver's resident size says more about its garbage than about it.
+ * What the watch cache holds for `count` pods, their own bytes among it: heap and buffers after a full collection, over
+ * the bytes as served. In this process, for a live apiserver's resident size says more about its garbage than about it.
  */
 export function cachedObjectOverhead(count: number): { readonly bytesPerObject: number; readonly factor: number } {
   const collect = garbageCollector();
@@ -32,6 +32,8 @@ export function cachedObjectOverhead(count: number): { readonly bytesPerObject: 
     });
   }
   const spent = used() - before;
+  // Still alive above, so that they count before and after.
+  stored.length = 0;
   let served = 0;
   for (const { bytes } of cache.list("")) served += bytes.length;
   return { bytesPerObject: spent / count, factor: spent / served };
