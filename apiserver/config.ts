@@ -12,6 +12,8 @@ import type {
   TlsIdentity,
 } from "../platform/mod.ts";
 import type { Store } from "../store/types.ts";
+import type { AuditLog } from "./audit/log.ts";
+import type { AuditPolicy } from "./audit/policy.ts";
 import type { EncryptionRule } from "./encryption/configuration.ts";
 import type { DeclarationOf } from "./discovery/descriptions.ts";
 import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
@@ -44,6 +46,8 @@ export interface ServerConfig {
   readonly timers: ServerTimers;
   /** What is encrypted at rest; needs `ciphers`. Absent: nothing is. */
   readonly encryption?: readonly EncryptionRule[];
+  /** Absent: nothing is audited. Whoever opened the log closes it. */
+  readonly audit?: { readonly policy: AuditPolicy; readonly log: AuditLog };
   /** Where `kubectl explain` gets its descriptions from; absent: there are none. */
   readonly declarationOf?: DeclarationOf;
 }

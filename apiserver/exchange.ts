@@ -1,4 +1,5 @@
 import type { RequestContext } from "../platform/mod.ts";
+import type { AuditRecord } from "./audit/record.ts";
 import type { User } from "./authn/user.ts";
 import type { RequestInfo } from "./request_info.ts";
 
@@ -14,6 +15,8 @@ export interface Exchange {
   body: Uint8Array<ArrayBuffer>;
   /** Texts for Warning headers. */
   readonly warnings: string[];
+  /** What the audit log is to have of it; absent: nothing. */
+  audit?: AuditRecord;
 }
 
 export type Handler = (exchange: Exchange) => Promise<Response>;

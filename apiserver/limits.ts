@@ -70,6 +70,13 @@ export const limits = {
   /** Verified bearer tokens remembered. */
   tokenCacheEntries: 4096,
   tokenCacheMs: 10_000,
+  /** Audit events, and their bytes, that wait for the disk; more are dropped and counted. */
+  auditEvents: 10_000,
+  auditBytes: 16 * 1024 * 1024,
+  /** An audit log that has grown beyond this is put aside, in the place of the one before it (--audit-log-maxsize). */
+  auditFileBytes: 100 * 1024 * 1024,
+  /** Longest Audit-ID taken from a client. */
+  auditIdLength: 64,
   /** Bytes queued on one side of an exec or attach session before it is closed. */
   channelBufferedBytes: 16 * 1024 * 1024,
   /** How long the kubelet may take to answer an upgrade or to start a log. */

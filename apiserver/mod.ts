@@ -1,4 +1,6 @@
+export { type AuditFile, openAuditFile } from "./audit/log.ts";
+export { type AuditPolicy, parseAuditPolicy } from "./audit/policy.ts";
 export type { ApiServerConfig, ServerConfig, ServerDeps, ServerTimers } from "./config.ts";
 export { type ApiServer, createApiServer } from "./server.ts";
 export { startApiServer } from "./serve.ts";
-export { EncryptionConfigError, parseEncryptionConfiguration } from "./encryption/configuration.ts";
+export { type EncryptionRule, parseEncryptionConfiguration } from "./encryption/configuration.ts";

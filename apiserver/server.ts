@@ -3,6 +3,7 @@ import { isReview, type ResourceInfo } from "../api/resources.ts";
 import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
+import { audit, auditStrangers } from "./audit/filter.ts";
 import { handleIssuerDiscovery, isIssuerDiscovery } from "./authn/issuer_discovery.ts";
 import { bootstrapTokens } from "./authn/bootstrap_tokens.ts";
 import { serviceAccountTokens } from "./authn/review.ts";
@@ -218,12 +219,17 @@ function reviewer({ authenticateToken, tokens, log }: Registry): TokenReviewer {
 
 /** The order in which a request meets the filters, outermost first. */
 function filters(registry: Registry, deps: ServerDeps) {
+  const auditing = registry.config.audit && { ...registry.config.audit, clock: deps.clock };
+  // Without a policy there is not even a filter.
+  const [strangers, audited] = auditing === undefined ? [[], []] : [[auditStrangers(auditing)], [audit(auditing)]];
   return [
     addAuditId,
     measure(deps.metrics, deps.clock),
     recover(deps.log),
     maxInFlight(),
+    ...strangers,
     authenticate(reviewer(registry)),
+    ...audited,
     impersonate(registry.authorizer),
     refuseCrossSite,
     authorize(registry.authorizer),
@@ -271,8 +277,14 @@ function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler 
 function exchangeOf(request: Request, context: RequestContext, registry: Registry): Exchange {
   const url = new URL(request.url);
   const info = requestInfo(request.method, url, registry.catalog);
-  const auditId = registry.random.uuid();
+  const auditId = givenAuditId(request) ?? registry.random.uuid();
   return { request, context, url, info, auditId, user: anonymous, body: new Uint8Array(0), warnings: [] };
+}
+
+/** A client that has a name for its request already, an aggregator say, may keep it. */
+function givenAuditId(request: Request): string | undefined {
+  const given = request.headers.get("audit-id");
+  return given !== null && given.length <= limits.auditIdLength && /^[\x21-\x7e]+$/.test(given) ? given : undefined;
 }
 
 /** Idle watches learn every now and then how far they have come, so that they need not begin anew elsewhere. */

@@ -1,6 +1,11 @@
 import { parseYaml } from "../api/codec/mod.ts";
 import { encodeBase64 } from "../api/base64.ts";
-import { EncryptionConfigError, parseEncryptionConfiguration, type ServerConfig } from "../apiserver/mod.ts";
+import {
+  type AuditPolicy,
+  type EncryptionRule,
+  parseAuditPolicy,
+  parseEncryptionConfiguration,
+} from "../apiserver/mod.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { layout } from "./home.ts";
 
@@ -10,11 +15,14 @@ export interface ApiServerRequest {
   readonly encryptSecrets?: boolean;
   /** An EncryptionConfiguration. */
   readonly encryptionConfigFile?: string;
+  /** A Policy of audit.k8s.io/v1. */
+  readonly auditPolicyFile?: string;
 }
 
 /** What the spec keeps of it. */
 export interface ApiServerOptions {
   readonly encryption?: true;
+  readonly audit?: true;
 }
 
 export interface ReadOptions {
@@ -23,7 +31,7 @@ export interface ReadOptions {
   readonly files: ReadonlyMap<string, string>;
 }
 
-const files = { encryption: "encryption.yaml" } as const;
+const files = { encryption: "encryption.yaml", audit: "audit-policy.yaml" } as const;
 
 /** Reads and checks the files that the flags name. */
 export async function readApiServerRequest(request: ApiServerRequest): Promise<ReadOptions> {
@@ -35,7 +43,16 @@ export async function readApiServerRequest(request: ApiServerRequest): Promise<R
   if (request.encryptionConfigFile !== undefined) {
     kept.set(files.encryption, await readChecked(request.encryptionConfigFile, parseEncryptionConfiguration));
   }
-  return { options: { ...(kept.has(files.encryption) ? { encryption: true } : {}) }, files: kept };
+  if (request.auditPolicyFile !== undefined) {
+    kept.set(files.audit, await readChecked(request.auditPolicyFile, parseAuditPolicy));
+  }
+  return {
+    options: {
+      ...(kept.has(files.encryption) ? { encryption: true } : {}),
+      ...(kept.has(files.audit) ? { audit: true } : {}),
+    },
+    files: kept,
+  };
 }
 
 /** The text of `path`, if `check` takes it. */
@@ -72,11 +89,22 @@ resources:
 `;
 }
 
-/** For an apiserver that starts: its part of the configuration, from the files as they are now. */
-export function loadApiServerOptions(options: ApiServerOptions): Pick<ServerConfig, "encryption"> {
+/** What an apiserver that starts was told, from the files as they are now. */
+export interface LoadedOptions {
+  readonly encryption?: EncryptionRule[];
+  readonly auditPolicy?: AuditPolicy;
+}
+
+export function loadApiServerOptions(options: ApiServerOptions): LoadedOptions {
   return {
     ...(options.encryption === true ? { encryption: load(files.encryption, parseEncryptionConfiguration) } : {}),
+    ...(options.audit === true ? { auditPolicy: load(files.audit, parseAuditPolicy) } : {}),
   };
+}
+
+/** Of one apiserver, in the cluster's directory. */
+export function auditLogPath(component: string): string {
+  return `${layout.logs}/audit-${component}.log`;
 }
 
 function load<T>(file: string, parse: (value: unknown) => T): T {
@@ -84,7 +112,6 @@ function load<T>(file: string, parse: (value: unknown) => T): T {
   try {
     return parse(parseYaml(Deno.readTextFileSync(path)).value);
   } catch (cause) {
-    if (cause instanceof EncryptionConfigError) throw new Error(`${path}: ${cause.message}`, { cause });
-    throw cause;
+    throw new Error(`Cannot use ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }

@@ -86,6 +86,10 @@ function program(): Command {
     .option("--store-key <file>", "and its key")
     .option("--encrypt-secrets", "Secrets at rest by AES-GCM, with a key of this cluster's own", false)
     .option("--encryption-provider-config <file>", "an EncryptionConfiguration: what is encrypted at rest, and how")
+    .option(
+      "--audit-policy <file>",
+      "an audit Policy: each apiserver's log is logs/audit-apiserver-N.log of the cluster",
+    )
     .addOption(waitOption())
     .addOption(outputOption())
     .option("--retain", "when it fails, keep what was made", false)
@@ -111,6 +115,7 @@ function program(): Command {
         apiServer: {
           encryptSecrets: options.encryptSecrets,
           encryptionConfigFile: options.encryptionProviderConfig,
+          auditPolicyFile: options.auditPolicy,
         },
         waitMs: options.wait,
         output: options.output,

@@ -9,6 +9,11 @@ export function authorize(authorizer: Authorizer): Filter {
   return async (exchange, next) => {
     const attributes = attributesOf(exchange.info);
     const decision = await decideLoaded(authorizer, exchange.user, attributes);
+    if (exchange.audit !== undefined) {
+      const { annotations } = exchange.audit;
+      annotations["authorization.k8s.io/decision"] = decision.allowed ? "allow" : "forbid";
+      annotations["authorization.k8s.io/reason"] = decision.reason;
+    }
     if (decision.allowed) return await next(exchange);
     throw denied(exchange.user, attributes, decision.reason);
   };

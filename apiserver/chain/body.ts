@@ -13,6 +13,7 @@ export async function readBody(exchange: Exchange, next: Handler): Promise<Respo
     const length = /^\d+$/.test(announced) ? Number(announced) : null;
     if (length !== null && length > limits.requestBodyBytes) throw tooLarge();
     exchange.body = length === null ? await readAll(request.body) : new Uint8Array(await request.arrayBuffer());
+    if (exchange.audit !== undefined) exchange.audit.body = exchange.body;
   }
   return await next(exchange);
 }

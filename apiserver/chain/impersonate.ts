@@ -8,7 +8,7 @@ import {
 } from "../authn/user.ts";
 import type { Attributes } from "../authz/attributes.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
-import type { Exchange, Filter } from "../exchange.ts";
+import type { Filter } from "../exchange.ts";
 import { decideLoaded, denied } from "./authorize.ts";
 
 /**
@@ -25,7 +25,10 @@ export function impersonate(authorizer: Authorizer): Filter {
       const { allowed, reason } = await decideLoaded(authorizer, exchange.user, right);
       if (!allowed) throw denied(exchange.user, right, reason);
     }
-    return await next(actAs(exchange, wanted));
+    exchange.user = { name: wanted.user, uid: wanted.uid, groups: groupsOf(wanted), extra: wanted.extra };
+    if (exchange.audit !== undefined) exchange.audit.impersonated = exchange.user;
+    // Its own headers are still there; nothing after this filter reads them.
+    return await next(exchange);
   };
 }
 
@@ -106,11 +109,6 @@ function right(of: Pick<ResourceAttributes, "resource" | "name"> & Partial<Resou
 function serviceAccountOf(user: string): { namespace: string; name: string } | null {
   const match = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user);
   return match === null ? null : { namespace: match[1] as string, name: match[2] as string };
-}
-
-/** The same request by somebody else. Its own headers are still there; nothing after this filter reads them. */
-function actAs(exchange: Exchange, wanted: Identity): Exchange {
-  return { ...exchange, user: { name: wanted.user, uid: wanted.uid, groups: groupsOf(wanted), extra: wanted.extra } };
 }
 
 function groupsOf({ user, groups }: Identity): User["groups"] {

@@ -1,15 +1,16 @@
 import type { Component } from "../../platform/mod.ts";
 import { certificates, loadCiphers, postHttps } from "../../platform/deno/mod.ts";
-import { startApiServer } from "../../apiserver/mod.ts";
+import { openAuditFile, startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
-import { loadApiServerOptions } from "../api_server_options.ts";
+import { auditLogPath, loadApiServerOptions } from "../api_server_options.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 import { openStore } from "./_store.ts";
 
 export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
   const store = await openStore(spec, index, platform);
-  const options = loadApiServerOptions(spec.apiServer ?? {});
-  const ciphers = options.encryption === undefined ? {} : { ciphers: await loadCiphers() };
+  const { encryption, auditPolicy } = loadApiServerOptions(spec.apiServer ?? {});
+  const ciphers = encryption === undefined ? {} : { ciphers: await loadCiphers() };
+  const auditFile = auditPolicy === undefined ? null : openAuditFile(auditLogPath(plan.name), platform);
   const host = apiServerHost(spec, index);
   const server = await startApiServer(
     {
@@ -26,7 +27,8 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
       declarationOf,
-      ...options,
+      ...(encryption === undefined ? {} : { encryption }),
+      ...(auditPolicy === undefined || auditFile === null ? {} : { audit: { policy: auditPolicy, log: auditFile } }),
       timers: {
         endpointReconcileMs: timers.apiServer.endpointReconcileMs,
         podTolerationSeconds: timers.node.podEvictionMs / 1000,
@@ -40,6 +42,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     ready: server.ready,
     async stop() {
       await server.stop();
+      await auditFile?.close();
       store.close();
     },
   };
