@@ -1,9 +1,12 @@
 /** The largest frame a frame connection carries, bytes; a longer announced length closes the connection. */
 export const maxFrameBytes = 64 * 1024 * 1024;
-/** Frames up to this size are copied into one write with their neighbours; larger ones are written on their own. */
-export const maxCoalescedFrameBytes = 64 * 1024;
+/**
+ * Frames up to this size are copied into one write with their neighbours; larger ones are written on their own, which
+ * wakes the reader twice. Above one append of a busy leader (the core's maxAppendBytes).
+ */
+export const maxCoalescedFrameBytes = 320 * 1024;
 /** The size of one read from a frame connection, bytes. */
-export const readBufferBytes = 64 * 1024;
+export const readBufferBytes = 256 * 1024;
 /** How long a frame connection that was closed on purpose may take to hand its queue to the kernel. */
 export const closeFlushMs = 1000;
 /** How long a client that reads slowly may take for the last bytes of a TLS connection that the server has closed. */

@@ -50,7 +50,10 @@ export class DiskError extends Error {
 /** Nothing is durable before `sync()` returned; a created, renamed or removed name not before `Disk.syncDirectory()`. */
 export interface DiskFile {
   readonly path: string;
-  /** Writes all of `bytes` at `offset`; the file grows as needed. Calls on one file are carried out in order. */
+  /**
+   * Writes all of `bytes` at `offset`; the file grows as needed. Calls on one file are carried out in order. `bytes` are
+   * the callee's until it resolves.
+   */
   writeAt(offset: number, bytes: Uint8Array): Promise<void>;
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. */
   readAt(offset: number, length: number): Promise<Uint8Array>;

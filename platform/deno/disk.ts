@@ -2,6 +2,14 @@ import { type Disk, DiskError, type DiskErrorKind, type DiskFile } from "../mod.
 
 /** A write of up to this goes to the page cache at once: a trip to another thread and back costs ten times the copy. */
 const directWriteBytes = 256 * 1024;
+/**
+ * A sync after at most so many written bytes runs on this thread, which costs half of what the trip to another one and
+ * back costs (docs/adr/0020), as long as the disk is quick. After one that took longer than `slowSyncMs` the next
+ * `patientSyncs` run on another thread: a disk that is busy or ill must not stop the event loop again and again.
+ */
+const directSyncBytes = 256 * 1024;
+const slowSyncMs = 2;
+const patientSyncs = 64;
 const fileMode = 0o600;
 const directoryMode = 0o700;
 
@@ -46,6 +54,10 @@ class DenoFile implements DiskFile {
   #closed = false;
   /** Where the descriptor stands, to spare an append its seek; -1 when unknown. */
   #position = 0;
+  /** Written since the last sync. */
+  #unsyncedBytes = 0;
+  /** Syncs to come that must not run on this thread. */
+  #patientSyncs = 0;
 
   constructor(path: string, file: Deno.FsFile) {
     this.path = path;
@@ -74,6 +86,7 @@ class DenoFile implements DiskFile {
       await this.#seek(offset);
       await writeAll(this.#file, bytes);
       this.#position = offset + bytes.length;
+      this.#unsyncedBytes += bytes.length;
     });
   }
 
@@ -83,6 +96,7 @@ class DenoFile implements DiskFile {
       this.#position = -1;
       for (let at = 0; at < bytes.length;) at += this.#file.writeSync(at === 0 ? bytes : bytes.subarray(at));
       this.#position = offset + bytes.length;
+      this.#unsyncedBytes += bytes.length;
     } catch (error) {
       throw diskError(error, `write ${this.path}`);
     }
@@ -112,7 +126,30 @@ class DenoFile implements DiskFile {
   }
 
   sync(): Promise<void> {
-    return this.#enqueue("sync", () => this.#file.syncData());
+    const direct = this.#queued === 0 && !this.#closed && this.#patientSyncs === 0 &&
+      this.#unsyncedBytes <= directSyncBytes;
+    if (direct) return this.#syncNow();
+    return this.#enqueue("sync", async () => {
+      const began = performance.now();
+      this.#unsyncedBytes = 0;
+      await this.#file.syncData();
+      this.#noticeSync(performance.now() - began);
+    });
+  }
+
+  async #syncNow(): Promise<void> {
+    try {
+      const began = performance.now();
+      this.#unsyncedBytes = 0;
+      this.#file.syncDataSync();
+      this.#noticeSync(performance.now() - began);
+    } catch (error) {
+      throw diskError(error, `sync ${this.path}`);
+    }
+  }
+
+  #noticeSync(tookMs: number): void {
+    this.#patientSyncs = tookMs > slowSyncMs ? patientSyncs : Math.max(0, this.#patientSyncs - 1);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { invariant } from "../../base/assert.ts";
 import { closeFlushMs, maxCoalescedFrameBytes, maxFrameBytes } from "../limits.ts";
 import { type Address, type FrameConnection, NetworkError, type PeerIdentity } from "../mod.ts";
-import { FrameReader, packFrames } from "./framing.ts";
+import { FramePacker, FrameReader } from "./framing.ts";
 import type { Wire } from "./wire.ts";
 
 export interface FrameConnectionOptions {
@@ -19,6 +19,7 @@ export class WireFrameConnection implements FrameConnection {
   onClose: (error?: Error) => void = () => {};
   readonly #wire: Wire;
   readonly #reader = new FrameReader(maxFrameBytes);
+  readonly #packer = new FramePacker(maxCoalescedFrameBytes);
   readonly #onClosed: () => void;
   #queue: Uint8Array[] = [];
   #bufferedBytes = 0;
@@ -64,7 +65,7 @@ export class WireFrameConnection implements FrameConnection {
       while (this.#queue.length > 0) {
         const frames = this.#queue;
         this.#queue = [];
-        for (const bytes of packFrames(frames, maxCoalescedFrameBytes)) {
+        for (const bytes of this.#packer.pack(frames)) {
           await this.#wire.write(bytes);
           this.#bufferedBytes -= bytes.length;
         }

@@ -1,6 +1,9 @@
 import { NetworkError } from "../mod.ts";
 
 const headerBytes = 4;
+/** What a connection keeps for packing: little while it is idle, and no more than this once it was busy. */
+const initialBufferBytes = 1024;
+const maxKeptBufferBytes = 512 * 1024;
 
 /**
  * Cuts a byte stream into frames. Each byte is copied once: a frame larger than a chunk is filled in place, so a big
@@ -26,6 +29,15 @@ export class FrameReader {
   push(chunk: Uint8Array, onFrame: (frame: Uint8Array) => void): void {
     let at = 0;
     while (at < chunk.length) {
+      if (this.idle) {
+        const end = this.#wholeFrame(chunk, at);
+        if (end > 0) {
+          // One copy and one allocation: a buffer made empty and filled afterwards costs three times as much.
+          onFrame(chunk.slice(at + headerBytes, end));
+          at = end;
+          continue;
+        }
+      }
       if (this.#body === null) {
         this.#header[this.#headerFilled++] = chunk[at++] as number;
         if (this.#headerFilled < headerBytes) continue;
@@ -45,37 +57,76 @@ export class FrameReader {
     }
   }
 
+  /** Where the frame that begins at `at` ends, 0 when it is not all in the chunk. */
+  #wholeFrame(chunk: Uint8Array, at: number): number {
+    if (chunk.length - at < headerBytes) return 0;
+    const end = at + headerBytes + this.#allowed(lengthAt(chunk, at));
+    return end <= chunk.length ? end : 0;
+  }
+
   #newBody(): Uint8Array {
-    const length = new DataView(this.#header.buffer).getUint32(0);
+    return new Uint8Array(this.#allowed(lengthAt(this.#header, 0)));
+  }
+
+  #allowed(length: number): number {
     if (length > this.#maxBytes) throw new NetworkError(`A frame of ${length} bytes is over the maximum`);
-    return new Uint8Array(length);
+    return length;
   }
 }
 
-/** Puts `frames` with their headers into as few buffers as copying at most `maxCoalescedBytes` a frame allows. */
-export function packFrames(frames: readonly Uint8Array[], maxCoalescedBytes: number): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  for (let first = 0; first < frames.length;) {
-    let end = first;
-    let size = 0;
-    for (; end < frames.length; end++) {
-      const length = (frames[end] as Uint8Array).length;
-      if (length > maxCoalescedBytes) break;
-      size += headerBytes + length;
-    }
-    const large = frames[end];
-    const packed = new Uint8Array(size + (large === undefined ? 0 : headerBytes));
-    const view = new DataView(packed.buffer);
-    let at = 0;
-    for (const frame of frames.slice(first, end)) {
-      view.setUint32(at, frame.length);
-      packed.set(frame, at + headerBytes);
-      at += headerBytes + frame.length;
-    }
-    if (large !== undefined) view.setUint32(at, large.length);
-    out.push(packed);
-    if (large !== undefined) out.push(large);
-    first = end + 1;
+function lengthAt(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return (a * 256 + b) * 65536 + c * 256 + d;
+}
+
+/**
+ * Puts frames with their headers into as few writes as copying at most `maxCoalescedBytes` a frame allows. It packs into
+ * one buffer again and again: what it hands out must have been written before it is asked for the next.
+ */
+export class FramePacker {
+  readonly #maxCoalescedBytes: number;
+  #buffer = new Uint8Array(initialBufferBytes);
+
+  constructor(maxCoalescedBytes: number) {
+    this.#maxCoalescedBytes = maxCoalescedBytes;
   }
-  return out;
+
+  *pack(frames: readonly Uint8Array[]): Generator<Uint8Array> {
+    for (let first = 0; first < frames.length;) {
+      let end = first;
+      let size = 0;
+      for (; end < frames.length; end++) {
+        const length = (frames[end] as Uint8Array).length;
+        if (length > this.#maxCoalescedBytes) break;
+        size += headerBytes + length;
+      }
+      const large = frames[end];
+      const packed = this.#room(size + (large === undefined ? 0 : headerBytes));
+      let at = 0;
+      for (let i = first; i < end; i++) {
+        const frame = frames[i] as Uint8Array;
+        at = putLength(packed, at, frame.length);
+        packed.set(frame, at);
+        at += frame.length;
+      }
+      if (large !== undefined) putLength(packed, at, large.length);
+      yield packed;
+      if (large !== undefined) yield large;
+      first = end + 1;
+    }
+  }
+
+  #room(size: number): Uint8Array {
+    if (size > maxKeptBufferBytes) return new Uint8Array(size);
+    if (size > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(size, this.#buffer.length * 2));
+    return this.#buffer.subarray(0, size);
+  }
+}
+
+function putLength(bytes: Uint8Array, at: number, length: number): number {
+  bytes[at] = length >>> 24;
+  bytes[at + 1] = length >>> 16;
+  bytes[at + 2] = length >>> 8;
+  bytes[at + 3] = length;
+  return at + headerBytes;
 }

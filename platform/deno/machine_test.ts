@@ -5,7 +5,7 @@ import { createLog } from "../log.ts";
 import { NetworkError, ProcessError } from "../mod.ts";
 import { createDisk } from "./disk.ts";
 import { createFrames } from "./frames.ts";
-import { FrameReader, packFrames } from "./framing.ts";
+import { FramePacker, FrameReader } from "./framing.ts";
 import { createProcesses } from "./processes.ts";
 import { createStreams } from "./streams.ts";
 
@@ -18,15 +18,16 @@ async function inDirectory(use: (directory: string) => Promise<void>): Promise<v
   }
 }
 
-Deno.test("FrameReader gives back what packFrames packed, however the bytes are cut", () => {
+Deno.test("FrameReader gives back what FramePacker packed, however the bytes are cut", () => {
   const random = prng(3);
+  const packer = new FramePacker(100);
   for (let round = 0; round < 100; round++) {
     const frames = Array.from({ length: random.int(12) }, () => {
       return new Uint8Array(random.int(4) === 0 ? random.int(500) : random.int(12)).map(() => random.int(256));
     });
     const got: Uint8Array[] = [];
     const reader = new FrameReader(1000);
-    for (const packed of packFrames(frames, 100)) {
+    for (const packed of packer.pack(frames)) {
       const reused = new Uint8Array(64);
       for (let at = 0; at < packed.length;) {
         const size = Math.min(1 + random.int(64), packed.length - at);

@@ -65,7 +65,8 @@ export function nodeWire(socket: TLSSocket): Wire {
   socket.on("error", (error: Error) => void (failure = error));
   socket.on("end", end);
   socket.on("close", end);
-  socket.on("data", (chunk: Uint8Array) => deliver(chunk));
+  // Not as node's Buffer, whose slice() is a view.
+  socket.on("data", (chunk: Uint8Array) => deliver(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
   return {
     start(onData, onEnd) {
       onEnded = () => onEnd(failure);
