@@ -34,6 +34,7 @@ export function passing(core: RaftCore): RaftCore {
     peerConnected: (member) => core.peerConnected(member),
     peerConnectionLost: (member) => core.peerConnectionLost(member),
     unreachable: (member) => core.unreachable(member),
+    wantCommits: (wanted) => core.wantCommits(wanted),
     snapshotSent: (member, delivered) => core.snapshotSent(member, delivered),
     ready: () => core.ready(),
     advance: (save) => core.advance(save),
@@ -71,7 +72,9 @@ function neverDoubting(core: RaftCore, self: MemberId): RaftCore {
       const { role, term, configuration } = core.status();
       if (role === "leader") {
         for (const from of configuration.voters) {
-          if (from !== self) core.step({ kind: "heartbeatAnswer", from, to: self, term, readSequence: 0 });
+          if (from !== self) {
+            core.step({ kind: "heartbeatAnswer", from, to: self, term, readSequence: 0, wantsCommits: true });
+          }
         }
       }
       core.tick();

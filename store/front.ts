@@ -36,6 +36,8 @@ export interface Consensus {
   /** Resolves when this member has applied all that was committed at the call. */
   readIndex(): Promise<void>;
   leads(): boolean;
+  /** There is a watch now. */
+  watched?(): void;
   status(): Pick<StoreStatus, "memberId" | "leaderId" | "term" | "appliedIndex" | "commitIndex" | "isLearner">;
   /** Absent: there is this one member for ever. */
   readonly membership?: Membership;
@@ -85,6 +87,7 @@ export function createMachine(decode: (bytes: Uint8Array) => Command, without?: 
  */
 export class StoreFront implements Store {
   readonly membership: Membership;
+  readonly #machine: StoreMachine;
   readonly #mvcc: Mvcc;
   readonly #hub: WatchHub;
   readonly #consensus: Consensus;
@@ -107,6 +110,7 @@ export class StoreFront implements Store {
       config: FrontConfig;
     },
   ) {
+    this.#machine = parts.machine.machine;
     this.#mvcc = parts.machine.mvcc;
     this.#hub = parts.machine.hub;
     this.#consensus = parts.consensus;
@@ -148,7 +152,9 @@ export class StoreFront implements Store {
       this.raiseAlarm("NoSpace");
       throw new StoreError("NoSpace", `Cannot put: the store holds ${this.#mvcc.bytes} bytes`);
     }
-    return txnOf(await this.#consensus.propose({ kind: "txn", request }, encoded));
+    const command: Command = { kind: "txn", request };
+    if (encoded !== undefined) this.#machine.expect(encoded, command);
+    return txnOf(await this.#consensus.propose(command, encoded));
   }
 
   watch(request: WatchRequest, sink: WatchSink): Watch {
@@ -162,6 +168,7 @@ export class StoreFront implements Store {
       return { cancel: () => {}, requestProgress: () => {} };
     }
     const watcher = this.#hub.watch(request, sink);
+    if (this.#hub.size === 1) this.#consensus.watched?.();
     this.#queueSync();
     if (watcher.progressNotify) this.#startProgress();
     return {

@@ -171,6 +171,7 @@ function consensusOf(id: string, replica: Replica<CommandResult>, random: Random
   return {
     propose: (command, encoded) => replica.propose(encoded ?? encodeCommand(command)),
     readIndex: () => replica.readIndex(),
+    watched: () => replica.watched(),
     leads: () => replica.status().leaderId === id,
     status: () => {
       const { leaderId, term, appliedIndex, commitIndex, isLearner } = replica.status();

@@ -69,7 +69,7 @@ class Trio {
 
 function client(world: World, name: string, first = 0): Store {
   const endpoints = ids.map((_, i) => members[(i + first) % 3]?.clientAddress ?? "");
-  return connectStore({ endpoints, requestTimeoutMs: 5_000 }, world.host(name).platform);
+  return connectStore({ endpoints, requestTimeoutMs: 5_000, watchAt: "first" }, world.host(name).platform);
 }
 
 function put(store: Store, key: string, value: string, more: object = {}) {

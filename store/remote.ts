@@ -41,8 +41,13 @@ import {
 } from "./wire.ts";
 
 export interface RemoteStoreConfig {
-  /** Client addresses of the members. The first that is up serves watches and serializable reads. */
+  /** Client addresses of the members. The first that is up serves serializable reads. */
   readonly endpoints: readonly Address[];
+  /**
+   * Who serves watches. `leader` (default): whoever leads when a watch begins. It sends a change in the turn that commits
+   * it, and followers without watches need no news of their own (docs/adr/0020). `first`: the first endpoint that is up.
+   */
+  readonly watchAt?: "leader" | "first";
   readonly tls?: TlsIdentity;
   /** How long a call may take, waiting for a leader included. */
   readonly requestTimeoutMs?: number;
@@ -56,8 +61,8 @@ export interface RemoteStoreDeps {
   readonly log: Log;
 }
 
-/** Who may answer: the leader; the leader or, while none is known, anyone; anyone. */
-type Route = "leader" | "preferLeader" | "any";
+/** Who may answer: the leader; the leader or, while none is known, who knew one last; anyone; the leader or anyone. */
+type Route = "leader" | "preferLeader" | "any" | "leaderOrAny";
 
 /**
  * The store of a cluster of members. It keeps a connection to each of them, and each says at once when the leader changes,
@@ -72,6 +77,7 @@ class RemoteStore implements Store {
   readonly #links: Link[];
   readonly #deps: RemoteStoreDeps;
   readonly #timeoutMs: number;
+  readonly #watchRoute: Route;
   /** Woken when a link or the leader changes. */
   readonly #waiting = new Set<() => void>();
   #leader: LeaderNews | null = null;
@@ -81,6 +87,7 @@ class RemoteStore implements Store {
   constructor(config: RemoteStoreConfig, deps: RemoteStoreDeps) {
     this.#deps = deps;
     this.#timeoutMs = config.requestTimeoutMs ?? storeLimits.requestTimeoutMs;
+    this.#watchRoute = config.watchAt === "first" ? "any" : "leaderOrAny";
     const { clock, timers, random, network } = deps;
     const linkDeps = { clock, timers, random, frames: network.frames };
     this.#links = config.endpoints.map((endpoint) =>
@@ -136,7 +143,7 @@ class RemoteStore implements Store {
     const start = async () => {
       const deadlineMs = this.#deps.clock.monotonic() + this.#timeoutMs;
       while (!state.cancelled) {
-        const link = await this.#pick("any", deadlineMs);
+        const link = await this.#pick(this.#watchRoute, deadlineMs);
         if (state.cancelled) return;
         state.on = link.watch(request, guarded);
         if (state.on === null) continue;
@@ -289,7 +296,7 @@ class RemoteStore implements Store {
     // A member that knows a leader is up to date; one that does not may be cut off from the others.
     const up = this.#links.filter((link) => link.up);
     const informed = up.find((link) => link.news?.leaderId !== "");
-    return informed ?? (route === "any" ? up[0] ?? null : null);
+    return informed ?? (route === "preferLeader" ? null : up[0] ?? null);
   }
 
   #onChange(): void {

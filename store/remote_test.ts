@@ -330,3 +330,27 @@ Deno.test("a client that stops reading holds back only its own watch, and then g
     slow.close();
   });
 });
+
+Deno.test("connectStore() watches at whoever leads, at any other member while none does, and at the first when told so", async () => {
+  await scene(11, async ({ world, cluster, store, pass }) => {
+    const watches = () => cluster.machines.map(({ hub }) => hub.size);
+    cluster.elect(2);
+    await pass(50);
+    const first = connectStore({ endpoints: ["tcp:s1:1", "tcp:s2:1"], watchAt: "first" }, world.host("other").platform);
+    await pass(50);
+    first.watch(all, recorder());
+    const watch = store.watch(all, recorder());
+    await pass(50);
+    assert.deepEqual(watches(), [0, 1, 1]);
+    watch.cancel();
+    watch.cancel();
+    await pass(50);
+    assert.deepEqual(watches(), [0, 1, 0]);
+    first.close();
+    cluster.elect(-1);
+    await pass(50);
+    store.watch(all, recorder());
+    await pass(50);
+    assert.equal(watches().reduce((sum, size) => sum + size), 1);
+  });
+});

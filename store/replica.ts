@@ -50,6 +50,8 @@ export interface Machine<R> {
   /** The whole state. Must not change afterwards. */
   snapshot(): Uint8Array;
   restore(snapshot: Uint8Array): void;
+  /** Someone waits for what is applied here. Absent: always. Otherwise it may come a heartbeat later (docs/adr/0020). */
+  readonly watched?: boolean;
 }
 
 export interface ReplicaConfig {
@@ -138,6 +140,8 @@ export interface Replica<R> {
   /** Leader: the last index that the other member surely has; 0 when unknown. */
   matchOf(member: string): number;
   status(): ReplicaStatus;
+  /** The machine has just become watched. */
+  watched(): void;
   /** Called when the leader changes, with null when it is lost. @return unsubscribes */
   onLeaderChange(listener: (leaderId: string | null) => void): () => void;
   /** Called when something could not be written for want of space, and the member goes on. @return unsubscribes */
@@ -402,6 +406,10 @@ class RunningReplica<R> implements Replica<R> {
     });
   }
 
+  watched(): void {
+    this.#wake();
+  }
+
   status(): ReplicaStatus {
     const status = this.#raft.status();
     return {
@@ -519,6 +527,7 @@ class RunningReplica<R> implements Replica<R> {
   #pumpOnce(): boolean {
     const { timers } = this.#config;
     this.#reads.ask(this.#tick, 4 * timers.heartbeatTicks, (context) => this.#raft.readIndex(context));
+    this.#raft.wantCommits(this.#machine.watched ?? true);
     const ready = this.#raft.ready();
     this.#transport.send(ready.messages); // a leader's appends: safe beside its own write (thesis §10.2.1)
     this.#apply(ready.committed);

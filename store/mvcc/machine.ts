@@ -16,6 +16,8 @@ export class StoreMachine {
   readonly #hub: WatchHub;
   readonly #decode: (bytes: Uint8Array) => Command;
   readonly #applied: AppliedHook;
+  /** What was decoded before it was proposed, by its bytes: the leader need not do it again. */
+  readonly #decoded = new WeakMap<Uint8Array, Command>();
   #appliedIndex = 0;
 
   constructor(parts: { mvcc: Mvcc; hub: WatchHub; decode: (bytes: Uint8Array) => Command; applied: AppliedHook }) {
@@ -30,10 +32,20 @@ export class StoreMachine {
     return this.#appliedIndex;
   }
 
+  /** Someone waits for what is applied. */
+  get watched(): boolean {
+    return this.#hub.size > 0;
+  }
+
+  /** `command` is what `encoded` says; both are about to be proposed here. */
+  expect(encoded: Uint8Array, command: Command): void {
+    this.#decoded.set(encoded, command);
+  }
+
   /** Throws when the bytes are no command: the log is corrupt, and going on would let the replicas drift apart. */
   apply(index: number, command: Uint8Array): CommandResult {
     this.#appliedIndex = index;
-    return this.run(this.#decode(command));
+    return this.run(this.#decoded.get(command) ?? this.#decode(command));
   }
 
   /** As {@linkcode apply}, for a store without a log. */

@@ -29,7 +29,7 @@ export type PeerFrame =
   | { readonly kind: "removed" };
 
 /** Raised when frames change their layout. Members that differ do not talk. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const hello = 1;
 const chunk = 2;
@@ -136,6 +136,7 @@ function writeMessage(writer: ByteWriter, message: Message): void {
       return;
     case "heartbeatAnswer":
       writer.counter(message.readSequence);
+      writer.u8(message.wantsCommits ? 1 : 0);
       return;
     case "readIndex":
       writer.counter(message.context);
@@ -232,8 +233,10 @@ function readMessage(
       const commit = reader.counter();
       return { kind, ...head, commit, readSequence: reader.counter() };
     }
-    case "heartbeatAnswer":
-      return { kind, ...head, readSequence: reader.counter() };
+    case "heartbeatAnswer": {
+      const readSequence = reader.counter();
+      return { kind, ...head, readSequence, wantsCommits: reader.u8() === 1 };
+    }
     case "readIndex":
       return { kind, ...head, context: reader.counter() };
     case "readIndexAnswer": {

@@ -34,9 +34,17 @@ export class PeerLink {
 
   /** @return false when the frame was dropped: not connected, or too much is queued */
   send(frame: PeerFrame): boolean {
-    const connection = this.#connection;
-    if (connection === null || connection.bufferedBytes > maxPeerBufferedBytes) return false;
-    connection.send(encodePeerFrame(frame));
+    return this.canSend && this.sendEncoded(encodePeerFrame(frame));
+  }
+
+  get canSend(): boolean {
+    return this.#connection !== null && this.#connection.bufferedBytes <= maxPeerBufferedBytes;
+  }
+
+  /** As {@linkcode send}; others may be sent the same bytes. */
+  sendEncoded(frame: Uint8Array): boolean {
+    if (!this.canSend) return false;
+    this.#connection?.send(frame);
     return true;
   }
 

@@ -1,6 +1,6 @@
 import type { Address, FrameConnection, Frames, Listener, Log, TlsIdentity } from "../../platform/mod.ts";
 import type { Configuration } from "../raft/configuration.ts";
-import type { MemberId, Message, SnapshotMessage, SnapshotPoint } from "../raft/messages.ts";
+import type { AppendMessage, MemberId, Message, SnapshotMessage, SnapshotPoint } from "../raft/messages.ts";
 import { decodePeerFrame, encodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
 import { helloTicks, lingerTicks, maxStrangers } from "./limits.ts";
 import { PeerLink } from "./peer_link.ts";
@@ -119,11 +119,20 @@ export class Transport {
   }
 
   send(messages: readonly Message[]): void {
+    let last: { readonly append: AppendMessage; readonly bytes: Uint8Array } | null = null;
     for (const message of messages) {
       const peer = this.#peers.get(message.to);
       if (peer === undefined) continue;
       if (message.kind === "snapshot") void this.#sendSnapshot(message, peer);
-      else if (!peer.link.send({ kind: "message", message })) this.#events.onDropped(message.to);
+      else if (!peer.link.canSend) this.#events.onDropped(message.to);
+      else if (message.kind !== "append") peer.link.send({ kind: "message", message });
+      else {
+        // Most of the time all followers lack the same: one encoding serves them all.
+        if (last === null || !saysTheSame(message, last.append)) {
+          last = { append: message, bytes: encodePeerFrame({ kind: "message", message }) };
+        }
+        peer.link.sendEncoded(last.bytes);
+      }
     }
   }
 
@@ -262,4 +271,10 @@ export class Transport {
       this.#log.warn("refused a snapshot that cannot be read", { member: from });
     }
   }
+}
+
+/** Of one leader, in one turn: entries are equal when they are the same objects, and with both ends all in between are. */
+function saysTheSame(a: AppendMessage, b: AppendMessage): boolean {
+  return a.term === b.term && a.prevIndex === b.prevIndex && a.prevTerm === b.prevTerm && a.commit === b.commit &&
+    a.entries.length === b.entries.length && a.entries[0] === b.entries[0] && a.entries.at(-1) === b.entries.at(-1);
 }

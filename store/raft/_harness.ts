@@ -233,7 +233,7 @@ export function formatMessage(message: Message): string {
     case "commit":
       return `${head} commit=${message.commit}`;
     case "heartbeatAnswer":
-      return `${head} read=${message.readSequence}`;
+      return `${head} read=${message.readSequence}${message.wantsCommits ? "" : " wants no commits"}`;
     case "snapshot":
       return `${head} ${message.point.index}@${message.point.term}`;
     case "readIndex":

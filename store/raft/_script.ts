@@ -88,6 +88,10 @@ function runCommand(state: ScriptState, line: string): string[] {
       cluster.process(id);
       break;
     }
+    case "want":
+      cluster.member(id).raft.wantCommits(args[1] === "commits");
+      cluster.process(id);
+      break;
     case "lost":
       cluster.member(id).raft.peerConnectionLost(args[1] ?? "");
       cluster.process(id);

@@ -19,7 +19,19 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** A view, not a copy: done with the writer after this. */
+  /** Begins again, with room for `capacity` bytes: what `finish` gave out before is overwritten. */
+  reset(capacity: number): void {
+    this.#length = 0;
+    if (capacity <= this.#bytes.length) return;
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  /** A view, not a copy: done with the writer after this, or until it is reset. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -58,10 +70,20 @@ export class ByteWriter {
     this.#bytes.set(value, at);
   }
   text(value: string): void {
-    this.bytes(utf8(value));
+    const at = this.#grow(4 + value.length);
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) {
+        this.#length = at;
+        return this.bytes(utf8(value));
+      }
+      this.#bytes[at + 4 + i] = code; // a call of the encoder costs more than most texts here
+    }
+    this.#view.setUint32(at, value.length);
   }
   zeros(count: number): void {
-    this.#grow(count);
+    const at = this.#grow(count);
+    this.#bytes.fill(0, at, this.#length);
   }
   /** Overwrites an earlier `u32` once its value is known. */
   patchU32(at: number, value: number): void {

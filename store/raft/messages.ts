@@ -81,7 +81,7 @@ export interface HeartbeatMessage extends Envelope {
   readonly readSequence: number;
 }
 
-/** News for an idle follower, in place of an empty append: nobody answers it. `commit` <= what the follower has. */
+/** News for a follower that wants it, in place of an empty append: nobody answers it. `commit` <= what the follower has. */
 export interface CommitMessage extends Envelope {
   readonly kind: "commit";
   readonly commit: LogIndex;
@@ -90,6 +90,8 @@ export interface CommitMessage extends Envelope {
 export interface HeartbeatAnswer extends Envelope {
   readonly kind: "heartbeatAnswer";
   readonly readSequence: number;
+  /** Someone waits there for what is committed; otherwise the news may wait for the next append or heartbeat. */
+  readonly wantsCommits: boolean;
 }
 
 /** A state machine's state, and who belonged to the cluster at that point. */

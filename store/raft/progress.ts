@@ -28,6 +28,10 @@ export class Progress {
   readonly patience: Patience;
   /** The commit index the follower was last told. */
   sentCommit: LogIndex = 0;
+  /** Someone waits there for what is committed. Until the follower says otherwise, someone does. */
+  wantsCommits = true;
+  /** It must hear of commits up to here soon, whether or not it wants them. */
+  owedCommit: LogIndex = 0;
   /** Send an append even if it is empty: a heartbeat's answer showed that one may have been lost. */
   nudge = false;
 
@@ -53,6 +57,11 @@ export class Progress {
   }
   get inflight(): number {
     return this.#inflight.size;
+  }
+
+  /** News of a commit should travel alone when there are no entries to take it along. */
+  get commitIsUrgent(): boolean {
+    return this.wantsCommits || this.owedCommit > this.sentCommit;
   }
 
   get paused(): boolean {

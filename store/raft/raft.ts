@@ -119,6 +119,7 @@ export type RaftCore = Pick<
   | "peerConnected"
   | "peerConnectionLost"
   | "unreachable"
+  | "wantCommits"
   | "snapshotSent"
   | "progress"
 >;
@@ -137,6 +138,8 @@ export class Raft {
   #peers: readonly MemberId[] = [];
   /** Leader: no change is proposed before this entry was handed out. */
   #pendingChange: LogIndex = 0;
+  /** Someone on this member waits for what is committed. */
+  #wantsCommits = true;
   /** Leader: the pending change takes it out. It appends nothing behind it, or its log would outbid those who stay. */
   #leaving = false;
 
@@ -381,6 +384,21 @@ export class Raft {
     this.#progress.get(member)?.unreachable();
   }
 
+  /**
+   * Whether someone on this member waits for what is committed. If not, a leader spares it (and itself) a message a
+   * commit: the next append or heartbeat brings the news (docs/adr/0020). At first, someone does.
+   */
+  wantCommits(wanted: boolean): void {
+    if (wanted === this.#wantsCommits) return;
+    this.#wantsCommits = wanted;
+    if (wanted && this.#role === "follower" && this.#leader !== null) this.#answerHeartbeat(this.#leader, 0);
+  }
+
+  #answerHeartbeat(to: MemberId, readSequence: number): void {
+    const wantsCommits = this.#wantsCommits;
+    this.#promises.push({ kind: "heartbeatAnswer", ...this.#to(to), readSequence, wantsCommits });
+  }
+
   /** A snapshot transfer to `member` ended. */
   snapshotSent(member: MemberId, delivered: boolean): void {
     const progress = this.#progress.get(member);
@@ -416,7 +434,9 @@ export class Raft {
   ready(): Ready {
     const committed = this.#log.takeCommitted(this.#config.limits.maxApplyEntries);
     for (const entry of committed) {
-      if (entry.kind === "config") this.#adopt(decodeConfiguration(entry.data).configuration);
+      if (entry.kind !== "config") continue;
+      this.#adopt(decodeConfiguration(entry.data).configuration);
+      for (const progress of this.#progress.values()) this.#oweCommit(progress, entry.index);
     }
     if (this.#role === "leader") {
       this.#leaveJointIfDue();
@@ -697,8 +717,7 @@ export class Raft {
       case "heartbeat":
       case "commit":
       case "snapshot":
-        this.#promises.push({ kind: "heartbeatAnswer", ...this.#to(message.from), readSequence: 0 });
-        return;
+        return this.#answerHeartbeat(message.from, 0);
       case "preVote":
         return this.#refusePreVote(message.from);
     }
@@ -759,12 +778,7 @@ export class Raft {
         return this.#stepAppend(message);
       case "heartbeat":
         this.#log.commitTo(message.commit);
-        this.#promises.push({
-          kind: "heartbeatAnswer",
-          ...this.#to(message.from),
-          readSequence: message.readSequence,
-        });
-        return;
+        return this.#answerHeartbeat(message.from, message.readSequence);
       case "commit":
         return this.#log.commitTo(message.commit);
       case "snapshot":
@@ -826,6 +840,7 @@ export class Raft {
         return;
       }
       case "heartbeatAnswer":
+        progress.wantsCommits = message.wantsCommits;
         progress.heartbeatAnswered(this.#log.lastIndex);
         this.#reads.echo(message.from, message.readSequence);
         return;
@@ -863,6 +878,7 @@ export class Raft {
     this.#heartbeatElapsed = 0;
     for (const [peer, progress] of this.#progress) {
       const commit = Math.min(progress.match, this.#log.committed); // never beyond what the follower surely has
+      progress.sentCommit = Math.max(progress.sentCommit, commit);
       this.#messages.push({
         kind: "heartbeat",
         ...this.#to(peer),
@@ -882,7 +898,8 @@ export class Raft {
       const entries = this.#log.slice(progress.next, this.#config.limits.maxAppendBytes);
       const commit = this.#log.committed;
       if (progress.state === "replicate" && entries.length === 0 && !progress.nudge) {
-        return this.#sendCommit(peer, progress);
+        if (progress.commitIsUrgent) this.#sendCommit(peer, progress);
+        return;
       }
       this.#messages.push({ kind: "append", ...this.#to(peer), prevIndex, prevTerm, entries, commit });
       progress.sent(prevIndex + entries.length, entries.length);
@@ -896,6 +913,10 @@ export class Raft {
     if (commit <= progress.sentCommit) return;
     this.#messages.push({ kind: "commit", ...this.#to(peer), commit });
     progress.sentCommit = commit;
+  }
+
+  #oweCommit(progress: Progress | undefined, index: LogIndex): void {
+    if (progress !== undefined) progress.owedCommit = Math.max(progress.owedCommit, index);
   }
 
   /** Only to a member that answers: a transfer to a dead one would fail again and again. */
@@ -924,7 +945,10 @@ export class Raft {
     for (const { request, index } of this.#reads.takeConfirmed((echoes) => this.#isQuorum(echoes))) {
       const { from, context } = request;
       if (from === this.#config.id) this.#readStates.push({ context, index });
-      else this.#messages.push({ kind: "readIndexAnswer", ...this.#to(from), context, index });
+      else {
+        this.#messages.push({ kind: "readIndexAnswer", ...this.#to(from), context, index });
+        this.#oweCommit(this.#progress.get(from), index); // its reader waits until it has applied that
+      }
     }
   }
 

@@ -40,15 +40,19 @@ export interface ChainPoint {
 
 export const chainStart: ChainPoint = { sequence: 0, checksum: 0 };
 
-/** @return the frame, padded, and the chain after it */
+/**
+ * @param writer to use again, with what it gave out before
+ * @return the frame, padded, and the chain after it
+ */
 export function encodeFrame(
   chain: ChainPoint,
   records: readonly WalRecord[],
+  writer: ByteWriter = new ByteWriter(0),
 ): { bytes: Uint8Array<ArrayBuffer>; chain: ChainPoint } {
   const sequence = chain.sequence + 1;
   let payloadBytes = 256;
   for (const record of records) if (record.kind === "entries") payloadBytes += entriesBytes(record.entries);
-  const writer = new ByteWriter(headerBytes + payloadBytes);
+  writer.reset(headerBytes + payloadBytes);
   writer.u32(magic);
   writer.u32(0);
   writer.counter(sequence);

@@ -4,3 +4,5 @@ export const segmentBytes = 16 * 1024 * 1024;
 export const writeChunkBytes = 1024 * 1024;
 /** Snapshots kept: the newest, and the one before it in case the newest cannot be read. */
 export const snapshotsKept = 2;
+/** The largest buffer that the log keeps between two writes. */
+export const maxKeptFrameBytes = 1024 * 1024;

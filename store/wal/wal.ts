@@ -2,8 +2,9 @@ import { invariant } from "../../base/assert.ts";
 import { type Disk, DiskError, type DiskFile } from "../../platform/mod.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
+import { ByteWriter } from "../raft/binary.ts";
 import { type ChainPoint, encodeFrame, type SegmentStart, type WalRecord } from "./codec.ts";
-import { writeChunkBytes } from "./limits.ts";
+import { maxKeptFrameBytes, writeChunkBytes } from "./limits.ts";
 import { digits } from "./snapshot_files.ts";
 
 export interface Segment {
@@ -47,6 +48,8 @@ export class Wal {
   #chain: ChainPoint;
   #hardState: HardState;
   #mark: SnapshotPoint;
+  /** Where frames are put together: each has been written when the next begins. */
+  #writer = new ByteWriter();
   /** The next segment's file, zeroed ahead of time under a temporary name. */
   #spare: Promise<DiskFile | null>;
   #tail: Promise<void> = Promise.resolve();
@@ -96,10 +99,11 @@ export class Wal {
   }
 
   async #append(records: readonly WalRecord[]): Promise<void> {
-    let frame = encodeFrame(this.#chain, records);
+    if (this.#writer.capacity > maxKeptFrameBytes) this.#writer = new ByteWriter();
+    let frame = encodeFrame(this.#chain, records, this.#writer);
     if (this.#offset > 0 && this.#offset + frame.bytes.length > this.#options.segmentBytes) {
       await this.#cut();
-      frame = encodeFrame(this.#chain, records);
+      frame = encodeFrame(this.#chain, records, this.#writer);
     }
     await this.#file.writeAt(this.#offset, frame.bytes);
     await this.#file.sync();

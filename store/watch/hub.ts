@@ -51,6 +51,7 @@ export class WatchHub {
   readonly #wanting = new Set<Watcher>();
   readonly #pending = new Deque<Published>();
   #publishing = false;
+  #size = 0;
   /** Every revision up to here has been handed to the synced watches. */
   #published: number;
 
@@ -61,6 +62,11 @@ export class WatchHub {
     this.#mvcc = mvcc;
     this.#endCompacted = rules.endCompacted;
     this.#published = mvcc.revision;
+  }
+
+  /** Watches that have not ended. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Some watch waits for {@linkcode sync}. */
@@ -82,6 +88,7 @@ export class WatchHub {
       active: false,
     };
     this.#unsynced.add(watcher);
+    this.#size++;
     return watcher;
   }
 
@@ -90,6 +97,7 @@ export class WatchHub {
     if (watcher.state === "synced") this.#synced.remove(watcher.interval, watcher);
     this.#unsynced.delete(watcher);
     this.#wanting.delete(watcher);
+    if (watcher.state !== "closed") this.#size--;
     watcher.state = "closed";
   }
 

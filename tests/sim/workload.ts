@@ -56,7 +56,11 @@ export class SimClient {
     this.#swarm = swarm;
     this.#keys = Array.from({ length: swarm.keys }, (_, i) => `k${i}`);
     this.store = connectStore(
-      { endpoints: everyId.map((id) => `tcp:${id}:2379`), requestTimeoutMs: 2000 },
+      {
+        endpoints: everyId.map((id) => `tcp:${id}:2379`),
+        requestTimeoutMs: 2000,
+        watchAt: this.#random.int(2) === 0 ? "leader" : "first", // followers with and without watches
+      },
       world.host(name).platform,
     );
   }
