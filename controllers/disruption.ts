@@ -1,4 +1,4 @@
-import type { Pod, PodDisruptionBudget } from "../api/gen/types.ts";
+import type { Pod, PodDisruptionBudget, ReplicaSet, ReplicationController } from "../api/gen/types.ts";
 import { matchesLabelSelector } from "../api/labels.ts";
 import { keyOf } from "../client/mod.ts";
 import { reconcileBudget } from "./core/disruption.ts";
@@ -6,9 +6,11 @@ import { index, type Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
 import type { Controller } from "./runner.ts";
 
+type Replicated = ReplicaSet | ReplicationController;
+
 /** Keeps the status of PodDisruptionBudgets, by which evictions are allowed. */
 export function disruptionController(informers: Informers): Controller {
-  const { podDisruptionBudgets, pods, replicaSets } = informers;
+  const { podDisruptionBudgets, pods, replicaSets, replicationControllers } = informers;
 
   function podsOf(budget: Readonly<PodDisruptionBudget>): Readonly<Pod>[] {
     return pods.byIndex(index.namespace, budget.metadata?.namespace ?? "").filter((pod) => isSelected(budget, pod));
@@ -37,17 +39,21 @@ export function disruptionController(informers: Informers): Controller {
         },
         deleted: ofPod,
       });
-      replicaSets.subscribe({
-        updated: (old, set) => {
-          if (old.spec?.replicas === set.spec?.replicas) return;
-          for (const budget of inNamespace(set.metadata?.namespace)) enqueue(keyOf(budget), limits.gatherMs);
-        },
-      });
+      const rescaled = (old: Readonly<Replicated>, set: Readonly<Replicated>) => {
+        if (old.spec?.replicas === set.spec?.replicas) return;
+        for (const budget of inNamespace(set.metadata?.namespace)) enqueue(keyOf(budget), limits.gatherMs);
+      };
+      replicaSets.subscribe({ updated: rescaled });
+      replicationControllers.subscribe({ updated: rescaled });
     },
     async sync(key, turn) {
       const budget = podDisruptionBudgets.get(key);
       if (budget === undefined) return;
-      const sets = replicaSets.byIndex(index.namespace, budget.metadata?.namespace ?? "");
+      const namespace = budget.metadata?.namespace ?? "";
+      const sets: Readonly<Replicated>[] = [
+        ...replicaSets.byIndex(index.namespace, namespace),
+        ...replicationControllers.byIndex(index.namespace, namespace),
+      ];
       const scales = new Map(sets.map((set) => [set.metadata?.uid ?? "", set.spec?.replicas ?? 1]));
       await turn.carryOut(reconcileBudget({ budget, pods: podsOf(budget), scales }, turn.now));
     },

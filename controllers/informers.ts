@@ -12,6 +12,7 @@ import type {
   Pod,
   PodDisruptionBudget,
   ReplicaSet,
+  ReplicationController,
   ResourceQuota,
   Secret,
   Service,
@@ -70,6 +71,7 @@ export interface Informers {
   readonly podDisruptionBudgets: Informer<PodDisruptionBudget>;
   readonly pods: Informer<Pod>;
   readonly replicaSets: Informer<ReplicaSet>;
+  readonly replicationControllers: Informer<ReplicationController>;
   readonly resourceQuotas: Informer<ResourceQuota>;
   readonly secrets: Informer<Secret>;
   readonly services: Informer<Service>;
@@ -136,6 +138,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
       indexers: { ...controlled, [index.node]: (pod) => pod.spec?.nodeName ? [pod.spec.nodeName] : [] },
     }),
     replicaSets: inform<ReplicaSet>(resources.replicaSets, { indexers: controlled }),
+    replicationControllers: inform<ReplicationController>(resources.replicationControllers, { indexers: controlled }),
     resourceQuotas: inform<ResourceQuota>(resources.resourceQuotas),
     secrets: inform<Secret>(resources.secrets, { transform: onlyTokens }),
     services: inform<Service>(resources.services),

@@ -19,6 +19,8 @@ export const maxBatch = 100;
 export const slowStartInitialBatch = 1;
 /** Endpoints in one EndpointSlice (upstream's default). */
 export const endpointsPerSlice = 100;
+/** Addresses of one subset that are mirrored into slices (upstream's bound); more are left out. */
+export const mirroredAddressesPerSubset = 1_000;
 /** Addresses in one Endpoints object (upstream's bound); more are left out. */
 export const endpointAddresses = 1_000;
 /** Revisions remembered in a ReplicaSet's history annotation, characters (upstream's bound). */

@@ -6,13 +6,14 @@ import { clusterRoleAggregationController } from "./cluster_role_aggregation.ts"
 import { deploymentController } from "./deployment.ts";
 import { disruptionController } from "./disruption.ts";
 import { endpointsController } from "./endpoints.ts";
+import { endpointSliceMirroringController } from "./endpoint_slice_mirroring.ts";
 import { endpointSliceController } from "./endpoint_slice.ts";
 import { garbageCollector } from "./garbage_collector.ts";
 import { createInformers } from "./informers.ts";
 import { namespaceController } from "./namespace.ts";
 import { nodeLifecycleController } from "./node_lifecycle.ts";
 import { podGarbageCollector } from "./pod_gc.ts";
-import { replicaSetController } from "./replica_set.ts";
+import { replicaSetController, replicationController } from "./replica_set.ts";
 import { resourceQuotaController } from "./resource_quota.ts";
 import { createRunner } from "./runner.ts";
 import { serviceAccountController } from "./service_account.ts";
@@ -67,6 +68,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const recorders = {
     deployment: record("deployment-controller"),
     replicaSet: record("replicaset-controller"),
+    replication: record("replication-controller"),
     node: record("node-controller"),
     other: record("kube-controller-manager"),
   };
@@ -78,6 +80,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const runners = [
     createRunner(deploymentController(informers), { ...base, recorder: deployment }),
     createRunner(replicaSetController(informers), { ...base, recorder: replicaSet }),
+    createRunner(replicationController(informers), { ...base, recorder: recorders.replication }),
     createRunner(namespaceController(informers, client), { ...base, recorder: other }),
     createRunner(serviceAccountController(informers, config.clusterCaPem), { ...base, recorder: other }),
     createRunner(garbageCollector(informers, client, other), { ...base, recorder: other }),
@@ -90,6 +93,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     )]),
     createRunner(podGarbageCollector(informers, client, gcTimers, clock), { ...base, recorder: node }),
     createRunner(endpointSliceController(informers), { ...base, recorder: other }),
+    createRunner(endpointSliceMirroringController(informers), { ...base, recorder: other }),
     createRunner(endpointsController(informers), { ...base, recorder: other }),
     createRunner(tokenCleaner(informers), { ...base, recorder: other }),
     createRunner(bootstrapSigner(informers), { ...base, recorder: other }),

@@ -1,21 +1,38 @@
-import type { Pod } from "../api/gen/types.ts";
+import type { Pod, ReplicaSet } from "../api/gen/types.ts";
+import type { KubeObject } from "../api/meta.ts";
+import { replicaSets, replicationControllers, type ResourceInfo } from "../api/resources.ts";
 import { controllerOf, isPodActive } from "../api/pods.ts";
-import { keyOf } from "../client/mod.ts";
+import { type Informer, keyOf } from "../client/mod.ts";
+import type { Decision } from "./core/action.ts";
 import { reconcileReplicaSet, type ReplicaSetView } from "./core/replica_set.ts";
+import { asReplicaSet } from "./core/replication_controller.ts";
 import { ActionError } from "./execute.ts";
 import { index, type Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
 import type { Controller } from "./runner.ts";
 
 export function replicaSetController(informers: Informers): Controller {
-  const { pods, replicaSets } = informers;
+  return replicasController(informers, replicaSets, informers.replicaSets, (set) => set);
+}
+
+export function replicationController(informers: Informers): Controller {
+  return replicasController(informers, replicationControllers, informers.replicationControllers, asReplicaSet);
+}
+
+/** @param read the object as a ReplicaSet, by whose rules it is kept */
+function replicasController<T extends KubeObject>(
+  { pods }: Informers,
+  info: ResourceInfo,
+  owners: Informer<T>,
+  read: (owner: Readonly<T>) => Readonly<ReplicaSet>,
+): Controller {
   const failures = new Map<string, NonNullable<ReplicaSetView["failure"]>>();
 
-  /** Active pods of the ReplicaSets that have the same owner, by node. */
+  /** Active pods of all its kind that have the same owner, by node. */
   function neighboursOf(ownerUid: string | undefined, own: readonly Readonly<Pod>[]): Map<string, number> {
     const related = ownerUid === undefined
       ? own
-      : replicaSets.byIndex(index.controller, ownerUid).flatMap(({ metadata }) =>
+      : owners.byIndex(index.controller, ownerUid).flatMap(({ metadata }) =>
         pods.byIndex(index.controller, metadata?.uid ?? "")
       );
     const counts = new Map<string, number>();
@@ -26,25 +43,28 @@ export function replicaSetController(informers: Informers): Controller {
     return counts;
   }
 
+  // The compiler does not see that a Readonly<T> is a KubeObject when T extends it.
+  const nameOf = (owner: Readonly<T>) => keyOf(owner as KubeObject);
+
   return {
-    name: "replicaset",
-    keys: () => replicaSets.list().map(keyOf),
+    name: info.singular,
+    keys: () => owners.list().map(nameOf),
     subscribe(enqueue) {
       function enqueueFor(pod: Readonly<Pod>): void {
         const owner = controllerOf(pod.metadata);
         const namespace = pod.metadata?.namespace ?? "";
         if (owner !== undefined) {
-          if (owner.kind === "ReplicaSet") enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
+          if (owner.kind === info.kind) enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
           return;
         }
-        // An orphan may be anybody's: few exist, so all ReplicaSets of its namespace look at it.
+        // An orphan may be anybody's: few exist, so all of its namespace look at it.
         if ((pod.metadata?.labels ?? null) === null) return;
-        for (const each of replicaSets.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
+        for (const each of owners.byIndex(index.namespace, namespace)) enqueue(nameOf(each), limits.gatherMs);
       }
-      replicaSets.subscribe({
-        added: (object) => enqueue(keyOf(object)),
-        updated: (_, object) => enqueue(keyOf(object)),
-        deleted: (object) => failures.delete(keyOf(object)),
+      owners.subscribe({
+        added: (object) => enqueue(nameOf(object)),
+        updated: (_, object) => enqueue(nameOf(object)),
+        deleted: (object) => failures.delete(nameOf(object)),
       });
       pods.subscribe({
         added: enqueueFor,
@@ -56,12 +76,14 @@ export function replicaSetController(informers: Informers): Controller {
       });
     },
     async sync(key, turn) {
-      const replicaSet = replicaSets.get(key);
-      if (replicaSet === undefined) return;
+      const object = owners.get(key);
+      if (object === undefined) return;
+      const replicaSet = read(object);
       const { uid = "", namespace = "" } = replicaSet.metadata ?? {};
       const owned = pods.byIndex(index.controller, uid);
       const view: ReplicaSetView = {
         replicaSet,
+        info,
         pods: [...owned, ...pods.byIndex(index.orphan, namespace)],
         neighbours: owned.length > (replicaSet.spec?.replicas ?? 1)
           ? neighboursOf(controllerOf(replicaSet.metadata)?.uid, owned)
@@ -69,7 +91,7 @@ export function replicaSetController(informers: Informers): Controller {
         failure: failures.get(key) ?? null,
         burst: limits.burstReplicas,
       };
-      const decision = reconcileReplicaSet(view, turn.now);
+      const decision = statusWrittenTo(object, reconcileReplicaSet(view, turn.now));
       try {
         await turn.carryOut(decision);
       } catch (error) {
@@ -84,4 +106,14 @@ export function replicaSetController(informers: Informers): Controller {
       if (wrotePods) failures.delete(key);
     },
   };
+}
+
+/** The status belongs to the object as it is served, however the core read it. */
+function statusWrittenTo(object: Readonly<KubeObject>, decision: Decision): Decision {
+  const actions = decision.actions.map((action) =>
+    action.kind === "updateStatus"
+      ? { ...action, object: { ...object, status: (action.object as ReplicaSet).status } as KubeObject }
+      : action
+  );
+  return { ...decision, actions };
 }

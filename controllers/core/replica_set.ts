@@ -1,7 +1,7 @@
 import type { Pod, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "../../api/gen/types.ts";
 import { matchesSelector, selectorFromLabels, selectorFromObject } from "../../api/labels.ts";
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminal, podCondition } from "../../api/pods.ts";
-import { pods, replicaSets } from "../../api/resources.ts";
+import { pods, replicaSets, type ResourceInfo } from "../../api/resources.ts";
 import { formatTime, parseTime } from "../../api/time.ts";
 import { type Action, type Announcement, decide, type Decision, sameJson, sooner, withoutZeros } from "./action.ts";
 import { claim, controllerReference } from "./claim.ts";
@@ -9,6 +9,8 @@ import { podsToDelete } from "./pod_ranking.ts";
 
 export interface ReplicaSetView {
   readonly replicaSet: Readonly<ReplicaSet>;
+  /** What it is: a ReplicaSet unless said otherwise. A ReplicationController is kept by the same rules. */
+  readonly info?: ResourceInfo;
   /** Pods of the namespace that it controls, and those that nothing controls. */
   readonly pods: readonly Readonly<Pod>[];
   /** Active pods of ReplicaSets with the same owner, by node; used when pods are to be deleted. */
@@ -21,12 +23,12 @@ export interface ReplicaSetView {
 
 /** Keeps as many pods as the ReplicaSet asks for. @param now ms since the epoch */
 export function reconcileReplicaSet(view: ReplicaSetView, now: number): Decision {
-  const { replicaSet } = view;
+  const { replicaSet, info = replicaSets } = view;
   const spec = replicaSet.spec;
   const selector = selectorFromObject(spec?.selector);
   if (spec === undefined || selector === undefined || selector.length === 0) return decide([]);
   const candidates = view.pods.filter((pod) => !isPodTerminal(pod));
-  const { owned, actions } = claim({ info: replicaSets, object: replicaSet }, selector, pods, candidates);
+  const { owned, actions } = claim({ info, object: replicaSet }, selector, pods, candidates);
   const active = owned.filter(isPodActive);
   const terminating = owned.length - active.length;
   if (replicaSet.metadata?.deletionTimestamp === undefined) actions.push(...scale(view, active, now));
@@ -36,22 +38,29 @@ export function reconcileReplicaSet(view: ReplicaSetView, now: number): Decision
   // would keep the condition that tells of it from being written.
   const changed = !sameJson(status, replicaSet.status ?? {});
   const update: Action[] = changed
-    ? [{ kind: "updateStatus", info: replicaSets, object: { ...replicaSet, status } as ReplicaSet }]
+    ? [{ kind: "updateStatus", info, object: { ...replicaSet, status } as ReplicaSet }]
     : [];
   return decide([...update, ...actions], nextAvailable(active, spec.minReadySeconds ?? 0, now));
 }
 
 function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: number): Action[] {
-  const { replicaSet, burst } = view;
+  const { replicaSet, burst, info = replicaSets } = view;
+  const announce = (type: "Normal" | "Warning", reason: string, message: string): Announcement => ({
+    info,
+    about: replicaSet,
+    type,
+    reason,
+    message,
+  });
   const surplus = active.length - (replicaSet.spec?.replicas ?? 1);
   if (surplus < 0) {
-    const objects = Array.from({ length: Math.min(-surplus, burst) }, () => podOf(replicaSet));
+    const objects = Array.from({ length: Math.min(-surplus, burst) }, () => podOf(info, replicaSet));
     return [{
       kind: "createMany",
       info: pods,
       objects,
-      done: announce(replicaSet, "Normal", "SuccessfulCreate", "Created pod: {name}"),
-      failed: announce(replicaSet, "Warning", "FailedCreate", "Error creating: {error}"),
+      done: announce("Normal", "SuccessfulCreate", "Created pod: {name}"),
+      failed: announce("Warning", "FailedCreate", "Error creating: {error}"),
     }];
   }
   if (surplus === 0) return [];
@@ -59,21 +68,12 @@ function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: numb
     kind: "delete",
     info: pods,
     objects: podsToDelete(active, Math.min(surplus, burst), view.neighbours, now),
-    done: announce(replicaSet, "Normal", "SuccessfulDelete", "Deleted pod: {name}"),
-    failed: announce(replicaSet, "Warning", "FailedDelete", "Error deleting: {error}"),
+    done: announce("Normal", "SuccessfulDelete", "Deleted pod: {name}"),
+    failed: announce("Warning", "FailedDelete", "Error deleting: {error}"),
   }];
 }
 
-function announce(
-  about: Readonly<ReplicaSet>,
-  type: "Normal" | "Warning",
-  reason: string,
-  message: string,
-): Announcement {
-  return { info: replicaSets, about, type, reason, message };
-}
-
-function podOf(replicaSet: Readonly<ReplicaSet>): Pod {
+function podOf(info: ResourceInfo, replicaSet: Readonly<ReplicaSet>): Pod {
   const { metadata, spec } = replicaSet.spec?.template ?? {};
   return {
     metadata: {
@@ -82,7 +82,7 @@ function podOf(replicaSet: Readonly<ReplicaSet>): Pod {
       ...(metadata?.labels === undefined ? {} : { labels: metadata.labels }),
       ...(metadata?.annotations === undefined ? {} : { annotations: metadata.annotations }),
       ...(metadata?.finalizers === undefined ? {} : { finalizers: metadata.finalizers }),
-      ownerReferences: [controllerReference(replicaSets, replicaSet)],
+      ownerReferences: [controllerReference(info, replicaSet)],
     },
     ...(spec === undefined ? {} : { spec }),
   };
@@ -94,7 +94,7 @@ function statusOf(
   terminatingReplicas: number,
   now: number,
 ): ReplicaSetStatus {
-  const { replicaSet } = view;
+  const { replicaSet, info = replicaSets } = view;
   const minReadySeconds = replicaSet.spec?.minReadySeconds ?? 0;
   const template = selectorFromLabels(replicaSet.spec?.template?.metadata?.labels);
   const { conditions: _, ...before } = replicaSet.status ?? { replicas: 0 };
@@ -105,7 +105,7 @@ function statusOf(
     fullyLabeledReplicas: active.filter((pod) => matchesSelector(template, pod.metadata?.labels)).length,
     readyReplicas: active.filter(isPodReady).length,
     availableReplicas: active.filter((pod) => isPodAvailable(pod, minReadySeconds, now)).length,
-    terminatingReplicas,
+    ...(info === replicaSets ? { terminatingReplicas } : {}),
     observedGeneration: Math.max(before.observedGeneration ?? 0, replicaSet.metadata?.generation ?? 0),
     ...(conditions.length === 0 ? {} : { conditions }),
   };
