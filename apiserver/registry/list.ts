@@ -93,11 +93,20 @@ async function nextPage(
   const revision = token.revision < 0 ? await deps.gate.revision() : token.revision;
   await cacheAt(deps.feed, revision);
   try {
+    if (token.revision > 0) await checkHistory(deps.store, revision);
     return await atRevision(deps, cache, namespace, selection, { revision, limit: options.limit, start: token.start });
   } catch (error) {
     if (!(error instanceof ApiError) || error.reason !== "Expired") throw error;
     throw continueExpired(token.start);
   }
+}
+
+/**
+ * A token is good for as long as the store keeps its revision, also where the cache could still answer: which server is
+ * asked, and what changed meanwhile, makes no difference. @throws ApiError Expired
+ */
+async function checkHistory(store: StoreAccess, revision: number): Promise<void> {
+  await store.range({ key: utf8("/registry/health"), countOnly: true, revision, serializable: true });
 }
 
 interface Cut {
