@@ -49,8 +49,8 @@ function read(
   const unknown: string[] = [];
   const report = (path: string) => void (unknown.length < 100 && unknown.push(`unknown field ${quote(path)}`));
   prune(value, schema, report);
-  readMetadata(value, info, unknown);
-  readEmbedded(value, schema, info);
+  readMetadata(value, info, "", unknown);
+  readEmbedded(value, schema, info, "", unknown);
   const strictErrors = [...syntax, ...unknown];
   if (strictErrors.length > 0 && validation === "Strict") {
     throw cannotHandle(info, `strict decoding error: ${strictErrors.join(", ")}`);
@@ -84,7 +84,8 @@ function cannotHandle(info: ResourceInfo, why: string): Error {
   return badRequest(`${info.kind} in version ${quote(info.version)} cannot be handled as a ${info.kind}: ${why}`);
 }
 
-function readMetadata(value: Json, info: ResourceInfo, unknown: string[]): void {
+/** @param path of the object whose metadata they are; "" or with a dot at its end */
+function readMetadata(value: Json, info: ResourceInfo, path: string, unknown: string[]): void {
   if (value["metadata"] === undefined || value["metadata"] === null) {
     delete value["metadata"];
     return;
@@ -92,7 +93,7 @@ function readMetadata(value: Json, info: ResourceInfo, unknown: string[]): void 
   try {
     const { object, unknownFields } = decodeTyped(value["metadata"], objectMeta);
     value["metadata"] = object;
-    unknown.push(...unknownFields.map((it) => it.replace('"', '"metadata.')));
+    unknown.push(...unknownFields.map((it) => it.replace('"', `"${path}metadata.`)));
   } catch (error) {
     if (error instanceof TypeMismatchError) throw cannotHandle(info, error.message);
     throw error;
@@ -100,16 +101,19 @@ function readMetadata(value: Json, info: ResourceInfo, unknown: string[]): void 
 }
 
 /** The metadata of objects inside the object have the same form. */
-function readEmbedded(value: unknown, schema: Schema, info: ResourceInfo): void {
+function readEmbedded(value: unknown, schema: Schema, info: ResourceInfo, path: string, unknown: string[]): void {
   if (Array.isArray(value)) {
-    if (schema.items !== null) { for (const item of value) readEmbedded(item, schema.items, info); }
+    const { items } = schema;
+    if (items === null) return;
+    for (const [i, item] of value.entries()) readEmbedded(item, items, info, `${path}[${i}]`, unknown);
     return;
   }
   if (!isRecord(value)) return;
-  if (schema.embedded) readMetadata(value, info, []);
+  const prefix = path === "" ? "" : `${path}.`;
+  if (schema.embedded) readMetadata(value, info, prefix, unknown);
   for (const key of Object.keys(value)) {
     const inner = schema.properties.get(key) ?? schema.additional;
-    if (inner !== null && inner !== true) readEmbedded(value[key], inner, info);
+    if (inner !== null && inner !== true) readEmbedded(value[key], inner, info, `${prefix}${key}`, unknown);
   }
 }
 
