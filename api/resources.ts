@@ -67,7 +67,7 @@ export const nodes = define("", "v1", "Node", "nodes", {
 export const pods = define("", "v1", "Pod", "pods", {
   shortNames: ["po"],
   categories: ["all"],
-  subresources: ["attach", "binding", "eviction", "exec", "log", "status"],
+  subresources: ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "resize", "status"],
 });
 export const configMaps = define("", "v1", "ConfigMap", "configmaps", { shortNames: ["cm"] });
 export const secrets = define("", "v1", "Secret", "secrets");
@@ -81,6 +81,8 @@ export const serviceAccounts = define("", "v1", "ServiceAccount", "serviceaccoun
   subresources: ["token"],
 });
 export const events = define("", "v1", "Event", "events", { shortNames: ["ev"] });
+/** The same objects as {@linkcode events}, under other names. */
+export const newEvents = define("events.k8s.io", "v1", "Event", "events", { shortNames: ["ev"] });
 export const leases = define("coordination.k8s.io", "v1", "Lease", "leases");
 export const deployments = define("apps", "v1", "Deployment", "deployments", {
   shortNames: ["deploy"],
@@ -377,6 +379,7 @@ export const resources: readonly ResourceInfo[] = [
   priorityClasses,
   leases,
   runtimeClasses,
+  newEvents,
   endpointSlices,
   flowSchemas,
   priorityLevelConfigurations,

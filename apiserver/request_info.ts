@@ -118,6 +118,8 @@ const subresourceMethods: Readonly<Record<string, readonly string[]>> = {
   approval: ["GET", "PUT", "PATCH"],
   scale: ["GET", "PUT", "PATCH"],
   finalize: ["PUT"],
+  resize: ["GET", "PUT", "PATCH"],
+  ephemeralcontainers: ["GET", "PUT", "PATCH"],
   binding: ["POST"],
   eviction: ["POST"],
   token: ["POST"],

@@ -14,6 +14,7 @@ import {
   jobs,
   leases,
   namespaces,
+  newEvents,
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
@@ -33,13 +34,13 @@ import { cronJobRules, jobRules } from "./jobs.ts";
 import { namespaceRules } from "./namespace.ts";
 import { nodeRules } from "./node.ts";
 import { podRules } from "./pod.ts";
-import { eventRules, leaseRules, serviceAccountRules } from "./records.ts";
+import { eventRules, leaseRules, newEventRules, serviceAccountRules } from "./records.ts";
 import { serviceRules } from "./service.ts";
 import { claimRules, volumeRules } from "./storage.ts";
 import type { Rules } from "./types.ts";
 import { deploymentRules, replicaSetRules } from "./workloads.ts";
 
-export type { RuleContext, Rules } from "./types.ts";
+export type { RuleContext, Rules, ViewRules } from "./types.ts";
 export { distinct, metadataRules } from "./generic.ts";
 export { certificateUsages } from "./certificates.ts";
 export { imageTag } from "./pod_defaults.ts";
@@ -61,6 +62,7 @@ const rulesByType: ReadonlyMap<string, Rules> = new Map([
   [persistentVolumeClaims.type, claimRules],
   [persistentVolumes.type, volumeRules],
   [namespaces.type, namespaceRules],
+  [newEvents.type, newEventRules],
   [nodes.type, nodeRules],
   [pods.type, podRules],
   [replicaSets.type, replicaSetRules],

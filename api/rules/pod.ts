@@ -12,6 +12,7 @@ import { immutable, nameRules, validateMeta, validateMetaUpdate } from "./meta.t
 import { validateOnlyAdded } from "./placement.ts";
 import { defaultPod } from "./pod_defaults.ts";
 import { validatePodSpec } from "./pod_spec.ts";
+import { podViews } from "./pod_views.ts";
 import type { RuleContext, Rules } from "./types.ts";
 
 // Rules are looked up by resource, and the codec has checked the object against the schema that Pod was made from.
@@ -23,6 +24,7 @@ export const podRules: Rules = {
   prepareForCreate,
   prepareForUpdate,
   prepareForStatusUpdate,
+  views: podViews,
   validate: (object) => validateCreate(asPod(object)),
   validateUpdate: (next, old) => validatePodUpdate(asPod(next), asPod(old)),
   validateStatusUpdate: (next, old) => validatePodStatusUpdate(asPod(next), asPod(old)),

@@ -1,11 +1,13 @@
 /** Kinds with few rules: Events, Leases, ServiceAccounts. */
+import { asCoreEvent } from "../events.ts";
 import { type FieldError, invalid, required } from "../field_errors.ts";
 import { byteLength } from "../go_text.ts";
-import type { CoreV1Event, Lease } from "../gen/types.ts";
+import type { CoreV1Event, EventsV1Event, Lease } from "../gen/types.ts";
+import { equalJson } from "../json_value.ts";
 import type { KubeObject } from "../meta.ts";
 import { each, qualifiedAt, unset } from "./common.ts";
 import { distinct, metadataRules } from "./generic.ts";
-import { nameRules, validateMeta, validateMetaUpdate } from "./meta.ts";
+import { immutable, nameRules, validateMeta, validateMetaUpdate } from "./meta.ts";
 import { dns1123Subdomain } from "../names.ts";
 import type { Rules } from "./types.ts";
 
@@ -77,3 +79,49 @@ function validateEvent(event: CoreV1Event): FieldError[] {
   }
   return [...errors, ...each(dns1123Subdomain(namespace), "namespace", namespace)];
 }
+
+const asNew = (object: KubeObject): EventsV1Event => object as EventsV1Event;
+
+/** Fields of the older face, which new Events leave alone. */
+const deprecated = [
+  "deprecatedSource",
+  "deprecatedFirstTimestamp",
+  "deprecatedLastTimestamp",
+  "deprecatedCount",
+] as const;
+/** Only the series goes on. */
+const fixedOfEvents = [
+  "regarding",
+  "reason",
+  "note",
+  "type",
+  "eventTime",
+  "action",
+  "related",
+  "reportingController",
+  "reportingInstance",
+] as const;
+
+/** Stricter than those of the core group: nothing is left to older clients. */
+export const newEventRules: Rules = {
+  ...metadataRules(metaRule),
+  validate: (object) => {
+    const event = asNew(object);
+    const errors = validateEvent(asCoreEvent(event));
+    if (unset(event.eventTime)) errors.push(required("eventTime"));
+    if (event.type !== "Normal" && event.type !== "Warning") {
+      errors.push(invalid("type", "", `has invalid value: ${event.type ?? ""}`));
+    }
+    for (const field of deprecated) {
+      const value = event[field];
+      if (value !== undefined && value !== null && !equalJson(value, {}) && value !== 0) {
+        errors.push(invalid(field, "", "needs to be unset"));
+      }
+    }
+    return errors;
+  },
+  validateUpdate: (next, old) => [
+    ...validateMetaUpdate(next.metadata, old.metadata),
+    ...fixedOfEvents.flatMap((field) => immutable(asNew(next)[field], asNew(old)[field], field)),
+  ],
+};

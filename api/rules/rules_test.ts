@@ -7,7 +7,7 @@ import type { KubeObject } from "../meta.ts";
 import * as resources from "../resources.ts";
 import { invalid } from "../status.ts";
 import { imageTag, rulesFor } from "./mod.ts";
-import { minimalObjects } from "./testing.ts";
+import { minimalOf } from "./testing.ts";
 import type { RuleContext } from "./types.ts";
 
 const context: RuleContext = { now: 1_700_000_000_000, allowLoopbackEndpoints: false };
@@ -46,7 +46,7 @@ const box = (more: Json = {}): Json => ({ name: "c", image: "nginx", ...more });
 
 Deno.test("rulesFor() has rules for every served resource, and they accept a minimal object", () => {
   for (const info of resources.resources) {
-    deepEqual(refusals(info, { metadata: { name: "n" }, ...minimalObjects[info.resource] }), [], info.resource);
+    deepEqual(refusals(info, { metadata: { name: "n" }, ...minimalOf(info) }), [], info.resource);
   }
 });
 

@@ -27,7 +27,12 @@ const crd = {
 const pem = "UEVN";
 
 /** By plural name. */
-export const minimalObjects: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+/** What an object of this kind needs besides a name; keys with a group are for names that several groups have. */
+export function minimalOf({ group, resource }: { group: string; resource: string }): Readonly<Record<string, unknown>> {
+  return minimalObjects[`${resource}.${group}`] ?? minimalObjects[resource] ?? {};
+}
+
+const minimalObjects: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   apiservices: {
     metadata: { name: "v1.example.com" },
     spec: {
@@ -54,6 +59,15 @@ export const minimalObjects: Readonly<Record<string, Readonly<Record<string, unk
   endpoints: { subsets: [{ addresses: [{ ip: "10.0.0.1" }], ports: [{ port: 80 }] }] },
   endpointslices: { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80 }] },
   events: { involvedObject: { namespace: "default" } },
+  "events.events.k8s.io": {
+    eventTime: "2026-01-01T00:00:00.000000Z",
+    action: "Do",
+    reason: "Test",
+    type: "Normal",
+    reportingController: "test-controller",
+    reportingInstance: "test-node",
+    regarding: { namespace: "default" },
+  },
   flowschemas: { spec: { priorityLevelConfiguration: { name: "p" } } },
   horizontalpodautoscalers: {
     spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "d" }, maxReplicas: 3 },

@@ -9,6 +9,13 @@ export interface RuleContext {
   readonly allowLoopbackEndpoints: boolean;
 }
 
+/** Rules of an update through a sub-resource. */
+export interface ViewRules {
+  /** Takes back everything that is not this sub-resource's, and counts the generation. */
+  prepare(next: KubeObject, old: KubeObject): void;
+  validate(next: KubeObject, old: KubeObject): FieldError[];
+}
+
 /**
  * Defaulting and validation of one kind, as pure functions. What is called `next` may be changed by the functions that
  * return nothing; `old` never is. Objects come out of the codec, so every field has its schema's type.
@@ -27,6 +34,8 @@ export interface Rules {
   /** For `/approval`, which CertificateSigningRequests alone have. */
   prepareForApproval?(next: KubeObject, old: KubeObject, context: RuleContext): void;
   validateApproval?(next: KubeObject, old: KubeObject, context: RuleContext): FieldError[];
+  /** Sub-resources, by name, that change one part of the object. */
+  readonly views?: Readonly<Record<string, ViewRules>>;
   validate(object: KubeObject, context: RuleContext): FieldError[];
   validateUpdate(next: KubeObject, old: KubeObject, context: RuleContext): FieldError[];
   validateStatusUpdate(next: KubeObject, old: KubeObject, context: RuleContext): FieldError[];

@@ -93,6 +93,10 @@ export async function admitUpdate(
     const write = { operation: "UPDATE", namespace: target.namespace, subresource: target.subresource } as const;
     await mutate(registry, context, target.strategy, admissionOf(target.strategy, write, object, old));
   }
+  // What a pod asks for may grow after it was let in.
+  if (target.subresource === "resize") {
+    return await chargeQuotas(registry, context, info, target.namespace, object, old);
+  }
   if (target.subresource !== "") return;
   if (info === persistentVolumeClaims) checkLimits(registry, info, target.namespace, object);
   admitPodSecurity(registry, context, info, object, old);

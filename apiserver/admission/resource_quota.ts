@@ -32,7 +32,7 @@ export async function chargeQuotas(
   old: KubeObject | null,
 ): Promise<void> {
   if (!info.namespaced) return;
-  if (old !== null && info !== services && info !== persistentVolumeClaims) return;
+  if (old !== null && info !== pods && info !== services && info !== persistentVolumeClaims) return;
   const quotas = registry.strategy(resourceQuotas).cache.list(namespace);
   if (quotas.length === 0) return;
   const now = registry.clock.now();

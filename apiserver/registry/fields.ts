@@ -1,3 +1,5 @@
+import { asCoreEvent, asNewEvent } from "../../api/events.ts";
+import type { CoreV1Event, EventsV1Event } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
   apiServices,
@@ -8,6 +10,7 @@ import {
   ingresses,
   jobs,
   namespaces,
+  newEvents,
   nodes,
   pods,
   replicaSets,
@@ -19,7 +22,7 @@ import {
   services,
 } from "../../api/resources.ts";
 import { dig, items, record, text } from "../dig.ts";
-import { type StoredResource, storedResource } from "../watchcache/cached.ts";
+import { type StoredForm, type StoredResource, storedResource } from "../watchcache/cached.ts";
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -34,6 +37,7 @@ const selectable = new Map<ResourceInfo, (object: KubeObject) => Fields>([
     "spec.type": text(dig(it, "spec", "type")),
   })],
   [events, eventFields],
+  [newEvents, newEventFields],
   [replicaSets, replicasField],
   [replicationControllers, replicasField],
   [jobs, (it) => ({ "status.successful": String(dig(it, "status", "succeeded") ?? 0) })],
@@ -83,6 +87,22 @@ function eventFields(event: KubeObject): Fields {
   };
 }
 
+/** The same by the names that events.k8s.io has for them. */
+function newEventFields(event: KubeObject): Fields {
+  return Object.fromEntries(
+    Object.entries(eventFields(asCoreEvent(event as EventsV1Event)))
+      .filter(([name]) => name !== "source")
+      .map(([name, value]) => [name.replace("involvedObject", "regarding").replace("Component", "Controller"), value]),
+  );
+}
+
+/** Stored as the core group has them. */
+const newEventForm: StoredForm = {
+  info: events,
+  read: (stored) => asNewEvent(stored as CoreV1Event),
+  write: (served) => asCoreEvent(served as EventsV1Event),
+};
+
 /** The names that a field selector of this resource may use. */
 export function selectableNames({ info, fields }: StoredResource): ReadonlySet<string> {
   const own = Object.keys(fields({}));
@@ -111,5 +131,12 @@ function prefixOf(info: ResourceInfo): string {
 }
 
 export function storedResources(): StoredResource[] {
-  return resources.map((info) => storedResource(info, prefixOf(info), selectable.get(info) ?? (() => noFields)));
+  return resources.map((info) =>
+    storedResource(
+      info,
+      prefixOf(info),
+      selectable.get(info) ?? (() => noFields),
+      info === newEvents ? newEventForm : undefined,
+    )
+  );
 }

@@ -6,6 +6,7 @@ import {
   events,
   leases,
   mutatingWebhookConfigurations,
+  newEvents,
   pods,
   type ResourceInfo,
   serviceAccounts,
@@ -25,7 +26,7 @@ import { printerFor } from "../table/printers.ts";
 import type { ObjectCodec, Strategy } from "./strategy.ts";
 
 /** Where upstream's strategies say AllowCreateOnUpdate, resp. no AllowUnconditionalUpdate, resp. ReturnDeletedObject. */
-const createOnUpdate: ReadonlySet<ResourceInfo> = new Set([events, leases, services]);
+const createOnUpdate: ReadonlySet<ResourceInfo> = new Set([events, leases, newEvents, services]);
 const conditionalUpdate: ReadonlySet<ResourceInfo> = new Set([leases]);
 const returnsDeleted: ReadonlySet<ResourceInfo> = new Set([pods, serviceAccounts, services]);
 
@@ -56,10 +57,11 @@ export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: 
     info,
     cache,
     codec: typedCodec(info),
-    printer: printerFor(info.resource),
+    printer: printerFor(info),
     createsOnUpdate: createOnUpdate.has(info),
     updatesUnconditionally: !conditionalUpdate.has(info),
     returnsDeleted: returnsDeleted.has(info),
+    ...(rules.views === undefined ? {} : { views: rules.views }),
     setDefaults: (object) => rules.setDefaults(object),
     prepareForCreate: (object) => rules.prepareForCreate(object, context()),
     prepareForUpdate: (object, old) => {

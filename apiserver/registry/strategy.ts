@@ -3,6 +3,7 @@ import type { Decoded, FieldValidation } from "../../api/codec/mod.ts";
 import type { FieldError } from "../../api/field_errors.ts";
 import type { CustomResourceSubresourceScale } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
+import type { ViewRules } from "../../api/rules/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
 import type { Printer } from "../table/columns.ts";
 import type { ResourceCache } from "../watchcache/resource_cache.ts";
@@ -46,6 +47,8 @@ export interface Strategy {
   /** For PUT and PATCH of `/status`: keeps everything else as it was. */
   prepareForStatusUpdate(object: KubeObject, old: KubeObject): void;
   /** The same for `/approval`. */
+  /** Sub-resources, by name, that change one part of the object. */
+  readonly views?: Readonly<Record<string, ViewRules>>;
   prepareForApproval?(object: KubeObject, old: KubeObject): void;
   validateApproval?(object: KubeObject, old: KubeObject): readonly FieldError[];
   validateCreate(object: KubeObject): readonly FieldError[];

@@ -135,8 +135,11 @@ async function prepare(
     case "approval":
       strategy.prepareForApproval?.(object, old);
       break;
-    default:
+    case "":
       strategy.prepareForUpdate(object, old);
+      break;
+    default:
+      strategy.views?.[target.subresource]?.prepare(object, old);
   }
   if (target.applied !== true) {
     trackChange(registry, context, strategy, target.ownedThrough ?? target.subresource, object, old);
@@ -177,6 +180,8 @@ function validate(target: UpdateTarget, object: KubeObject, old: KubeObject): vo
   if (subresource === "finalize") return;
   const problems = subresource === "status"
     ? strategy.validateStatusUpdate(object, old)
+    : strategy.views?.[subresource] !== undefined
+    ? strategy.views[subresource].validate(object, old)
     : subresource === "approval"
     ? strategy.validateApproval?.(object, old) ?? []
     : strategy.validateUpdate(object, old);

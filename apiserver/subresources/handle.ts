@@ -12,8 +12,10 @@ import { handleToken } from "./token.ts";
 
 /** Sub-resources that show and change the object itself. */
 export function isViewOfObject(subresource: string): boolean {
-  return subresource === "status" || subresource === "finalize" || subresource === "approval";
+  return views.has(subresource);
 }
+
+const views: ReadonlySet<string> = new Set(["approval", "ephemeralcontainers", "finalize", "resize", "status"]);
 
 /** Sub-resources with a kind of their own, or none. */
 export async function handleSubresource(

@@ -1,3 +1,6 @@
+import { asCoreEvent } from "../../api/events.ts";
+import type { EventsV1Event } from "../../api/gen/types.ts";
+import { newEvents, type ResourceInfo } from "../../api/resources.ts";
 import { dig, items, type Json, record, text, texts, whole } from "../dig.ts";
 import { columns, type Printer } from "./columns.ts";
 import { humanDuration, since } from "./duration.ts";
@@ -258,6 +261,11 @@ const eventPrinter: Printer = {
   },
 };
 
+const newEventPrinter: Printer = {
+  columns: eventPrinter.columns,
+  cells: (it, now) => eventPrinter.cells({ ...asCoreEvent(it as unknown as EventsV1Event) }, now),
+};
+
 function eventSource(event: Json): string {
   const component = text(dig(event, "source", "component")) || text(event["reportingComponent"]);
   const host = text(dig(event, "source", "host")) || text(event["reportingInstance"]);
@@ -314,6 +322,6 @@ const printers: Readonly<Record<string, Printer>> = {
 };
 
 /** @param resource plural name */
-export function printerFor(resource: string): Printer {
-  return printers[resource] ?? plainPrinter;
+export function printerFor(info: ResourceInfo): Printer {
+  return info === newEvents ? newEventPrinter : printers[info.resource] ?? plainPrinter;
 }

@@ -7,13 +7,13 @@ import {
   type ResourceInfo,
   resources,
 } from "../../api/resources.ts";
-import { minimalObjects } from "../../api/rules/testing.ts";
+import { minimalOf } from "../../api/rules/testing.ts";
 import { type Answer, start, type TestServer, until } from "../testing.ts";
 
 const strategic = { headers: { "content-type": "application/strategic-merge-patch+json" } };
 
 function minimal(info: ResourceInfo): Record<string, unknown> & { metadata: { name: string } } {
-  const { metadata, ...rest } = minimalObjects[info.resource] ?? {};
+  const { metadata, ...rest } = minimalOf(info);
   return {
     apiVersion: apiVersionOf(info),
     kind: info.kind,

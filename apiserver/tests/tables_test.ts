@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { pods, resources } from "../../api/resources.ts";
 import { humanDuration } from "../table/duration.ts";
 import { podState } from "../table/pod.ts";
 import { printerFor } from "../table/printers.ts";
@@ -119,7 +120,7 @@ Deno.test("a pod's row counts sidecars, and says when it last restarted", () => 
       }],
     },
   };
-  assert.deepEqual(printerFor("pods").cells(pod, now), [
+  assert.deepEqual(printerFor(pods).cells(pod, now), [
     "p",
     "2/2",
     "Running",
@@ -261,7 +262,9 @@ Deno.test("rows of the other kinds", () => {
     ],
   ];
   for (const [resource, object, expected] of cases) {
-    const printer = printerFor(resource);
+    const info = resources.find((it) => it.resource === resource);
+    assert.ok(info !== undefined, resource);
+    const printer = printerFor(info);
     const cells = printer.cells(object, now);
     assert.deepEqual(cells, expected);
     assert.equal(printer.columns.length, cells.length, resource);

@@ -22,6 +22,8 @@ export interface StoredForm {
   readonly info: ResourceInfo;
   /** May change what it is given; leaves what only `conversion` can read as it is. */
   read(stored: KubeObject): KubeObject;
+  /** Absent: what is stored differs from what is served in its apiVersion alone. Leaves what it is given as it is. */
+  write?(served: KubeObject): KubeObject;
   /** Absent: `read` reads everything. */
   readonly conversion?: Conversion;
 }
@@ -43,7 +45,8 @@ export function readStored(resource: Pick<StoredResource, "form">, stored: Uint8
 
 /** What is stored of an object that is served. */
 export function storedBytes(resource: Pick<StoredResource, "info" | "form">, object: KubeObject): Uint8Array {
-  return encodeAtRest(resource.form?.info ?? resource.info, object);
+  const { info, form } = resource;
+  return encodeAtRest(form?.info ?? info, form?.write?.(object) ?? object);
 }
 
 /** Bytes at rest as they are served, with resourceVersion. */
@@ -107,9 +110,9 @@ class LazyObject implements CachedObject {
   readonly namespace: string;
   readonly name: string;
   readonly revision: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly foreign: boolean;
   readonly #resource: StoredResource;
+  #bytes: Uint8Array<ArrayBuffer> | (() => Uint8Array<ArrayBuffer>);
   #selectable: Selectable | null = null;
   #parsed: Readonly<KubeObject> | null = null;
 
@@ -117,7 +120,7 @@ class LazyObject implements CachedObject {
     resource: StoredResource,
     key: string,
     revision: number,
-    bytes: Uint8Array<ArrayBuffer>,
+    bytes: Uint8Array<ArrayBuffer> | (() => Uint8Array<ArrayBuffer>),
     foreign = false,
   ) {
     const rest = key.slice(resource.prefix.length);
@@ -126,9 +129,14 @@ class LazyObject implements CachedObject {
     this.namespace = slash < 0 ? "" : rest.slice(0, slash);
     this.name = rest.slice(slash + 1);
     this.revision = revision;
-    this.bytes = bytes;
+    this.#bytes = bytes;
     this.foreign = foreign;
     this.#resource = resource;
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (typeof this.#bytes === "function") this.#bytes = this.#bytes();
+    return this.#bytes;
   }
 
   get labels(): Readonly<Record<string, string>> {
@@ -161,12 +169,12 @@ export function cachedObject(
   revision: number,
 ): CachedObject {
   if (resource.form?.conversion !== undefined) return convertible(resource, key, stored, revision);
-  const object = new LazyObject(
-    resource,
-    key,
-    revision,
-    servedBytes(resource, stored, revision),
-  );
+  if (resource.form?.write !== undefined) {
+    // A second face of what is served in another group too: few ask for it, so it is made when somebody does.
+    const kept = new Uint8Array(stored);
+    return new LazyObject(resource, key, revision, () => servedBytes(resource, kept, revision));
+  }
+  const object = new LazyObject(resource, key, revision, servedBytes(resource, stored, revision));
   // What this server did not write may be anything: it is looked at now, where a failure is expected.
   if (resource.form === undefined && !isCanonical(resource.head, stored)) void object.labels;
   return object;
