@@ -25,14 +25,35 @@ export interface Api {
   watch(path: string): Promise<Events>;
 }
 
+export interface KubectlOutcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The real client, set up to talk to the cluster. */
+export interface Kubectl {
+  /** @param input what it reads from standard input */
+  run(args: readonly string[], input?: string): Promise<KubectlOutcome>;
+  /** Starts what goes on until it is stopped; resolves with the first line that it prints. */
+  start(args: readonly string[]): Promise<{ readonly line: string; stop(): Promise<void> }>;
+}
+
+export interface SendInit {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body?: Uint8Array<ArrayBuffer>;
+}
+
 /** @param send sends one request to some apiserver */
-export function apiOver(send: (path: string, init: RequestInit) => Promise<Response>): Api {
+export function apiOver(send: (path: string, init: SendInit) => Promise<Response>): Api {
   return {
     async call(method, path, body, options = {}) {
       const headers: Record<string, string> = { accept: options.accept ?? "application/json" };
       if (body !== undefined) headers["content-type"] = options.contentType ?? "application/json";
       const text = typeof body === "string" ? body : JSON.stringify(body);
-      const response = await send(path, { method, headers, ...(body === undefined ? {} : { body: text }) });
+      const encoded = body === undefined ? {} : { body: new TextEncoder().encode(text) };
+      const response = await send(path, { method, headers, ...encoded });
       const answer = await response.text();
       return { code: response.status, headers: response.headers, body: parsed(answer) };
     },

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
-import { admin, start, VirtualTime } from "../../apiserver/testing.ts";
+import { quiet, start, testRandom, type TestServer, VirtualTime } from "../../apiserver/testing.ts";
+import { createRestClient } from "../../client/mod.ts";
+import { startControllerManager } from "../../controllers/mod.ts";
+import type { Component } from "../../platform/mod.ts";
+import { inProcess } from "../integration/in_process.ts";
 import { apiOver } from "./api.ts";
 import { behaviours } from "./behaviours.ts";
 import { checks } from "./checks.ts";
+import { kubectlChecks } from "./checks/kubectl.ts";
+import type { Surroundings } from "./helpers.ts";
 import { report, runCatalogue } from "./run.ts";
 
-/** Checks that need more than an apiserver: nodes, or an address that the Service allocator owns. */
-const live = new Set(["two nodes"]);
+/** Nodes, which nobody is here, and kubectl, which dials. */
+const live: ReadonlySet<string> = new Set(["two nodes", ...Object.keys(kubectlChecks)]);
 
 Deno.test("the catalogue names every behaviour once, and every check belongs to one", () => {
   const names = behaviours.map(([name]) => name);
@@ -16,31 +22,55 @@ Deno.test("the catalogue names every behaviour once, and every check belongs to 
   for (const check of Object.keys(checks)) assert.ok(used.has(check), `${check} stands for a behaviour`);
 });
 
-Deno.test("the catalogue passes against one apiserver in this process", async () => {
+Deno.test("the catalogue passes against an apiserver and a controller manager in this process", async () => {
   const time = new VirtualTime();
   // Watches flush and controllers wait on this clock.
-  const pump = setInterval(() => void time.advance(20), 5);
+  let running = true;
+  const pump = (async () => {
+    for (; running; await new Promise((resolve) => setTimeout(resolve, 0))) await time.advance(20);
+  })();
   try {
     await using server = await start({ time });
-    const api = apiOver((path, init) =>
-      server.server.handle(new Request(`https://test${path}`, init), {
-        peer: admin,
-        remoteAddress: "127.0.0.1",
-        upgradeWebSocket: () => {
-          throw new Error("nothing is upgraded");
-        },
-      })
-    );
-    const outcomes = (await runCatalogue(api)).filter((it) => !isLive(it.name));
-    const lines: string[] = [];
-    report(outcomes, (line) => lines.push(line));
-    assert.deepEqual(outcomes.filter((it) => it.state === "failed"), [], lines.join("\n"));
-    assert.ok(outcomes.filter((it) => it.state === "passed").length > 80, lines.at(-1));
+    const manager = startControllers(server, time);
+    await manager.ready;
+    try {
+      const outcomes = await runCatalogue(apiOver(inProcess(server)), around(server), {
+        without: live,
+      });
+      const lines: string[] = [];
+      report(outcomes, (line) => lines.push(line));
+      assert.deepEqual(outcomes.filter((it) => it.state === "failed"), [], lines.join("\n"));
+      assert.ok(outcomes.filter((it) => it.state === "passed").length > 130, lines.at(-1));
+    } finally {
+      await manager.stop();
+    }
   } finally {
-    clearInterval(pump);
+    running = false;
+    await pump;
   }
 });
 
-function isLive(name: string): boolean {
-  return live.has(behaviours.find((it) => it[0] === name)?.[1] ?? "");
+function startControllers(server: TestServer, time: VirtualTime): Component {
+  const client = createRestClient(inProcess(server), { encoding: "json", userAgent: "controllers" });
+  return startControllerManager({
+    identity: "controllers",
+    timers: {
+      leaseDurationMs: 2_000,
+      renewDeadlineMs: 1_500,
+      retryPeriodMs: 250,
+      nodeMonitorPeriodMs: 250,
+      nodeMonitorGraceMs: 4_000,
+      podEvictionMs: 2_000,
+    },
+    nodeLifecycle: false,
+    clusterCaPem: "CA",
+  }, { client, platform: { clock: time, timers: time, random: testRandom(7), log: quiet } });
+}
+
+function around({ store }: TestServer): Surroundings {
+  const refuse = () => Promise.reject(new Error("kubectl has nobody to dial"));
+  return {
+    kubectl: { run: refuse, start: refuse },
+    compact: async () => await store.compact((await store.status()).revision),
+  };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { apiVersionOf, type ResourceInfo, resources } from "../../api/resources.ts";
-import { minimalObjects } from "../../api/rules/testing.ts";
+import { minimalOf } from "../../api/rules/testing.ts";
 import type { Api, Loose, Reply } from "./api.ts";
 
 export function good(reply: Reply, code: number, what: string): Loose {
@@ -22,7 +22,7 @@ export function pathIn(info: ResourceInfo, namespace: string, name = ""): string
 
 /** The least object of a kind. @param name its own unless the kind prescribes one @param label the check's namespace */
 export function sample(info: ResourceInfo, name: string, label: string): Loose {
-  const { metadata, ...rest } = minimalObjects[info.resource] ?? {};
+  const { metadata, ...rest } = minimalOf(info);
   // An Event is about something in its own namespace.
   if (info.resource === "events") Object.assign(rest, { involvedObject: { namespace: label } });
   return structuredClone({
@@ -144,7 +144,7 @@ async function collected(api: Api, namespace: string, info: ResourceInfo, label:
   const collection = pathIn(info, namespace);
   const selected = `${collection}?labelSelector=conformance=${label}`;
   // Kinds whose name is prescribed have one object at most.
-  const fixed = (minimalObjects[info.resource]?.["metadata"] as Loose)?.name !== undefined;
+  const fixed = (minimalOf(info)["metadata"] as Loose)?.name !== undefined;
   for (const suffix of fixed ? [""] : ["-a", "-b", "-c"]) {
     const object = sample(info, `many-${namespace}${suffix}`, label);
     good(await api.call("POST", collection, object), 201, "create");

@@ -3,13 +3,20 @@
  * three of each control-plane component and two hollow nodes. Exit code 1 when a check fails.
  */
 import { parse, stringify } from "yaml";
+import { fetchedTool, kubectlTool } from "../../cluster/cli/npm_tools.ts";
+import { dataDirectory, layout } from "../../cluster/home.ts";
+import { storeClientAddress } from "../../cluster/plan.ts";
+import { createDenoPlatform } from "../../platform/deno/mod.ts";
+import { connectStore } from "../../store/mod.ts";
 import { type Api, apiOver } from "./api.ts";
+import { kubectlAt } from "./kubectl.ts";
 import { report, runCatalogue } from "./run.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const name = `conformance-${Deno.pid}`;
 /** The user's own file stays as it is. */
-const kubeconfig = await Deno.makeTempFile({ prefix: "sauropod-conformance-" });
+const scratch = await Deno.makeTempDir({ prefix: "sauropod-conformance-" });
+const kubeconfig = `${scratch}/kubeconfig`;
 
 async function cluster(...args: string[]): Promise<string> {
   const flags = ["run", "--allow-all", "--quiet", "--no-check", `--config=${root}deno.json`, `${root}cluster/main.ts`];
@@ -49,6 +56,20 @@ async function access(): Promise<Access> {
   return { api, servers, close: () => client.close() };
 }
 
+/** Compacts the members' store to where it is. */
+async function compact(): Promise<void> {
+  const address = storeClientAddress(0).replace("unix:", `unix:${dataDirectory(name)}/`);
+  const store = connectStore(
+    { endpoints: [address] },
+    createDenoPlatform({ component: "conformance", logLevel: "error" }),
+  );
+  try {
+    await store.compact((await store.status()).revision);
+  } finally {
+    store.close();
+  }
+}
+
 const at = Deno.args.indexOf("--only");
 const only = at < 0 ? "" : Deno.args[at + 1] ?? "";
 let failed = true;
@@ -56,12 +77,17 @@ try {
   await cluster("up", "--name", name, "--control-planes", "3", "--workers", "0", "--hollow-nodes", "2");
   const { api, servers, close } = await access();
   console.log(`Kubernetes 1.36, ${servers.length} apiservers over TLS: ${servers.join(" ")}`);
-  const outcomes = await runCatalogue(api, only);
+  const kubectl = kubectlAt(
+    await fetchedTool(kubectlTool),
+    `${dataDirectory(name)}/${layout.kubeconfig}`,
+    `${scratch}/cache`,
+  );
+  const outcomes = await runCatalogue(api, { kubectl, compact }, { only });
   report(outcomes, console.log);
   failed = outcomes.some((it) => it.state === "failed");
   close();
 } finally {
   await cluster("down", "--name", name);
-  await Deno.remove(kubeconfig).catch(() => {});
+  await Deno.remove(scratch, { recursive: true });
 }
 Deno.exit(failed ? 1 : 0);

@@ -1,6 +1,7 @@
 import type { Api } from "./api.ts";
 import { behaviours } from "./behaviours.ts";
 import { checks } from "./checks.ts";
+import { type Check, eventually, type Surroundings } from "./helpers.ts";
 import { good } from "./lifecycle.ts";
 
 export interface Outcome {
@@ -11,37 +12,58 @@ export interface Outcome {
   readonly why: string;
 }
 
-/** Runs every behaviour that has a check, each in a namespace of its own. @param only part of a name */
-export async function runCatalogue(api: Api, only = ""): Promise<Outcome[]> {
+export interface CatalogueOptions {
+  /** Part of a name; "" for all. */
+  readonly only?: string;
+  /** Names of checks that are left out. */
+  readonly without?: ReadonlySet<string>;
+}
+
+/** Runs every behaviour that has a check, each in a namespace of its own; a check that several share runs once. */
+export async function runCatalogue(
+  api: Api,
+  around: Surroundings,
+  { only = "", without = new Set() }: CatalogueOptions = {},
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  let count = 0;
+  const done = new Map<string, string>();
   for (const [name, key, waitsFor = ""] of behaviours) {
     if (!name.includes(only)) continue;
     const area = /^\[sig-([^\]]+)\]/.exec(name)?.[1] ?? "";
+    if (without.has(key)) continue;
     const check = key === "" ? undefined : checks[key];
     if (check === undefined) {
       outcomes.push({ name, area, state: "not covered", why: waitsFor });
       continue;
     }
-    const namespace = `c${++count}-${key.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`.slice(0, 40).replace(/-$/, "");
-    try {
-      await makeNamespace(api, namespace);
-      await check(api, namespace);
-      outcomes.push({ name, area, state: "passed", why: "" });
-    } catch (error) {
-      outcomes.push({ name, area, state: "failed", why: error instanceof Error ? error.message : String(error) });
-    } finally {
-      await api.call("DELETE", `/api/v1/namespaces/${namespace}`);
-    }
+    const why = done.get(key) ?? await runOne(api, around, key, check, done.size + 1);
+    done.set(key, why);
+    outcomes.push({ name, area, state: why === "" ? "passed" : "failed", why });
   }
   return outcomes;
+}
+
+/** @returns "" or why it failed */
+async function runOne(api: Api, around: Surroundings, key: string, check: Check, serial: number): Promise<string> {
+  const plain = key.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const namespace = `c${serial}-${plain}`.slice(0, 40).replace(/-$/, "");
+  try {
+    await makeNamespace(api, namespace);
+    await check(api, namespace, around);
+    return "";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    await api.call("DELETE", `/api/v1/namespaces/${namespace}`);
+  }
 }
 
 async function makeNamespace(api: Api, name: string): Promise<void> {
   const metadata = { name, labels: { "conformance-run": name } };
   good(await api.call("POST", "/api/v1/namespaces", { metadata }), 201, "namespace");
-  // Where no controller does it. Pods are not let in without.
-  await api.call("POST", `/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: "default" } });
+  // Pods are not let in without.
+  const path = `/api/v1/namespaces/${name}/serviceaccounts/default`;
+  await eventually("the default ServiceAccount", async () => (await api.call("GET", path)).code === 200);
 }
 
 /** Passed and total by area, what failed and why, what nothing checks; the last line counts. */
