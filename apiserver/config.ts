@@ -46,6 +46,8 @@ export interface ServerConfig {
   readonly timers: ServerTimers;
   /** What is encrypted at rest; needs `ciphers`. Absent: nothing is. */
   readonly encryption?: readonly EncryptionRule[];
+  /** Requests under way at once that only read, resp. may write: together the seats that priority levels share. */
+  readonly maxInFlight?: { readonly readOnly: number; readonly mutating: number };
   /** Absent: nothing is audited. Whoever opened the log closes it. */
   readonly audit?: { readonly policy: AuditPolicy; readonly log: AuditLog };
   /** Where `kubectl explain` gets its descriptions from; absent: there are none. */

@@ -17,6 +17,8 @@ export interface Exchange {
   readonly warnings: string[];
   /** What the audit log is to have of it; absent: nothing. */
   audit?: AuditRecord;
+  /** Which FlowSchema and priority level it went through; "" for one that is not stored yet. */
+  flow?: { readonly schemaUid: string; readonly levelUid: string };
 }
 
 export type Handler = (exchange: Exchange) => Promise<Response>;

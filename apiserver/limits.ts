@@ -5,6 +5,10 @@ export const limits = {
   /** Requests under way at once that only read, resp. that may write (long-running ones are not counted). */
   readsInFlight: 400,
   mutationsInFlight: 200,
+  /** How long a request may wait for a seat at its priority level. */
+  queueWaitMs: 15_000,
+  /** Users whose FlowSchemas are remembered; beyond that all are looked up anew. */
+  flowUsers: 4096,
   /** Watches, followed logs, exec and attach sessions at once. */
   longRunning: 20_000,
   retryAfterSeconds: 1,

@@ -1,5 +1,5 @@
 import { invariant } from "../base/assert.ts";
-import { isReview, type ResourceInfo } from "../api/resources.ts";
+import { flowSchemas, isReview, priorityLevelConfigurations, type ResourceInfo } from "../api/resources.ts";
 import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
@@ -18,7 +18,6 @@ import { authenticate, type TokenReviewer } from "./chain/authenticate.ts";
 import { authorize } from "./chain/authorize.ts";
 import { readBody } from "./chain/body.ts";
 import { chain } from "./chain/chain.ts";
-import { maxInFlight } from "./chain/in_flight.ts";
 import { measure } from "./chain/metrics.ts";
 import { recover } from "./chain/recover.ts";
 import { impersonate } from "./chain/impersonate.ts";
@@ -31,6 +30,8 @@ import { Definitions } from "./crd/definitions.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
 import { encryptStore } from "./encryption/store.ts";
 import type { Exchange, Handler } from "./exchange.ts";
+import { FlowControl } from "./flowcontrol/control.ts";
+import { prioritize } from "./flowcontrol/filter.ts";
 import { limits } from "./limits.ts";
 import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
 import { parseCidr } from "./registry/cidr.ts";
@@ -171,6 +172,13 @@ function makeRegistry(
       "Time to a webhook's answer, in seconds.",
       [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25],
     ),
+    flowControl: new FlowControl({
+      schemas: strategy(flowSchemas).cache,
+      levels: strategy(priorityLevelConfigurations).cache,
+      timers: deps.timers,
+      total: (config.maxInFlight?.readOnly ?? limits.readsInFlight) +
+        (config.maxInFlight?.mutating ?? limits.mutationsInFlight),
+    }),
     authorizer: new Authorizer({
       cacheOf: (info) => strategy(info).cache,
       synced: () => feed.synced,
@@ -226,11 +234,11 @@ function filters(registry: Registry, deps: ServerDeps) {
     addAuditId,
     measure(deps.metrics, deps.clock),
     recover(deps.log),
-    maxInFlight(),
     ...strangers,
     authenticate(reviewer(registry)),
     ...audited,
     impersonate(registry.authorizer),
+    prioritize(registry.flowControl),
     refuseCrossSite,
     authorize(registry.authorizer),
     readBody,

@@ -27,6 +27,8 @@ export interface TestServer extends AsyncDisposable {
   patch(path: string, body: unknown, options?: CallOptions): Promise<Answer>;
   delete(path: string, body?: unknown, options?: CallOptions): Promise<Answer>;
   raw(method: string, path: string, options?: CallOptions): Promise<Response>;
+  /** With a body that comes as the test lets it. */
+  rawBody(method: string, path: string, body: ReadableStream<Uint8Array>, options?: CallOptions): Promise<Response>;
   watch(path: string, options?: CallOptions): Promise<TestWatch>;
 }
 
@@ -94,14 +96,16 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
       headers: { ...call.headers },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : new Uint8Array(body) }),
     });
-    return server.handle(request, {
+    return handle(request, call);
+  };
+  const handle = (request: Request, call: CallOptions) =>
+    server.handle(request, {
       peer: call.as === undefined ? admin : call.as,
       remoteAddress: "127.0.0.1",
       upgradeWebSocket: call.upgrade ?? (() => {
         throw new Error("this test upgrades nothing");
       }),
     });
-  };
   const send = async (method: string, path: string, body: unknown, type: string, call: CallOptions = {}) => {
     const response = await raw(method, path, {
       ...call,
@@ -116,6 +120,10 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     store,
     time,
     raw,
+    rawBody: (method, path, body, call = {}) => {
+      const headers = { "content-type": "application/json", ...call.headers };
+      return handle(new Request(`https://test${path}`, { method, headers, body }), call);
+    },
     get: (path, call) => send("GET", path, undefined, json, call),
     post: (path, body, call) => send("POST", path, body, json, call),
     put: (path, body, call) => send("PUT", path, body, json, call),

@@ -2,7 +2,9 @@ import type { KubeObject } from "../../api/meta.ts";
 import {
   clusterRoleBindings,
   clusterRoles,
+  flowSchemas,
   priorityClasses,
+  priorityLevelConfigurations,
   type ResourceInfo,
   roleBindings,
   roles,
@@ -11,6 +13,8 @@ import { bindingOf, ruleObject, rulesOf } from "../authz/policy_objects.ts";
 import { compactRules, missingRules } from "../authz/policy_rule.ts";
 import type { Subject } from "../authz/rbac.ts";
 import { dig, items, record } from "../dig.ts";
+import { equalJson } from "../equal.ts";
+import { type DefaultFlow, defaultLevels, defaultSchemas } from "../flowcontrol/defaults.ts";
 import { defaultBindings, defaultRoles } from "./default_roles.ts";
 import type { DefaultBinding, DefaultRole } from "./role_terms.ts";
 
@@ -33,6 +37,8 @@ export function defaultObjects(): DefaultObject[] {
     ...defaultRoles().map(roleObject),
     ...defaultBindings.map(bindingObject),
     ...systemPriorities.map(priorityObject),
+    ...defaultLevels.map((level) => flowObject(priorityLevelConfigurations, level)),
+    ...defaultSchemas.map((schema) => flowObject(flowSchemas, schema)),
   ];
 }
 
@@ -64,6 +70,32 @@ function priorityObject({ name, value, description }: typeof systemPriorities[nu
 }
 
 const preemptionPolicy = "PreemptLowerPriority";
+
+const autoUpdateSpec = "apf.kubernetes.io/autoupdate-spec";
+
+/** Mandatory ones are kept as they are here; suggested ones until an administrator says otherwise, or has changed them. */
+function flowObject<Spec extends object>(
+  info: ResourceInfo,
+  { name, mandatory, spec }: DefaultFlow<Spec>,
+): DefaultObject {
+  const annotations = { [autoUpdateSpec]: "true" };
+  return {
+    info,
+    namespace: "",
+    name,
+    wanted: (present) => {
+      if (present === null) {
+        return Object.assign({ metadata: { name, generation: 1, annotations } }, { spec, status: {} });
+      }
+      const { annotations: given, generation = 1 } = present.metadata ?? {};
+      const automatic = given?.[autoUpdateSpec] ?? String(generation === 1);
+      if ((!mandatory && automatic !== "true") || equalJson(dig(present, "spec"), spec)) return null;
+      const object = structuredClone(present);
+      object.metadata = { ...object.metadata, generation: generation + 1 };
+      return Object.assign(object, { spec });
+    },
+  };
+}
 
 function roleObject(role: DefaultRole): DefaultObject {
   const { name, namespace } = role;

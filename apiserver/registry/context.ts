@@ -6,6 +6,7 @@ import type { User } from "../authn/user.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Catalog } from "../catalog.ts";
 import type { ServerConfig } from "../config.ts";
+import type { FlowControl } from "../flowcontrol/control.ts";
 import type { StoreAccess } from "../store_access.ts";
 import type { StoreFeed } from "../watchcache/feed.ts";
 import type { WatchPacers } from "../watchcache/pacer.ts";
@@ -39,6 +40,7 @@ export interface Registry {
   readonly certificates: Certificates | undefined;
   readonly webhookSeconds: Histogram;
   readonly authorizer: Authorizer;
+  readonly flowControl: FlowControl;
   strategy(info: ResourceInfo): Strategy;
 }
 

@@ -303,6 +303,40 @@ const signingRequestPrinter: Printer = {
   },
 };
 
+const flowSchemaPrinter: Printer = {
+  columns: columns("Name", "PriorityLevel", "MatchingPrecedence#", "DistinguisherMethod", "Age", "MissingPL"),
+  cells: (it, now) => {
+    const dangling = items(dig(it, "status", "conditions")).find((each) => dig(each, "type") === "Dangling");
+    return [
+      nameOf(it),
+      text(dig(it, "spec", "priorityLevelConfiguration", "name")) || "<none>",
+      whole(dig(it, "spec", "matchingPrecedence")),
+      text(dig(it, "spec", "distinguisherMethod", "type")) || "<none>",
+      age(it, now),
+      dangling === undefined ? "?" : text(dig(dangling, "status")),
+    ];
+  },
+};
+
+const priorityLevelPrinter: Printer = {
+  columns: columns("Name", "Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit", "Age"),
+  cells: (it, now) => {
+    const spec = record(it["spec"]);
+    const queuing = dig(spec, "limited", "limitResponse", "queuing");
+    const shares = dig(spec, "limited", "nominalConcurrencyShares") ?? dig(spec, "exempt", "nominalConcurrencyShares");
+    const shown = (value: unknown) => value === undefined ? "<none>" : String(value);
+    return [
+      nameOf(it),
+      text(spec["type"]),
+      shown(shares),
+      shown(dig(queuing, "queues")),
+      shown(dig(queuing, "handSize")),
+      shown(dig(queuing, "queueLengthLimit")),
+      age(it, now),
+    ];
+  },
+};
+
 const printers: Readonly<Record<string, Printer>> = {
   certificatesigningrequests: signingRequestPrinter,
   configmaps: configMapPrinter,
@@ -311,10 +345,12 @@ const printers: Readonly<Record<string, Printer>> = {
   endpoints: endpointsPrinter,
   endpointslices: endpointSlicePrinter,
   events: eventPrinter,
+  flowschemas: flowSchemaPrinter,
   leases: leasePrinter,
   namespaces: namespacePrinter,
   nodes: nodePrinter,
   pods: podPrinter,
+  prioritylevelconfigurations: priorityLevelPrinter,
   replicasets: replicaSetPrinter,
   secrets: secretPrinter,
   serviceaccounts: serviceAccountPrinter,
