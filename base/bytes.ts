@@ -65,3 +65,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array {
   }
   return new Uint8Array([0]);
 }
+
+/** The same bytes, copied when they are a small part of a large buffer: keeping them would keep all of it. */
+export function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.length + (bytes.length >> 2) + 256 ? bytes.slice() : bytes;
+}

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { concatBytes, fromUtf8, utf8 } from "../base/bytes.ts";
 import {
   type ByteConnection,
@@ -171,6 +171,19 @@ const diskCases: ContractCase[] = [
       await a.disk.remove(`${directory}/d`, { recursive: true });
       await a.disk.remove(`${directory}/d`, { recursive: true });
       await rejects(a.disk.list(`${directory}/d`), { name: "DiskError", kind: "notFound" });
+    },
+  },
+  {
+    name: "disk: a scratch file gives back what was appended, and leaves no name",
+    async run({ a, directory }) {
+      const scratch = a.disk.openScratch(directory);
+      const [first, second] = [scratch.append(utf8("one and")), scratch.append(utf8("two"))];
+      equal(fromUtf8(scratch.read(first, 7)), "one and");
+      equal(fromUtf8(scratch.read(second, 3)), "two");
+      equal(fromUtf8(scratch.read(first + 4, 3)), "and");
+      deepEqual(await a.disk.list(directory), []);
+      throws(() => scratch.read(second, 4), { name: "DiskError" });
+      scratch.close();
     },
   },
 ];

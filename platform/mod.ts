@@ -64,6 +64,18 @@ export interface DiskFile {
   close(): void;
 }
 
+/**
+ * Memory that lies on the disk: gone with the process, durable never. Synchronous, for it moves bytes between memory and
+ * the page cache, mostly. @throws DiskError
+ */
+export interface Scratch {
+  /** @return where `bytes` lie */
+  append(bytes: Uint8Array): number;
+  read(offset: number, length: number): Uint8Array;
+  /** Gives the space back. */
+  close(): void;
+}
+
 export interface Disk {
   /** @param options.create make the file when it is missing (mode 0600) @param options.truncate empty it first */
   open(path: string, options: { create?: boolean; truncate?: boolean }): Promise<DiskFile>;
@@ -79,6 +91,8 @@ export interface Disk {
   list(path: string): Promise<string[]>;
   stat(path: string): Promise<{ size: number; isDirectory: boolean } | null>;
   syncDirectory(path: string): Promise<void>;
+  /** A file without a name on the disk that `directory` is on. @throws DiskError */
+  openScratch(directory: string): Scratch;
 }
 
 /** Who the other end proved to be: the subject of a verified client certificate. */

@@ -8,6 +8,7 @@ import type { Command, CommandResult, Refusal } from "./mvcc/command.ts";
 import { type AppliedHook, StoreMachine } from "./mvcc/machine.ts";
 import { hashKv } from "./mvcc/hash_kv.ts";
 import { Mvcc } from "./mvcc/mvcc.ts";
+import type { OverflowOptions } from "./mvcc/overflow.ts";
 import {
   type Alarm,
   type AlarmRequest,
@@ -72,9 +73,13 @@ export interface MachineParts {
  */
 export type MachineRule = "endCompactedWatches" | "keepEventsAtCompaction";
 
-/** @param without only tests pass it */
-export function createMachine(decode: (bytes: Uint8Array) => Command, without?: MachineRule): MachineParts {
-  const mvcc = new Mvcc({ keepEventsAtCompaction: without !== "keepEventsAtCompaction" });
+/** @param without only tests pass it @param overflow where old values go; absent: they stay in memory */
+export function createMachine(
+  decode: (bytes: Uint8Array) => Command,
+  without?: MachineRule,
+  overflow?: OverflowOptions,
+): MachineParts {
+  const mvcc = new Mvcc({ keepEventsAtCompaction: without !== "keepEventsAtCompaction" }, overflow);
   const hub = new WatchHub(mvcc, { endCompacted: without !== "endCompactedWatches" });
   let hook: AppliedHook | null = null;
   const machine = new StoreMachine({ mvcc, hub, decode, applied: (command) => hook?.(command) });

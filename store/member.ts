@@ -32,6 +32,8 @@ export interface MemberConfig {
   readonly segmentBytes?: number;
   /** Between two comparisons of the members' data by the leader (etcd: corrupt-check-time). Default 10 s. */
   readonly hashCheckIntervalMs?: number;
+  /** Values of superseded versions kept in memory, the newest; older ones are on the disk. Default 16 MiB. */
+  readonly historyResidentBytes?: number;
   /** Above so many bytes puts are refused and the NoSpace alarm goes on. Default 2 GiB. */
   readonly quotaBytes?: number;
 }
@@ -64,7 +66,15 @@ export async function startMember(
   testing: MemberTesting = {},
 ): Promise<Member> {
   const own = config.members.find((member) => member.id === config.id);
-  const machine = createMachine(decodeCommand, testing.withoutInMachine);
+  await platform.disk.mkdir(config.dataDirectory);
+  const residentBytes = config.historyResidentBytes ?? storeLimits.historyResidentBytes;
+  const machine = createMachine(decodeCommand, testing.withoutInMachine, {
+    openFile: () => platform.disk.openScratch(config.dataDirectory),
+    residentBytes,
+    valueBytesMin: Math.min(storeLimits.overflowValueBytesMin, residentBytes),
+    fileBytes: storeLimits.overflowFileBytes,
+    sharesCommands: true,
+  });
   const replica = await startReplica<CommandResult>(config, machine.machine, platform, testing);
   testing.onData?.(machine.mvcc);
   const electionMs = config.timers.tickMs * config.timers.electionTicks;

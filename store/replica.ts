@@ -47,11 +47,18 @@ import { openStorage, type Storage } from "./wal/open.ts";
 export interface Machine<R> {
   /** @param index the command's place in the log, the same on every member; each is applied once and in order */
   apply(index: number, command: Uint8Array): R;
-  /** The whole state. Must not change afterwards. */
-  snapshot(): Uint8Array;
+  /** The whole state as of now: what is applied afterwards is not in it, though its parts are made later. */
+  snapshot(): MachineSnapshot;
   restore(snapshot: Uint8Array): void;
   /** Someone waits for what is applied here. Absent: always. Otherwise it may come a heartbeat later (docs/adr/0020). */
   readonly watched?: boolean;
+}
+
+export interface MachineSnapshot {
+  /** Once; throws when it was closed in between. */
+  parts(): Iterable<Uint8Array>;
+  /** It may be forgotten; idempotent. */
+  close(): void;
 }
 
 export interface ReplicaConfig {
@@ -225,6 +232,8 @@ class RunningReplica<R> implements Replica<R> {
   /** This member was removed: the tick at which it stops. Until then it votes for those who stay. */
   #leavingTick: number | null = null;
   #snapshotting = false;
+  /** Read part by part, until a snapshot from the leader overtakes it. */
+  #taking: MachineSnapshot | null = null;
   /** The snapshot under way waits until the log on this disk has reached it. */
   #onStable: (() => void) | null = null;
   #entriesSinceSnapshot = 0;
@@ -551,7 +560,7 @@ class RunningReplica<R> implements Replica<R> {
     const began = this.#deps.clock.monotonic();
     try {
       this.#failpoint("beforePersist");
-      if (save.snapshot !== null) await this.#storage.snapshots.write(save.snapshot.point, save.snapshot.data);
+      if (save.snapshot !== null) await this.#storage.snapshots.write(save.snapshot.point, [save.snapshot.data]);
       this.#failpoint("afterSnapshotFile");
       await this.#storage.wal.append(recordsOf(save)); // one write, one sync
       this.#failpoint("afterPersist");
@@ -572,6 +581,8 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   #install({ point, data }: { readonly point: SnapshotPoint; readonly data: Uint8Array }): void {
+    this.#taking?.close(); // what it describes is about to be replaced
+    this.#taking = null;
     this.#machine.restore(this.#directory.restore(data, this.#first));
     this.#meetPeers();
     this.#appliedIndex = point.index;
@@ -675,9 +686,15 @@ class RunningReplica<R> implements Replica<R> {
       this.#failpoint("beforeSnapshot");
       const point = this.#snapshotPoint();
       const members = this.#directory.encode();
-      const data = this.#machine.snapshot();
-      this.#snapshotTaken(data.length);
-      if (!await this.#wroteSnapshot(point, members, data)) return;
+      const snapshot = this.#machine.snapshot();
+      this.#taking = snapshot;
+      this.#snapshotTaken(this.#lastSnapshotBytes);
+      try {
+        if (!await this.#wroteSnapshot(point, members, snapshot)) return;
+      } finally {
+        snapshot.close();
+      }
+      this.#taking = null;
       if (!await this.#stableUpTo(point.index)) return;
       if (this.#without !== "markSnapshots") await this.#storage.wal.append([{ kind: "snapshotMark", point }]);
       this.#failpoint("afterSnapshotMark");
@@ -705,11 +722,19 @@ class RunningReplica<R> implements Replica<R> {
   }
 
   /** False: the disk is full. The log has what the snapshot would have; the next one is tried as usual. */
-  async #wroteSnapshot(point: SnapshotPoint, ...data: readonly Uint8Array[]): Promise<boolean> {
+  async #wroteSnapshot(point: SnapshotPoint, members: Uint8Array, snapshot: MachineSnapshot): Promise<boolean> {
     try {
-      await this.#storage.snapshots.write(point, ...data);
+      const parts = function* () {
+        yield members;
+        yield* snapshot.parts();
+      };
+      this.#lastSnapshotBytes = await this.#storage.snapshots.write(point, parts());
       return true;
     } catch (error) {
+      if (this.#taking !== snapshot) { // overtaken
+        this.#snapshotting = false;
+        return false;
+      }
       if (!(error instanceof DiskError && error.kind === "noSpace")) throw error;
       this.#deps.log.warn("no space for a snapshot");
       this.#snapshotting = false;

@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { fromUtf8, utf8 } from "../base/bytes.ts";
 import { createWorld, type World } from "../platform/sim/mod.ts";
-import { type Machine, type Replica, type ReplicaConfig, startReplica } from "./replica.ts";
+import { type Machine, type MachineSnapshot, type Replica, type ReplicaConfig, startReplica } from "./replica.ts";
 import { StoreError } from "./types.ts";
 
 /** Lists what it applied; answers its length. */
@@ -10,8 +10,9 @@ class ListMachine implements Machine<number> {
   apply(_index: number, command: Uint8Array): number {
     return this.items.push(fromUtf8(command));
   }
-  snapshot(): Uint8Array {
-    return utf8(JSON.stringify(this.items));
+  snapshot(): MachineSnapshot {
+    const bytes = utf8(JSON.stringify(this.items));
+    return { parts: () => [bytes], close: () => {} };
   }
   restore(snapshot: Uint8Array): void {
     this.items = JSON.parse(fromUtf8(snapshot));

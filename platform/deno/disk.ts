@@ -1,4 +1,4 @@
-import { type Disk, DiskError, type DiskErrorKind, type DiskFile } from "../mod.ts";
+import { type Disk, DiskError, type DiskErrorKind, type DiskFile, type Scratch } from "../mod.ts";
 
 /** A write of up to this goes to the page cache at once: a trip to another thread and back costs ten times the copy. */
 const directWriteBytes = 256 * 1024;
@@ -159,6 +159,47 @@ class DenoFile implements DiskFile {
   }
 }
 
+function mappedNow<T>(doing: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw diskError(error, doing);
+  }
+}
+
+function openScratch(directory: string): Scratch {
+  const file = mappedNow(`open a scratch file in ${directory}`, () => {
+    const path = Deno.makeTempFileSync({ dir: directory, prefix: "scratch-", suffix: ".tmp" });
+    const opened = Deno.openSync(path, { read: true, write: true });
+    Deno.removeSync(path); // the space is free as soon as the descriptor is closed, however that comes about
+    return opened;
+  });
+  let size = 0;
+  return {
+    append(bytes) {
+      return mappedNow("write a scratch file", () => {
+        file.seekSync(size, Deno.SeekMode.Start);
+        for (let at = 0; at < bytes.length;) at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+        size += bytes.length;
+        return size - bytes.length;
+      });
+    },
+    read(offset, length) {
+      return mappedNow("read a scratch file", () => {
+        file.seekSync(offset, Deno.SeekMode.Start);
+        const bytes = new Uint8Array(length);
+        for (let filled = 0; filled < length;) {
+          const count = file.readSync(filled === 0 ? bytes : bytes.subarray(filled));
+          if (count === null) throw new DiskError("io", `Cannot read a scratch file: it ends at ${offset + filled}`);
+          filled += count;
+        }
+        return bytes;
+      });
+    },
+    close: () => file.close(),
+  };
+}
+
 async function syncDirectory(path: string): Promise<void> {
   const directory = await Deno.open(path);
   try {
@@ -233,5 +274,6 @@ export function createDisk(): Disk {
     list: (path) => mapped(`list ${path}`, () => list(path)),
     stat: (path) => mapped(`stat ${path}`, () => stat(path)),
     syncDirectory: (path) => mapped(`sync directory ${path}`, () => syncDirectory(path)),
+    openScratch,
   };
 }

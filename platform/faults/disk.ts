@@ -23,6 +23,16 @@ export function faultyDisk(disk: Disk, faults: DiskFaults): Disk {
       if (isFull(faults)) throw noSpace("write", path);
       await disk.writeFileAtomic(path, bytes);
     },
+    openScratch(directory) {
+      const scratch = disk.openScratch(directory);
+      return {
+        ...scratch,
+        append(bytes) {
+          if (isFull(faults)) throw noSpace("write", "a scratch file");
+          return scratch.append(bytes);
+        },
+      };
+    },
     async mkdir(path) {
       if (isFull(faults) && await disk.stat(path) === null) throw noSpace("make directory", path);
       await disk.mkdir(path);

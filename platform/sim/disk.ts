@@ -1,5 +1,5 @@
 import type { Prng } from "../../base/prng.ts";
-import { type Disk, DiskError, type DiskErrorKind, type DiskFile } from "../mod.ts";
+import { type Disk, DiskError, type DiskErrorKind, type DiskFile, type Scratch } from "../mod.ts";
 import { DirectoryNode, FileNode, type FileOperation, type Node } from "./disk_state.ts";
 import type { Life } from "./life.ts";
 
@@ -84,8 +84,35 @@ export class SimDisk {
       list: (path) => this.#soon(life, "list", () => [...this.#directory(path).entries.keys()].sort()),
       stat: (path) => this.#soon(life, "stat", () => this.#stat(path)),
       syncDirectory: (path) => this.#soon(life, "sync directory", () => this.#directory(path).sync(), syncLatencyMs),
+      openScratch: () => this.#openScratch(),
     };
     return disk;
+  }
+
+  /** Outside of what can be listed: nothing of it survives the process. */
+  #openScratch(): Scratch {
+    const parts: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+    let size = 0;
+    return {
+      append: (bytes) => {
+        const { capacityBytes, writeErrorRate } = this.faults;
+        if (writeErrorRate > 0 && this.#random.next() < writeErrorRate) throw failure("io", "scratch: injected");
+        if (capacityBytes !== Infinity && size + bytes.length > capacityBytes - this.#usedBytes()) {
+          throw failure("noSpace", "scratch: no space left on device");
+        }
+        parts.push({ at: size, bytes: bytes.slice() });
+        size += bytes.length;
+        return size - bytes.length;
+      },
+      read: (offset, length) => {
+        const part = parts.findLast(({ at }) => at <= offset);
+        if (part === undefined || offset + length > part.at + part.bytes.length) {
+          throw failure("io", "scratch: nothing was written there in one piece");
+        }
+        return part.bytes.slice(offset - part.at, offset - part.at + length);
+      },
+      close: () => void (parts.length = 0),
+    };
   }
 
   #soon<T>(life: Life, label: string, work: () => T, latencyMs = readLatencyMs): Promise<T> {

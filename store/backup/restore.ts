@@ -69,7 +69,7 @@ export async function seedMember(
     segmentBytes: member.segmentBytes ?? defaultSegmentBytes,
   });
   try {
-    await storage.snapshots.write(beginning, new Directory(configuration).encode(), state);
+    await storage.snapshots.write(beginning, [new Directory(configuration).encode(), state]);
     const hardState = { term: beginning.term, vote: null, commit: beginning.index };
     await storage.wal.append([{ kind: "snapshotMark", point: beginning }, { kind: "hardState", hardState }]);
   } finally {

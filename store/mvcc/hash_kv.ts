@@ -38,14 +38,15 @@ export function hashSection(
     }
     for (const kv of keptVersions(record, mvcc.compactRevision)) {
       if (kv.modRevision > revision) break;
+      const { value } = kv; // it may have to be read back
       header.setUint32(0, kv.key.length);
-      header.setUint32(4, kv.value.length);
+      header.setUint32(4, value.length);
       header.setFloat64(8, kv.createRevision);
       header.setFloat64(16, kv.modRevision);
       header.setFloat64(24, kv.version);
       header.setBigInt64(32, kv.lease);
-      hash = crc32c(kv.value, crc32c(kv.key, crc32c(headerBytes, hash)));
-      bytes += headerBytes.length + kv.key.length + kv.value.length;
+      hash = crc32c(value, crc32c(kv.key, crc32c(headerBytes, hash)));
+      bytes += headerBytes.length + kv.key.length + value.length;
     }
     return true;
   });

@@ -1,10 +1,12 @@
 import { Deque } from "../../base/deque.ts";
 import type { KeyValue, StoreEvent } from "../types.ts";
 import { type KeyRecord, versionAt } from "./key_index.ts";
+import { resident } from "./overflow.ts";
 
 /** One write, in the order of the log: by revision, then by its place in the transaction. */
 export interface HistoryEntry {
-  readonly kv: KeyValue;
+  /** Only Mvcc sets it, when the value goes to the overflow. */
+  kv: KeyValue;
   readonly record: KeyRecord;
 }
 
@@ -53,10 +55,11 @@ export function previousOf(entry: HistoryEntry, compactRevision: number): KeyVal
   // At the boundary itself the older version may or may not have been freed: never answer by luck.
   if (entry.kv.modRevision <= compactRevision) return undefined;
   const before = versionAt(entry.record, entry.kv.modRevision - 1);
-  return before === undefined || before.version === 0 ? undefined : before;
+  return before === undefined || before.version === 0 ? undefined : resident(before);
 }
 
-export function eventOf(kv: KeyValue, prevKv: KeyValue | undefined): StoreEvent {
+export function eventOf(version: KeyValue, prevKv: KeyValue | undefined): StoreEvent {
+  const kv = resident(version);
   const type = kv.version === 0 ? "delete" : "put";
   return prevKv === undefined ? { type, kv } : { type, kv, prevKv };
 }

@@ -2,6 +2,7 @@ import { BTree } from "../../base/btree.ts";
 import { emptyBytes } from "../../base/bytes.ts";
 import type { KeyValue, Revision } from "../types.ts";
 import type { Interval } from "./interval.ts";
+import { OverflownVersion, valueLength } from "./overflow.ts";
 
 /**
  * All kept versions of one key. A version is the KeyValue that readers get, so a read allocates nothing; a deletion is
@@ -19,7 +20,7 @@ export interface KeyRecord {
 const versionOverheadBytes = 96;
 
 export function versionBytes(kv: KeyValue): number {
-  return versionOverheadBytes + kv.key.length + kv.value.length;
+  return versionOverheadBytes + kv.key.length + valueLength(kv);
 }
 
 export function isTombstone(kv: KeyValue): boolean {
@@ -33,8 +34,11 @@ export function tombstone(key: Uint8Array, revision: Revision): KeyValue {
 /** The newest version with modRevision <= `revision`, a tombstone included. */
 export function versionAt(record: KeyRecord, revision: number): KeyValue | undefined {
   if (record.latest.modRevision <= revision) return record.latest;
-  const older = record.older;
-  if (older === null) return undefined;
+  return record.older?.[olderAfter(record.older, revision) - 1];
+}
+
+/** The place of the first of `older` with modRevision > `revision`. */
+function olderAfter(older: readonly KeyValue[], revision: number): number {
   let low = 0;
   let high = older.length;
   while (low < high) {
@@ -42,7 +46,16 @@ export function versionAt(record: KeyRecord, revision: number): KeyValue | undef
     if ((older[middle] as KeyValue).modRevision <= revision) low = middle + 1;
     else high = middle;
   }
-  return older[low - 1];
+  return low;
+}
+
+/** Puts `next` in the place of `known`, a superseded version. */
+export function replaceOlder({ older }: KeyRecord, known: KeyValue, next: KeyValue): void {
+  if (older === null) return;
+  for (let i = olderAfter(older, known.modRevision) - 1; i >= 0; i--) {
+    if (older[i] === known) return void (older[i] = next);
+    if ((older[i] as KeyValue).modRevision < known.modRevision) return;
+  }
 }
 
 /** The live pair at `revision`. */
@@ -104,7 +117,11 @@ export class KeyIndex {
     const total = 1 + (record.older?.length ?? 0);
     if (kept.length === total) return;
     const all = [...(record.older ?? []), record.latest];
-    for (let i = 0; i < total - kept.length; i++) this.#bytes -= versionBytes(all[i] as KeyValue);
+    for (let i = 0; i < total - kept.length; i++) {
+      const dropped = all[i] as KeyValue;
+      this.#bytes -= versionBytes(dropped);
+      if (dropped instanceof OverflownVersion) dropped.release();
+    }
     const latest = kept.pop();
     if (latest === undefined) {
       this.#tree.delete(record.text);

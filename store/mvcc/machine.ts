@@ -2,7 +2,7 @@ import type { WatchHub } from "../watch/hub.ts";
 import type { Command, CommandResult } from "./command.ts";
 import { fingerprint } from "./hash.ts";
 import { Mvcc } from "./mvcc.ts";
-import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
+import { encodeSnapshot, restoreSnapshot, SnapshotOfMvcc } from "./snapshot.ts";
 
 /** Told of every applied command before watches hear of it; with null after a snapshot replaced the state. */
 export type AppliedHook = (command: Command | null) => void;
@@ -56,7 +56,13 @@ export class StoreMachine {
     return result;
   }
 
-  snapshot(): Uint8Array {
+  /** As of now, whatever is applied before it is read. */
+  snapshot(): SnapshotOfMvcc {
+    return new SnapshotOfMvcc(this.mvcc);
+  }
+
+  /** For tests. */
+  snapshotBytes(): Uint8Array {
     return encodeSnapshot(this.mvcc);
   }
 

@@ -1,4 +1,4 @@
-import { compareBytes, emptyBytes } from "../../base/bytes.ts";
+import { compareBytes, emptyBytes, ownBytes } from "../../base/bytes.ts";
 import { LeaseTable } from "../lease/lease_table.ts";
 import { storeLimits } from "../limits.ts";
 import type {
@@ -18,7 +18,8 @@ import { checkRange, checkTxn, hasPut } from "./check.ts";
 import { type Command, type CommandResult, type Refusal, refuse } from "./command.ts";
 import { History, type HistoryEntry } from "./history.ts";
 import { intervalOf, keyText } from "./interval.ts";
-import { isTombstone, KeyIndex, type KeyRecord, liveAt, tombstone } from "./key_index.ts";
+import { isTombstone, KeyIndex, type KeyRecord, liveAt, replaceOlder, tombstone } from "./key_index.ts";
+import { Overflow, type OverflowOptions, resident } from "./overflow.ts";
 
 /** What one applied command did: its answer, and the writes in order, all of revision `revision`. */
 export interface Applied {
@@ -50,13 +51,24 @@ export class Mvcc {
   readonly history = new History();
   readonly leases = new LeaseTable();
   readonly alarms = new Alarms();
+  /** Snapshots under way: nothing is freed meanwhile. */
+  pins = 0;
   readonly #keepEventsAtCompaction: boolean;
+  readonly #overflow: Overflow | null;
+  /** So many entries at the front of the history are older than what stays in memory: superseded ones overflow. */
+  #settled = 0;
+  /** Values of the entries behind those. */
+  #recentBytes = 0;
   #revision = 1 as Revision;
   #compactRevision = 0;
 
-  /** @param rules only tests break them */
-  constructor(rules: { readonly keepEventsAtCompaction: boolean } = { keepEventsAtCompaction: true }) {
+  /** @param rules only tests break them @param overflow absent: everything stays in memory */
+  constructor(
+    rules: { readonly keepEventsAtCompaction: boolean } = { keepEventsAtCompaction: true },
+    overflow?: OverflowOptions,
+  ) {
     this.#keepEventsAtCompaction = rules.keepEventsAtCompaction;
+    this.#overflow = overflow === undefined ? null : new Overflow(overflow);
   }
 
   get revision(): Revision {
@@ -122,10 +134,13 @@ export class Mvcc {
 
   /** Frees up to `limit` writes from before the compact revision. True while there is more to free. */
   compactStep(limit: number): boolean {
+    if (this.pins > 0) return true;
     const before = this.#compactRevision + (this.#keepEventsAtCompaction ? 0 : 1);
     for (let i = 0; i < limit; i++) {
       const entry = this.history.shiftBefore(before);
       if (entry === undefined) return false;
+      if (this.#settled > 0) this.#settled--;
+      else this.#recentBytes -= entry.kv.value.length;
       this.index.prune(entry.record, this.#compactRevision);
     }
     return true;
@@ -135,6 +150,9 @@ export class Mvcc {
   reset(revision: Revision, compactRevision: number): void {
     this.index.clear();
     this.history.clear();
+    this.#overflow?.clear();
+    this.#settled = 0;
+    this.#recentBytes = 0;
     this.leases.clear();
     this.alarms.clear();
     this.#revision = revision;
@@ -148,7 +166,7 @@ export class Mvcc {
     // One key object for all versions of a key.
     const shared = known === undefined ? kv : { ...kv, key: known.latest.key };
     const record = this.index.append(known, text, shared);
-    if (kv.modRevision >= this.#compactRevision) this.history.append({ kv: shared, record });
+    if (kv.modRevision >= this.#compactRevision) this.#remember({ kv: shared, record }, known);
     // An old version may name a lease that is gone; the tombstone that the revocation wrote comes later.
     this.leases.attach(text, this.leases.has(kv.lease) ? kv.lease : 0n);
   }
@@ -301,7 +319,7 @@ export class Mvcc {
     const kv: KeyValue = {
       // Copies: the operation's bytes are views into a frame that must not stay alive as long as the pair.
       key: record?.latest.key ?? operation.key.slice(),
-      value: operation.ignoreValue === true ? (before?.value ?? emptyBytes) : operation.value.slice(),
+      value: operation.ignoreValue === true ? (before?.value ?? emptyBytes) : this.#keep(operation.value),
       createRevision: before?.createRevision ?? revision,
       modRevision: revision,
       version: (before?.version ?? 0) + 1,
@@ -310,6 +328,10 @@ export class Mvcc {
     this.leases.attach(text, lease);
     this.#record(record, text, kv, changes);
     return operation.prevKv === true && before !== undefined ? { kind: "put", prevKv: before } : { kind: "put" };
+  }
+
+  #keep(value: Uint8Array): Uint8Array {
+    return this.#overflow?.options.sharesCommands === true ? ownBytes(value) : value.slice();
   }
 
   #delete(operation: Operation & { kind: "delete" }, changes: HistoryEntry[]): OperationResponse {
@@ -331,8 +353,44 @@ export class Mvcc {
 
   #record(record: KeyRecord | undefined, text: string, kv: KeyValue, changes: HistoryEntry[]): void {
     const entry = { kv, record: this.index.append(record, text, kv) };
-    this.history.append(entry);
+    this.#remember(entry, record);
     changes.push(entry);
+  }
+
+  /** @param record what `entry` superseded a version of */
+  #remember(entry: HistoryEntry, record: KeyRecord | undefined): void {
+    this.history.append(entry);
+    if (this.#overflow === null) return;
+    this.#recentBytes += entry.kv.value.length;
+    const superseded = record?.older?.at(-1);
+    const first = this.history.at(this.#settled);
+    if (record !== undefined && superseded !== undefined && superseded.modRevision < (first?.kv.modRevision ?? 0)) {
+      this.#moveOut(record, superseded);
+    }
+    while (this.#recentBytes > this.#overflow.options.residentBytes) {
+      const settled = this.history.at(this.#settled);
+      if (settled === undefined || settled === entry) return;
+      this.#settled++;
+      this.#recentBytes -= settled.kv.value.length;
+      if (settled.kv !== settled.record.latest) this.#moveOut(settled.record, settled.kv, settled);
+    }
+  }
+
+  /** @param entry its place in the history, when it is known */
+  #moveOut(record: KeyRecord, kv: KeyValue, entry: HistoryEntry | null = this.#entryOf(record, kv)): void {
+    const moved = this.#overflow?.take(kv) ?? null;
+    if (moved === null) return;
+    replaceOlder(record, kv, moved);
+    if (entry !== null) entry.kv = moved;
+  }
+
+  /** Null: it is from before the history. */
+  #entryOf(record: KeyRecord, kv: KeyValue): HistoryEntry | null {
+    for (let i = this.history.indexOf(kv.modRevision);; i++) {
+      const entry = this.history.at(i);
+      if (entry === undefined || entry.kv.modRevision > kv.modRevision) return null;
+      if (entry.record === record && entry.kv === kv) return entry;
+    }
   }
 
   #read(request: RangeRequest, current: Revision): RangeResponse {
@@ -347,7 +405,7 @@ export class Mvcc {
       const kv = liveAt(record, at);
       if (kv === undefined) return;
       count++;
-      if (kvs.length < collectMax && (!filtered || withinBounds(kv, request))) kvs.push(kv);
+      if (kvs.length < collectMax && (!filtered || withinBounds(kv, request))) kvs.push(resident(kv));
     });
     if (request.sort !== undefined) sortPairs(kvs, request.sort);
     const found = filtered ? kvs.length : count;

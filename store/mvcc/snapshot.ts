@@ -1,126 +1,217 @@
 import { invariant } from "../../base/assert.ts";
-import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { KeyValue, Revision } from "../types.ts";
 import { keptVersions, type KeyRecord } from "./key_index.ts";
 import type { Mvcc } from "./mvcc.ts";
 
 /**
  * The whole state as bytes, little-endian: magic, revision and compactRevision (f64), the leases (count f64; id i64, TTL
- * f64), the pairs older than the history by key (count f64), the history in its order (count f64). A pair: lengths of
- * key and value (u32), create, mod, version (f64), lease (i64), key, value. Equal states give equal bytes, whatever was
- * freed when; the active alarms (count f64; kind u32, length u32, member id) behind it all. Not msgpack: a snapshot stops the event loop, and this is one copy of the bytes.
+ * f64), the active alarms (count f64; kind u32, length u32, member id), the pairs older than the history by key, the
+ * history in its order; behind each of the two lists a u32 of ones. A pair: lengths of key and value (u32), create, mod,
+ * version (f64), lease (i64), key, value. Equal states give equal bytes, whatever was freed when. Not msgpack: this is
+ * one copy of the bytes.
  */
-const magic = 0x31505353;
-const headerBytes = 4 + 8 + 8;
-const leaseBytes = 16;
-const pairBytes = 4 + 4 + 8 + 8 + 8 + 8;
+const magic = 0x32505353;
+/** Of snapshots with counts before the lists, and the alarms behind. */
+const countedMagic = 0x31505353;
+const endOfList = 0xffffffff;
 
-export function encodeSnapshot(mvcc: Mvcc): Uint8Array {
-  const base = olderThanHistory(mvcc);
-  const firstKept = mvcc.history.indexOf(mvcc.compactRevision);
-  const ids = mvcc.leases.ids();
-  let length = headerBytes + 8 + ids.length * leaseBytes + 8 + 8;
-  for (const kv of base) length += pairBytes + kv.key.length + kv.value.length;
-  for (let i = firstKept; i < mvcc.history.size; i++) {
-    const kv = mvcc.history.at(i)?.kv;
-    if (kv !== undefined) length += pairBytes + kv.key.length + kv.value.length;
+/** A part is at least this long; the last one may be shorter. */
+const partBytes = 256 * 1024;
+/** Keys looked at for one part: those without an old version cost time and give no bytes. */
+const keysPerPart = 4_096;
+
+/**
+ * The state as of now, in parts that are made one by one while commands go on being applied: versions do not change, and
+ * none is freed before the end. Close it, whether it was read to its end or not.
+ */
+export class SnapshotOfMvcc {
+  readonly #mvcc: Mvcc;
+  readonly #revision: Revision;
+  readonly #compactRevision: number;
+  readonly #first: Writer;
+  #closed = false;
+
+  constructor(mvcc: Mvcc) {
+    this.#mvcc = mvcc;
+    this.#revision = mvcc.revision;
+    this.#compactRevision = mvcc.compactRevision;
+    this.#first = writeFirst(mvcc);
+    mvcc.pins++;
   }
-  const alarms = mvcc.alarms.list().map(({ memberId, kind }) => ({ kind, id: utf8(memberId) }));
-  length += 8;
-  for (const { id } of alarms) length += 8 + id.length;
-  const writer = new Writer(length);
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#mvcc.pins--;
+  }
+
+  /** Once. Throws when it was closed in between. */
+  *parts(): Generator<Uint8Array> {
+    this.#checkOpen();
+    const writer = this.#first;
+    for (let from: string | null = ""; from !== null;) {
+      from = this.#writeOlder(writer, from);
+      yield writer.take();
+      this.#checkOpen();
+    }
+    writer.u32(endOfList);
+    const { history } = this.#mvcc;
+    for (let i = history.indexOf(this.#compactRevision);; i++) {
+      const kv = history.at(i)?.kv;
+      if (kv === undefined || kv.modRevision > this.#revision) break;
+      writer.pair(kv);
+      if (writer.length < partBytes) continue;
+      yield writer.take();
+      this.#checkOpen();
+    }
+    writer.u32(endOfList);
+    yield writer.take();
+  }
+
+  /** Much may have happened before the caller came back for more. */
+  #checkOpen(): void {
+    if (this.#closed) throw new Error("The snapshot was closed before its end");
+  }
+
+  /**
+   * The kept versions from before the history, by key: at most one a key.
+   * @return the key to go on from, or null
+   */
+  #writeOlder(writer: Writer, from: string): string | null {
+    let left = keysPerPart;
+    let next: string | null = null;
+    this.#mvcc.index.forRange({ from, to: null, single: false }, (record: KeyRecord) => {
+      if (left-- === 0 || writer.length >= partBytes) {
+        next = record.text;
+        return false;
+      }
+      const oldest = record.older === null ? record.latest : keptVersions(record, this.#compactRevision)[0];
+      if (oldest === undefined || oldest.modRevision >= this.#compactRevision || oldest.version === 0) return true;
+      writer.pair(oldest);
+      return true;
+    });
+    return next;
+  }
+}
+
+function writeFirst(mvcc: Mvcc): Writer {
+  const writer = new Writer();
   writer.u32(magic);
   writer.f64(mvcc.revision);
   writer.f64(mvcc.compactRevision);
+  const ids = mvcc.leases.ids();
   writer.f64(ids.length);
   for (const id of ids) {
     writer.i64(id);
     writer.f64(mvcc.leases.ttlSeconds(id) ?? 0);
   }
-  writer.f64(base.length);
-  for (const kv of base) writer.pair(kv);
-  writer.f64(mvcc.history.size - firstKept);
-  for (let i = firstKept; i < mvcc.history.size; i++) {
-    const kv = mvcc.history.at(i)?.kv;
-    if (kv !== undefined) writer.pair(kv);
-  }
+  const alarms = mvcc.alarms.list();
   writer.f64(alarms.length);
-  for (const { kind, id } of alarms) {
+  for (const { memberId, kind } of alarms) {
+    const id = utf8(memberId);
     writer.u32(kind === "NoSpace" ? 1 : 2);
     writer.u32(id.length);
     writer.raw(id);
   }
-  invariant(writer.at === length, "a snapshot is as long as was reckoned");
-  return writer.bytes;
+  return writer;
+}
+
+/** All of it at once: for tests, and checkers. */
+export function encodeSnapshot(mvcc: Mvcc): Uint8Array {
+  const snapshot = new SnapshotOfMvcc(mvcc);
+  try {
+    return concatBytes([...snapshot.parts()]);
+  } finally {
+    snapshot.close();
+  }
 }
 
 /** Replaces what `mvcc` holds. Throws RangeError when the bytes end early, BugError when they are no snapshot. */
 export function restoreSnapshot(mvcc: Mvcc, bytes: Uint8Array): void {
   const reader = new Reader(bytes);
-  invariant(reader.u32() === magic, "these bytes are no snapshot of this store");
+  const kind = reader.u32();
+  invariant(kind === magic || kind === countedMagic, "these bytes are no snapshot of this store");
   const revision = reader.f64() as Revision;
   mvcc.reset(revision, reader.f64());
   for (let left = reader.f64(); left > 0; left--) mvcc.leases.grant(reader.i64(), reader.f64());
-  for (let part = 0; part < 2; part++) {
-    for (let left = reader.f64(); left > 0; left--) mvcc.load(reader.pair());
+  if (kind === magic) {
+    readAlarms(mvcc, reader);
+    for (let list = 0; list < 2; list++) {
+      for (let length = reader.u32(); length !== endOfList; length = reader.u32()) mvcc.load(reader.pair(length));
+    }
+    return;
   }
-  if (reader.done) return; // written before there were alarms
+  for (let list = 0; list < 2; list++) {
+    for (let left = reader.f64(); left > 0; left--) mvcc.load(reader.pair(reader.u32()));
+  }
+  if (!reader.done) readAlarms(mvcc, reader); // written before there were alarms
+}
+
+function readAlarms(mvcc: Mvcc, reader: Reader): void {
   for (let left = reader.f64(); left > 0; left--) {
     const kind = reader.u32() === 1 ? "NoSpace" : "Corrupt";
     mvcc.alarms.set({ memberId: fromUtf8(reader.take(reader.u32())), kind }, true);
   }
 }
 
-/** The kept versions from before the history, by key: at most one a key. */
-function olderThanHistory(mvcc: Mvcc): KeyValue[] {
-  const base: KeyValue[] = [];
-  mvcc.index.forRange({ from: "", to: null, single: false }, (record: KeyRecord) => {
-    const oldest = record.older === null ? record.latest : keptVersions(record, mvcc.compactRevision)[0];
-    if (oldest === undefined || oldest.modRevision >= mvcc.compactRevision || oldest.version === 0) return;
-    base.push(oldest);
-  });
-  return base;
-}
-
+/** Grows as needed, and hands out what it has. */
 class Writer {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
-  at = 0;
+  #bytes = new Uint8Array(partBytes + 64 * 1024);
+  #view = new DataView(this.#bytes.buffer);
+  #at = 0;
 
-  constructor(length: number) {
-    this.bytes = new Uint8Array(length);
-    this.#view = new DataView(this.bytes.buffer);
+  get length(): number {
+    return this.#at;
+  }
+
+  take(): Uint8Array {
+    const taken = this.#bytes.slice(0, this.#at);
+    this.#at = 0;
+    return taken;
+  }
+
+  #room(length: number): number {
+    const at = this.#at;
+    this.#at += length;
+    if (this.#at <= this.#bytes.length) return at;
+    const larger = new Uint8Array(Math.max(this.#at, 2 * this.#bytes.length));
+    larger.set(this.#bytes.subarray(0, at));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+    return at;
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.at, value, true);
-    this.at += 4;
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
   }
 
   f64(value: number): void {
-    this.#view.setFloat64(this.at, value, true);
-    this.at += 8;
+    const at = this.#room(8);
+    this.#view.setFloat64(at, value, true);
   }
 
   i64(value: bigint): void {
-    this.#view.setBigInt64(this.at, value, true);
-    this.at += 8;
+    const at = this.#room(8);
+    this.#view.setBigInt64(at, value, true);
   }
 
   raw(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.at);
-    this.at += bytes.length;
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   pair(kv: KeyValue): void {
+    const { value } = kv; // it may have to be read back
     this.u32(kv.key.length);
-    this.u32(kv.value.length);
+    this.u32(value.length);
     this.f64(kv.createRevision);
     this.f64(kv.modRevision);
     this.f64(kv.version);
     this.i64(kv.lease);
     this.raw(kv.key);
-    this.raw(kv.value);
+    this.raw(value);
   }
 }
 
@@ -160,8 +251,7 @@ class Reader {
     return this.#bytes.slice(this.#at - length, this.#at);
   }
 
-  pair(): KeyValue {
-    const keyLength = this.u32();
+  pair(keyLength: number): KeyValue {
     const valueLength = this.u32();
     const createRevision = this.f64() as Revision;
     const modRevision = this.f64() as Revision;

@@ -5,6 +5,7 @@ import type { Compare, KeyValue, Operation, RangeRequest, Revision, TxnRequest }
 import { WatchHub } from "../watch/hub.ts";
 import type { CommandResult, Refusal } from "./command.ts";
 import { StoreMachine } from "./machine.ts";
+import { TestOverflow } from "./_overflow.ts";
 import { Mvcc } from "./mvcc.ts";
 
 /** The dumb twin: a list of all writes ever, scanned for every question. It shares no code with the engine but types. */
@@ -273,7 +274,10 @@ Deno.test("Mvcc agrees with a list of all writes over 9,000 random commands, thr
     const random = prng(seed);
     const twin = new Twin();
     // The second replica frees memory at other times and is restarted from snapshots of the first.
-    let [first, second] = [machineOf(new Mvcc()), machineOf(new Mvcc())];
+    // Its old values lie in an overflow.
+    const overflow = new TestOverflow({ residentBytes: random.int(10), valueBytesMin: 0, fileBytes: 20 });
+    const overflowing = () => machineOf(new Mvcc(undefined, overflow.options));
+    let [first, second] = [machineOf(new Mvcc()), overflowing()];
     for (let i = 0; i < 1_500; i++) {
       const where = `seed ${seed}, command ${i}`;
       const roll = random.int(100);
@@ -303,19 +307,21 @@ Deno.test("Mvcc agrees with a list of all writes over 9,000 random commands, thr
 
       const read = randomRange(random, twin.revision);
       assert.deepEqual(shown(first.mvcc.range(read)), twin.range(read, twin.revision), where);
+      assert.deepEqual(shown(second.mvcc.range(read)), twin.range(read, twin.revision), where);
       if (random.int(3) === 0) second.mvcc.compactStep(random.int(10));
       if (i % 50 === 0) {
-        const snapshot = first.snapshot();
-        assert.deepEqual(second.snapshot(), snapshot, where);
+        const snapshot = first.snapshotBytes();
+        assert.deepEqual(second.snapshotBytes(), snapshot, where);
         assert.equal(first.stateHash(), second.stateHash());
-        const [fresh, again] = [machineOf(new Mvcc()), machineOf(new Mvcc())];
+        const [fresh, again] = [overflowing(), machineOf(new Mvcc())];
         fresh.restore(snapshot);
-        again.restore(second.snapshot());
+        again.restore(second.snapshotBytes());
         [first, second] = random.int(2) === 0 ? [first, fresh] : [again, second];
       }
       const kept = twin.writes.filter((kv) => kv.modRevision >= twin.compacted);
       assert.equal(first.mvcc.history.size - first.mvcc.history.indexOf(twin.compacted), kept.length, where);
     }
+    assert.ok(overflow.open > 1);
     while (first.mvcc.compactStep(1_000));
     const all = { key: new Uint8Array([0]), rangeEnd: new Uint8Array([0]) };
     assert.deepEqual(shown(first.mvcc.range(all)), twin.range(all, twin.revision));

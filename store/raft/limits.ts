@@ -38,7 +38,7 @@ export const earlyCampaigns = 3;
 /** A silence counts as one that will not end when it is this many times the longest that did. */
 export const patienceGaps = 3;
 /** Patience grows to this many of the shortest election timeouts at most. */
-export const patienceCeiling = 4;
+export const patienceCeiling = 8;
 /** Ticks for which an ended silence is remembered at least; at most twice as many. */
 export const patienceWindowTicks = 400;
 /** Election timeouts after which a handover has failed. */

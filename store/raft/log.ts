@@ -1,5 +1,12 @@
 import { invariant } from "../../base/assert.ts";
+import { ownBytes } from "../../base/bytes.ts";
 import type { Entry, LogIndex, SnapshotContent, SnapshotPoint, Term } from "./messages.ts";
+
+/** Its bytes come out of a frame with many others, and outlive it. */
+function owning(entry: Entry): Entry {
+  const data = ownBytes(entry.data);
+  return data === entry.data ? entry : { ...entry, data };
+}
 
 type PendingSnapshot = SnapshotContent & { readonly point: SnapshotPoint };
 
@@ -89,7 +96,7 @@ export class RaftLog {
   /** Leader only (Leader Append-Only, paper figure 3). */
   append(entry: Entry): void {
     invariant(entry.index === this.lastIndex + 1, "a leader appends at the end");
-    this.#entries.push(entry);
+    this.#entries.push(owning(entry));
   }
 
   /**
@@ -104,7 +111,7 @@ export class RaftLog {
       invariant(entry.index === prev.index + 1 + i, "an append is contiguous");
       if (this.termAt(entry.index) === entry.term) continue;
       if (entry.index <= this.lastIndex) this.#truncateFrom(entry.index);
-      for (let k = i; k < entries.length; k++) this.#entries.push(entries[k] as Entry);
+      for (let k = i; k < entries.length; k++) this.#entries.push(owning(entries[k] as Entry));
       break;
     }
     return prev.index + entries.length;

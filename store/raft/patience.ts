@@ -9,6 +9,8 @@ import { patienceCeiling, patienceGaps, patienceWindowTicks } from "./limits.ts"
 export class Patience {
   readonly #floor: number;
   #silentTicks = 0;
+  /** Since it was heard last, whatever was done about it meanwhile. */
+  #unheardTicks = 0;
   /** The longest silences that ended in this window and in the one before. */
   #longest = 0;
   #longestBefore = 0;
@@ -40,6 +42,7 @@ export class Patience {
 
   tick(): void {
     this.#silentTicks++;
+    this.#unheardTicks++;
     if (++this.#windowTicks < patienceWindowTicks) return;
     this.#windowTicks = 0;
     this.#longestBefore = this.#longest;
@@ -47,12 +50,19 @@ export class Patience {
   }
 
   heard(): void {
-    if (this.#silentTicks > this.#longest) this.#longest = this.#silentTicks;
+    if (this.#unheardTicks > this.#longest) this.#longest = this.#unheardTicks;
+    this.#silentTicks = 0;
+    this.#unheardTicks = 0;
+  }
+
+  /** Waits anew. Should the one that was given up be heard after all, all of its silence is a lesson. */
+  forgive(): void {
     this.#silentTicks = 0;
   }
 
-  /** Starts to count anew, and learns nothing from the silence so far. */
-  forgive(): void {
+  /** From now on it is about somebody else. */
+  begin(): void {
     this.#silentTicks = 0;
+    this.#unheardTicks = 0;
   }
 }

@@ -23,6 +23,8 @@ Deno.test("Patience grows with the silences that ended, not with the one that di
   silence(patience, 1);
   equal(patience.exhausted, true);
   patience.heard();
+  silence(patience, 90);
+  patience.heard();
   equal(patience.limitTicks, 6 * patienceCeiling, "bounded");
   for (let i = 0; i < 2 * patienceWindowTicks; i++) {
     patience.tick();
@@ -31,11 +33,16 @@ Deno.test("Patience grows with the silences that ended, not with the one that di
   equal(patience.limitTicks, 6);
 });
 
-Deno.test("Patience learns nothing from a silence that a campaign or another leader ended", () => {
+Deno.test("Patience learns from one that was given up in vain, and nothing from one that was replaced", () => {
   const patience = new Patience(6);
-  silence(patience, 20);
+  silence(patience, 8);
+  patience.begin();
+  patience.heard();
+  equal(patience.limitTicks, 6, "another one is heard");
+  silence(patience, 8);
   patience.forgive();
   deepEqual([patience.silentTicks, patience.limitTicks], [0, 6]);
+  silence(patience, 2);
   patience.heard();
-  equal(patience.limitTicks, 6);
+  equal(patience.limitTicks, 30, "10 ticks of silence, and then it was there again");
 });

@@ -594,6 +594,7 @@ export class Raft {
       invariant(term > this.#term, "terms never go back (paper §5.1)");
       this.#term = term;
       this.#vote = null;
+      this.#patience.begin();
     }
     this.#leader = null;
     this.#patience.forgive();

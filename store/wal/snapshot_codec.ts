@@ -2,15 +2,17 @@ import { crc32c } from "../../base/crc32c.ts";
 import { ByteReader, ByteWriter } from "../raft/binary.ts";
 import type { SnapshotPoint } from "../raft/messages.ts";
 
-/** "SWs1" | checksum u32 over all that follows | index | term | length (float64 each) | the state machine's bytes. */
-const magic = 0x53577331;
+/**
+ * "SWs2" | checksum u32 | index | term | length (float64 each) | the state machine's bytes. The checksum is over those
+ * bytes, then index, term and length: how long a snapshot is shows when it is written.
+ */
+const magic = 0x53577332;
+/** "SWs1": the checksum is over all that follows it, in the order of the file. */
+const inOrderMagic = 0x53577331;
 export const snapshotHeaderBytes = 32;
 
-/**
- * The header of a snapshot whose `length` bytes are still to be summed, part by part: a checksum over all of a large one
- * at once would hold the event loop for its length. @return the header, and the checksum to go on from
- */
-export function beginSnapshotHeader(point: SnapshotPoint, length: number): { header: Uint8Array; checksum: number } {
+/** @param checksum of all the data, summed part by part: a large one at once would hold the event loop for its length */
+export function encodeSnapshotHeader(point: SnapshotPoint, length: number, checksum: number): Uint8Array {
   const writer = new ByteWriter(snapshotHeaderBytes);
   writer.u32(magic);
   writer.u32(0);
@@ -18,20 +20,20 @@ export function beginSnapshotHeader(point: SnapshotPoint, length: number): { hea
   writer.counter(point.term);
   writer.counter(length);
   const header = writer.finish();
-  return { header, checksum: crc32c(header.subarray(8)) };
-}
-
-/** @param checksum gone on over all the data */
-export function endSnapshotHeader(header: Uint8Array, checksum: number): void {
-  new DataView(header.buffer, header.byteOffset).setUint32(4, checksum);
+  new DataView(header.buffer, header.byteOffset).setUint32(4, crc32c(header.subarray(8), checksum));
+  return header;
 }
 
 /** Null: damaged. */
 export function decodeSnapshot(bytes: Uint8Array): { point: SnapshotPoint; data: Uint8Array } | null {
   if (bytes.length < snapshotHeaderBytes) return null;
   const reader = new ByteReader(bytes);
-  if (reader.u32() !== magic || reader.u32() !== crc32c(bytes.subarray(8))) return null;
-  const point = { index: reader.counter(), term: reader.counter() };
+  const kind = reader.u32();
+  if (kind !== magic && kind !== inOrderMagic) return null;
   const data = bytes.subarray(snapshotHeaderBytes);
+  const fields = bytes.subarray(8, snapshotHeaderBytes);
+  const checksum = kind === magic ? crc32c(fields, crc32c(data)) : crc32c(data, crc32c(fields));
+  if (reader.u32() !== checksum) return null;
+  const point = { index: reader.counter(), term: reader.counter() };
   return reader.counter() === data.length ? { point, data } : null;
 }

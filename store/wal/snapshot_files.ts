@@ -2,7 +2,7 @@ import { type Disk, DiskError } from "../../platform/mod.ts";
 import type { SnapshotPoint } from "../raft/messages.ts";
 import { snapshotsKept, writeChunkBytes } from "./limits.ts";
 import { crc32c } from "../../base/crc32c.ts";
-import { beginSnapshotHeader, decodeSnapshot, endSnapshotHeader, snapshotHeaderBytes } from "./snapshot_codec.ts";
+import { decodeSnapshot, encodeSnapshotHeader, snapshotHeaderBytes } from "./snapshot_codec.ts";
 
 const namePattern = /^snapshot-([0-9]{16})-([0-9]{16})$/;
 
@@ -20,38 +20,38 @@ export class SnapshotFiles {
     return `${this.#directory}/snapshot-${digits(point.index)}-${digits(point.term)}`;
   }
 
-  /** Durable under its final name when it resolves. @param data in one or more parts */
-  async write(point: SnapshotPoint, ...data: readonly Uint8Array[]): Promise<void> {
+  /** Durable under its final name when it resolves. @param parts made when they are asked for @return the bytes of them */
+  async write(point: SnapshotPoint, parts: Iterable<Uint8Array>): Promise<number> {
     const path = this.#path(point);
     const temporary = `${path}.tmp`;
     const file = await this.#disk.open(temporary, { create: true, truncate: true });
     try {
-      const { header, checksum: first } = beginSnapshotHeader(
-        point,
-        data.reduce((sum, part) => sum + part.length, 0),
-      );
-      let checksum = first;
-      let offset = snapshotHeaderBytes;
-      for (const part of data) {
+      let checksum = 0;
+      let length = 0;
+      let unsynced = 0;
+      for (const part of parts) {
         for (let at = 0; at < part.length; at += writeChunkBytes) {
           const chunk = part.subarray(at, at + writeChunkBytes);
           checksum = crc32c(chunk, checksum);
-          await file.writeAt(offset + at, chunk);
+          await file.writeAt(snapshotHeaderBytes + length, chunk);
+          length += chunk.length;
+          unsynced += chunk.length;
+          if (unsynced < writeChunkBytes) continue;
           await file.sync(); // the log's own syncs share the file system's journal: they wait for one chunk, never for all
+          unsynced = 0;
         }
-        offset += part.length;
       }
-      endSnapshotHeader(header, checksum);
-      await file.writeAt(0, header);
+      await file.writeAt(0, encodeSnapshotHeader(point, length, checksum));
       await file.sync();
+      file.close();
+      await this.#disk.rename(temporary, path);
+      await this.#disk.syncDirectory(this.#directory);
+      return length;
     } catch (error) {
       file.close();
       await this.#disk.remove(temporary).catch(() => {}); // half a snapshot only takes up space
       throw error;
     }
-    file.close();
-    await this.#disk.rename(temporary, path);
-    await this.#disk.syncDirectory(this.#directory);
   }
 
   /** Null: missing or damaged. */

@@ -107,7 +107,7 @@ Deno.test("WatchHub.restored() keeps a watch that had nothing to see for longer 
   hub.sync();
   for (let i = 0; i < 5; i++) put(machine, ["b", "1"]);
   machine.run({ kind: "compact", revision: 6 });
-  machine.restore(machine.snapshot());
+  machine.restore(machine.snapshotBytes());
   hub.sync();
   put(machine, ["a/1", "1"]);
   assert.deepEqual(sink.take(), ["created 1", "p:a/1@7 to 7"]);
@@ -345,7 +345,7 @@ Deno.test("WatchHub: no gap, duplicate or disorder for 40 watches with random st
       } else if (roll < 80) {
         machine.run({ kind: "compact", revision: Math.max(1, mvcc.revision - random.int(25)) });
       } else if (roll < 82) {
-        machine.restore(machine.snapshot());
+        machine.restore(machine.snapshotBytes());
       } else if (roll < 86) {
         const one = clients[random.int(Math.max(1, clients.length))];
         if (one !== undefined) hub.requestProgress(one.watcher);

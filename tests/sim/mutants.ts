@@ -65,6 +65,7 @@ function diskWithoutSync(disk: Disk): Disk {
     list: (path) => disk.list(path),
     stat: (path) => disk.stat(path),
     syncDirectory: (path) => disk.syncDirectory(path),
+    openScratch: (directory) => disk.openScratch(directory),
   };
 }
 
