@@ -1,3 +1,4 @@
+import { Arena } from "./arena.ts";
 import type { Prng } from "../../base/prng.ts";
 import { type Disk, DiskError, type DiskErrorKind, type DiskFile, type Scratch } from "../mod.ts";
 import { DirectoryNode, FileNode, type FileOperation, type Node } from "./disk_state.ts";
@@ -39,6 +40,7 @@ export class SimDisk {
     capacityBytes: Infinity,
   };
   readonly #root = new DirectoryNode();
+  readonly #arena = new Arena();
   readonly #random: Prng;
 
   constructor(random: Prng) {
@@ -165,7 +167,15 @@ export class SimDisk {
     }
     const node = this.#file(path);
     if (options.truncate && node.current.length > 0) node.apply({ kind: "truncate", length: 0 });
-    return new SimFile(path, node, life, this.faults, this.#random, () => this.#usedBytes());
+    return new SimFile({
+      path,
+      node,
+      life,
+      faults: this.faults,
+      random: this.#random,
+      arena: this.#arena,
+      usedBytes: () => this.#usedBytes(),
+    });
   }
 
   #usedBytes(node: Node = this.#root): number {
@@ -224,6 +234,16 @@ export class SimDisk {
   }
 }
 
+interface OpenedFile {
+  readonly path: string;
+  readonly node: FileNode;
+  readonly life: Life;
+  readonly faults: DiskFaults;
+  readonly random: Prng;
+  readonly arena: Arena;
+  readonly usedBytes: () => number;
+}
+
 /** An open file. Calls take effect one after the other, each when its latency has passed. */
 class SimFile implements DiskFile {
   readonly path: string;
@@ -231,20 +251,22 @@ class SimFile implements DiskFile {
   readonly #life: Life;
   readonly #faults: DiskFaults;
   readonly #random: Prng;
+  readonly #arena: Arena;
   readonly #usedBytes: () => number;
   #closed = false;
 
-  constructor(path: string, node: FileNode, life: Life, faults: DiskFaults, random: Prng, usedBytes: () => number) {
+  constructor({ path, node, life, faults, random, arena, usedBytes }: OpenedFile) {
     this.path = path;
     this.#node = node;
     this.#life = life;
     this.#faults = faults;
     this.#random = random;
+    this.#arena = arena;
     this.#usedBytes = usedBytes;
   }
 
   writeAt(offset: number, bytes: Uint8Array): Promise<void> {
-    const operation: FileOperation = { kind: "write", offset, bytes: bytes.slice() };
+    const operation: FileOperation = { kind: "write", offset, bytes: this.#arena.copy(bytes) };
     return this.#queue("write", writeLatencyMs, () => this.#write(operation), operation);
   }
 

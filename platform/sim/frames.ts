@@ -40,7 +40,7 @@ class SimFrameConnection implements FrameConnection {
     invariant(frame.length <= maxFrameBytes, `A frame of ${frame.length} bytes is over the maximum`);
     if (this.#endpoint.closed) return;
     this.#network.traceBytes(frame);
-    this.#endpoint.send(frame.slice(), frame.length + 4);
+    this.#endpoint.send(this.#network.arena.copy(frame), frame.length + 4);
   }
 
   close(): void {

@@ -56,7 +56,7 @@ export class Links {
   }
 
   blocked(from: string, to: string): boolean {
-    return this.#blocked.has(key(from, to));
+    return this.#blocked.size > 0 && this.#blocked.has(key(from, to));
   }
 
   clog(from: string, to: string, untilMs: number): void {
@@ -64,7 +64,7 @@ export class Links {
   }
 
   cloggedUntil(from: string, to: string): number {
-    return this.#cloggedUntil.get(key(from, to)) ?? 0;
+    return this.#cloggedUntil.size === 0 ? 0 : this.#cloggedUntil.get(key(from, to)) ?? 0;
   }
 
   /** How long the next segment takes, loss included. */
@@ -88,6 +88,7 @@ export class Links {
   }
 
   #of(from: string, to: string): LinkOptions {
-    return this.#options.get(key(from, to)) ?? (from === to ? sameHost : this.#default);
+    const own = this.#options.size === 0 ? undefined : this.#options.get(key(from, to));
+    return own ?? (from === to ? sameHost : this.#default);
   }
 }

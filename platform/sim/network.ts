@@ -1,5 +1,6 @@
 import { crc32c } from "../../base/crc32c.ts";
 import { type Address, NetworkError, type PeerIdentity, type TlsIdentity } from "../mod.ts";
+import { Arena } from "./arena.ts";
 import { readSimCertificate } from "./identity.ts";
 import type { Life, Machine } from "./life.ts";
 import type { Links } from "./links.ts";
@@ -172,6 +173,8 @@ export interface NetworkOptions {
 
 /** Every listener of the world by address, and the making of connections. */
 export class SimNetwork {
+  /** For what is on its way. */
+  readonly arena = new Arena();
   readonly #options: NetworkOptions;
   readonly #pipes: PipeWorld;
   readonly #listeners = new Map<Address, Registration>();

@@ -16,34 +16,36 @@ export interface TaskHandle {
 }
 
 /**
- * Returns when no microtask is left. setImmediate runs in a turn of the event loop of its own, which the engine only
- * begins with an empty microtask queue, however long the chains of promises were. Nothing else may have macrotasks
- * under way while the world runs: then every promise settles in an order that the seed alone decides.
+ * A turn of the event loop of its own, which the engine only begins with an empty microtask queue, however long the
+ * chains of promises were. Nothing else may have macrotasks under way while the world runs: then every promise settles
+ * in an order that the seed alone decides.
  */
-function drainMicrotasks(): Promise<void> {
+function turn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
-/** Turns of the microtask queue after a task that gets no turn of the event loop. */
-const hopsPerTask = 32;
+/** The engine's own microtask checkpoint; null where this Deno does not show it, and then every task gets a turn. */
+const runMicrotasks = findRunMicrotasks();
+
+function findRunMicrotasks(): (() => void) | null {
+  const { internal } = Deno as unknown as { readonly internal?: symbol };
+  if (internal === undefined) return null;
+  const { core } = (Reflect.get(Deno, internal) ?? {}) as { readonly core?: { readonly runMicrotasks?: unknown } };
+  const found = core?.runMicrotasks;
+  return typeof found === "function" ? () => void Reflect.apply(found, core, []) : null;
+}
+
+/** Tasks between two turns of the event loop: only there are rejections that nobody handles noticed. */
+const tasksPerTurn = runMicrotasks === null ? 1 : 256;
 
 /** Virtual time and the queue of everything that will happen, ordered by (time, order of scheduling). */
 export class Scheduler {
   readonly trace = new TraceHash();
   readonly #queue = new Heap<Task>((a, b) => a.at < b.at || (a.at === b.at && a.id < b.id));
-  readonly #tasksPerTurn: number;
   #nowMs = 0;
   #nextId = 0;
   #executed = 0;
   #running = false;
-
-  /**
-   * @param tasksPerTurn 1: every task gets a turn of the event loop, which costs as much as the task. More: the tasks
-   * between have 32 turns of the microtask queue; longer chains go on beside the next task, the same way in every run
-   */
-  constructor(tasksPerTurn = 1) {
-    this.#tasksPerTurn = tasksPerTurn;
-  }
 
   /** Virtual milliseconds since the world began. */
   get nowMs(): number {
@@ -71,27 +73,47 @@ export class Scheduler {
     invariant(!this.#running, "The world is already running: only its driver may run it");
     this.#running = true;
     try {
-      await drainMicrotasks();
-      while (!predicate()) {
-        const next = this.#queue.peek();
-        if (next === undefined || next.at > limitMs) {
-          this.#nowMs = Math.max(this.#nowMs, Number.isFinite(limitMs) ? limitMs : 0);
-          return false;
-        }
-        this.#queue.pop();
-        if (next.run === null) continue;
-        this.#nowMs = next.at;
-        this.#executed++;
-        this.trace.addNumber(next.at);
-        this.trace.addLabel(next.label);
-        this.trace.addNumber(next.detail);
-        next.run();
-        if (this.#executed % this.#tasksPerTurn === 0) await drainMicrotasks();
-        else for (let hop = 0; hop < hopsPerTask; hop++) await null;
+      for (;;) {
+        await turn();
+        const held = await new Promise<boolean | null>((resolve, reject) => {
+          // Not from a microtask: the engine does not begin a checkpoint within another.
+          setImmediate(() => {
+            try {
+              resolve(this.#runTasks(predicate, limitMs));
+            } catch (error) {
+              reject(error);
+            }
+          });
+        });
+        if (held !== null) return held;
       }
-      return true;
     } finally {
       this.#running = false;
     }
+  }
+
+  /** @return null: a turn of the event loop is due */
+  #runTasks(predicate: () => boolean, limitMs: number): boolean | null {
+    for (let left = tasksPerTurn; left > 0; left--) {
+      if (predicate()) return true;
+      let next = this.#queue.peek();
+      while (next !== undefined && next.run === null) {
+        this.#queue.pop();
+        next = this.#queue.peek();
+      }
+      if (next === undefined || next.at > limitMs) {
+        this.#nowMs = Math.max(this.#nowMs, Number.isFinite(limitMs) ? limitMs : 0);
+        return false;
+      }
+      this.#queue.pop();
+      this.#nowMs = next.at;
+      this.#executed++;
+      this.trace.addNumber(next.at);
+      this.trace.addLabel(next.label);
+      this.trace.addNumber(next.detail);
+      next.run?.();
+      runMicrotasks?.();
+    }
+    return null;
   }
 }

@@ -23,14 +23,22 @@ function wire(target: object, key: string, replacement: unknown): () => void {
   };
 }
 
-/** `new Date(x)` stays; `new Date()`, `Date()` and `Date.now()` read a clock. */
+/**
+ * `new Date(x)` stays; `new Date()`, `Date()` and `Date.now()` read a clock. No Proxy: `x instanceof Date` is asked for
+ * each value that msgpack encodes.
+ */
 function guardedDate(RealDate: DateConstructor): DateConstructor {
-  return new Proxy(RealDate, {
-    construct: (target, args, newTarget) =>
-      args.length === 0 ? trip("new Date()") : Reflect.construct(target, args, newTarget) as object,
-    apply: () => trip("Date()"),
-    get: (target, key, receiver) => key === "now" ? () => trip("Date.now()") : Reflect.get(target, key, receiver),
-  });
+  function Guarded(...args: unknown[]): Date {
+    if (new.target === undefined) return trip("Date()");
+    if (args.length === 0) return trip("new Date()");
+    return Reflect.construct(RealDate, args, new.target === Guarded ? RealDate : new.target) as Date;
+  }
+  Guarded.prototype = RealDate.prototype;
+  return Object.assign(Guarded, {
+    now: () => trip("Date.now()"),
+    parse: RealDate.parse,
+    UTC: RealDate.UTC,
+  }) as unknown as DateConstructor;
 }
 
 /**

@@ -26,8 +26,6 @@ export interface WorldOptions {
   readonly stallTimeoutMs?: number;
   /** Default "warn". */
   readonly logLevel?: LogLevel;
-  /** Tasks for each turn of the event loop: 1 (default) lets every chain of promises settle before time moves on. */
-  readonly tasksPerTurn?: number;
   /** Default: lines are dropped. */
   readonly logSink?: (line: string) => void;
 }
@@ -157,7 +155,7 @@ class SimWorld implements World {
     const root = prng(options.seed);
     this.seed = options.seed;
     this.#options = options;
-    this.#scheduler = new Scheduler(options.tasksPerTurn ?? 1);
+    this.#scheduler = new Scheduler();
     this.random = root.fork();
     this.#links = new Links(root.fork());
     this.#hostSeeds = root.fork();

@@ -1,6 +1,8 @@
 /**
  * `deno task sim --seeds N [--from S]` runs N seeds; `--seed S` runs one with its log; `--mutant NAME` breaks members;
  * `--mutants` prints what catches each of them. */
+import process from "node:process";
+import { addTotals, type BlockReport, noTotals, reportMark } from "./blocks.ts";
 import { type MutantName, mutantNames } from "./mutants.ts";
 import { runSeed, SimFailure } from "./run.ts";
 import { describeSwarm, drawSwarm } from "./swarm.ts";
@@ -10,12 +12,15 @@ interface Arguments {
   readonly from: number;
   readonly single: number | null;
   readonly mutant: MutantName | null;
+  /** End with the totals as JSON. */
+  readonly report: boolean;
 }
 
 function parse(args: readonly string[]): Arguments {
   const named = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const [name = "", inline] = (args[i] ?? "").split("=");
+    if (name === "--report") continue;
     if (!["--seeds", "--from", "--seed", "--mutant"].includes(name)) {
       throw new RangeError(`Unknown argument: ${args[i]}`);
     }
@@ -36,6 +41,7 @@ function parse(args: readonly string[]): Arguments {
     from: number("--from", 1),
     single: named.has("--seed") ? number("--seed", 0) : null,
     mutant: known,
+    report: args.includes("--report"),
   };
 }
 
@@ -54,16 +60,13 @@ async function runOne(seed: number, mutant: MutantName | null): Promise<number> 
   }
 }
 
-async function runMany({ seeds, from, mutant }: Arguments): Promise<number> {
+async function runMany({ seeds, from, mutant, report: asked }: Arguments): Promise<number> {
   console.log(`seeds ${from} to ${from + seeds - 1}${mutant === null ? "" : `, mutant ${mutant}`}`);
   let failed = 0;
-  let operations = 0;
-  let crashes = 0;
+  const totals = { ...noTotals };
   for (let seed = from; seed < from + seeds; seed++) {
     try {
-      const report = await runSeed(seed, { mutant });
-      operations += report.operations;
-      crashes += report.crashes;
+      addTotals(totals, await runSeed(seed, { mutant }));
     } catch (error) {
       if (!(error instanceof SimFailure)) throw error;
       failed++;
@@ -71,7 +74,10 @@ async function runMany({ seeds, from, mutant }: Arguments): Promise<number> {
     }
     if ((seed - from + 1) % 100 === 0) console.log(`${seed - from + 1} seeds`);
   }
-  console.log(`${operations} operations, ${crashes} crashes`);
+  const { user, system } = process.cpuUsage();
+  const report: BlockReport = { ...totals, cpuSeconds: (user + system) / 1e6 };
+  if (asked) console.log(reportMark + JSON.stringify(report));
+  else console.log(Object.entries(totals).map(([name, count]) => `${count} ${name}`).join(", "));
   console.log(`${seeds - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }

@@ -49,14 +49,14 @@ const lookMs = 400;
 
 /** Runs one seed: faults and clients, then healing, then the checks. @throws SimFailure */
 export async function runSeed(seed: number, options: SimOptions = {}): Promise<SimReport> {
-  using _tripwires = installTripwires();
   const { mutant = null, onLog } = options;
+  using _tripwires = installTripwires();
+  using _traces = onLog === undefined ? withoutStackTraces() : null;
   const swarm = drawSwarm(seed);
   const world = createWorld({
     seed,
     dialTimeoutMs: 1000,
     stallTimeoutMs: 3000,
-    tasksPerTurn: 16,
     ...(onLog === undefined ? {} : { logSink: onLog, logLevel: "debug" as const }),
   });
   try {
@@ -65,6 +65,16 @@ export async function runSeed(seed: number, options: SimOptions = {}): Promise<S
     if (error instanceof SimFailure) throw error;
     throw new SimFailure(swarm, mutant, String(error instanceof Error ? error.stack : error), { cause: error });
   }
+}
+
+/**
+ * A world of faults makes errors all the time, mostly of dials that find nobody, and to note where each was made costs
+ * more than to make it. Who replays a failing seed sees them.
+ */
+function withoutStackTraces(): Disposable {
+  const before = Error.stackTraceLimit;
+  Reflect.deleteProperty(Error, "stackTraceLimit"); // 0 would still call what formats it
+  return { [Symbol.dispose]: () => void (Error.stackTraceLimit = before) };
 }
 
 async function runIn(world: World, swarm: Swarm, mutant: MutantName | null): Promise<SimReport> {

@@ -2,6 +2,8 @@
  * `deno task soak [--seeds N] [--from S] [--minutes M]`: the store simulator over all cores, a block of seeds a process.
  * Ends at N seeds (default 10,000) or after M minutes, whichever comes first, and says where to go on.
  */
+import { runBlocks } from "./blocks.ts";
+
 const blockSeeds = 250;
 const failuresShown = 20;
 
@@ -28,39 +30,27 @@ function parse(args: readonly string[]): Soak {
   };
 }
 
-/** @return the failures' messages */
-async function runBlock(from: number, seeds: number): Promise<string[]> {
-  const main = new URL("main.ts", import.meta.url).pathname;
-  const args = ["run", "--allow-all", "--quiet", "--no-check", main, "--seeds", `${seeds}`, "--from", `${from}`];
-  const output = await new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" }).output();
-  const text = new TextDecoder().decode(output.stderr);
-  const failures = text.split("\n").filter((line) => /^seed [0-9]+: /.test(line));
-  if (!output.success && failures.length === 0) failures.push(`seeds from ${from}: ${text.slice(-2000)}`);
-  return failures;
-}
-
 async function soak({ seeds, from, minutes, processes }: Soak): Promise<number> {
   const began = performance.now();
-  const end = from + seeds;
-  let next = from;
-  let done = 0;
-  const failures: string[] = [];
   const minutesGone = () => (performance.now() - began) / 60_000;
-  const work = async (): Promise<void> => {
-    while (next < end && minutesGone() < minutes) {
-      const first = next;
-      const count = Math.min(blockSeeds, end - first);
-      next += count;
-      failures.push(...await runBlock(first, count));
-      done += count;
-      console.log(`${done} of ${seeds} seeds, ${failures.length} failed, ${minutesGone().toFixed(1)} minutes`);
-    }
-  };
-  await Promise.all(Array.from({ length: processes }, work));
+  const { done, next, failures, totals, cpuSeconds } = await runBlocks({
+    from,
+    seeds,
+    blockSeeds,
+    processes,
+    enough: () => minutesGone() >= minutes,
+    onBlock: (count, failed) =>
+      console.log(`${count} of ${seeds} seeds, ${failed} failed, ${minutesGone().toFixed(1)} minutes`),
+  });
   for (const failure of failures.slice(0, failuresShown)) console.error(failure);
   const rate = done / Math.max(0.01, minutesGone());
-  console.log(`soak: seeds ${from} to ${next - 1} on ${processes} processes, ${rate.toFixed(0)} seeds a minute`);
-  if (next < end) console.log(`to go on: deno task soak --from ${next} --seeds ${end - next}`);
+  const cpuRate = done / Math.max(0.01, cpuSeconds / 60);
+  console.log(Object.entries(totals).map(([name, count]) => `${count} ${name}`).join(", "));
+  console.log(
+    `soak: seeds ${from} to ${next - 1} on ${processes} processes, ${rate.toFixed(0)} seeds a minute, ` +
+      `${cpuRate.toFixed(0)} a CPU-minute`,
+  );
+  if (next < from + seeds) console.log(`to go on: deno task soak --from ${next} --seeds ${from + seeds - next}`);
   console.log(`${done - failures.length} passed, ${failures.length} failed`);
   return failures.length === 0 ? 0 : 1;
 }

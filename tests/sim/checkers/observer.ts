@@ -130,7 +130,9 @@ export class Observer {
   }
 
   #confirmed(id: MemberId, save: Save): void {
-    this.#durable.set(id, { ...afterSave(this.#of(id), save), pending: null });
+    const durable = this.#of(id);
+    addSave(durable, save);
+    durable.pending = null;
     for (const message of save.messages) this.#sawLeave(id, message); // now, and not before
   }
 
@@ -152,8 +154,11 @@ export class Observer {
   /** A restart finds what was confirmed, with or without the one save that was under way. */
   #checkRestored(id: MemberId, restored: RaftConfig["restored"]): void {
     const durable = this.#of(id);
-    const possible = durable.pending === null ? [durable] : [durable, afterSave(durable, durable.pending)];
-    const problems = possible.map((state) => difference(state, restored));
+    const problems = [difference(durable, restored)];
+    if (durable.pending !== null) {
+      addSave(durable, durable.pending);
+      problems.push(difference(durable, restored));
+    }
     if (!problems.includes(null)) this.#violated(`${id} restarted with less than it had made durable: ${problems[0]}`);
     const given = this.#givenVotes.get(id);
     const { term, vote } = restored.hardState;
@@ -166,17 +171,18 @@ export class Observer {
   }
 }
 
-function afterSave(before: Durable, save: Save): Durable {
-  const log = save.snapshot === null ? new Map(before.log) : new Map<number, number>();
-  const first = save.entries[0]?.index ?? Infinity;
-  for (const index of log.keys()) if (index >= first) log.delete(index);
+/** In place: a copy of the log for every save would make the check dearer than what it checks. */
+function addSave(durable: Durable, save: Save): void {
+  const { log } = durable;
+  if (save.snapshot !== null) log.clear();
+  const [first] = save.entries;
+  if (first !== undefined) {
+    // The log is contiguous: whatever is replaced lies between the first new entry and the old end.
+    for (let index = first.index; log.delete(index);) index++;
+  }
   for (const entry of save.entries) log.set(entry.index, entry.term);
-  return {
-    hardState: save.hardState ?? before.hardState,
-    snapshotIndex: save.snapshot?.point.index ?? before.snapshotIndex,
-    log,
-    pending: null,
-  };
+  durable.hardState = save.hardState ?? durable.hardState;
+  durable.snapshotIndex = save.snapshot?.point.index ?? durable.snapshotIndex;
 }
 
 function difference(durable: Durable, restored: RaftConfig["restored"]): string | null {
