@@ -224,3 +224,20 @@ Deno.test("a removed member stops, and does not start again on what it kept", as
   await crowd.put("k2");
   await crowd.stop();
 });
+
+Deno.test("a member that was away while another was added catches up though that one leads, whom it has never heard of", async () => {
+  const crowd = new Crowd(7);
+  const first = ["m1", "m2", "m3"].map((id) => placeOf(id));
+  for (const { id } of first) await crowd.start(id, first);
+  await crowd.put("k1");
+  const away = first.find(({ id }) => id !== crowd.leader().status().memberId)?.id ?? "";
+  crowd.world.host(away).crash();
+  crowd.running.delete(away);
+  await crowd.grow("m4");
+  await crowd.settle(crowd.store.membership.moveLeader("m4"));
+  await crowd.put("k2");
+  await crowd.start(away, first);
+  await crowd.converged();
+  assert.equal(crowd.leader().status().memberId, "m4");
+  await crowd.stop();
+});

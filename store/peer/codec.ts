@@ -1,3 +1,4 @@
+import type { Address } from "../../platform/mod.ts";
 import { ByteReader, ByteWriter, entriesBytes, readEntries, writeEntries } from "../raft/binary.ts";
 import { decodeConfiguration } from "../raft/configuration.ts";
 import type { MemberId, Message, SnapshotPoint, Term } from "../raft/messages.ts";
@@ -11,6 +12,8 @@ export type PeerFrame =
     readonly clusterId: string;
     readonly from: string;
     readonly to: string;
+    /** Where the one who dials listens: whom it dials may not have heard of it yet. "": nowhere. */
+    readonly address: Address;
   }
   | { readonly kind: "message"; readonly message: Message }
   | {
@@ -63,6 +66,7 @@ export function encodePeerFrame(frame: PeerFrame): Uint8Array<ArrayBuffer> {
       writer.text(frame.clusterId);
       writer.text(frame.from);
       writer.text(frame.to);
+      writer.text(frame.address);
       break;
     case "message":
       writeMessage(writer, frame.message);
@@ -172,6 +176,7 @@ function readFrame(reader: ByteReader, link: { from: MemberId; to: MemberId }): 
         clusterId: reader.text(),
         from: reader.text(),
         to: reader.text(),
+        address: reader.text(),
       };
     case chunk: {
       const term = reader.counter();

@@ -20,3 +20,5 @@ export const redialTicksMin = 1;
 export const redialTicksMax = 16;
 /** Ticks in which a removed member is still talked to: it hears of its removal, and votes for those who stay. */
 export const lingerTicks = 160;
+/** Members that this one has not heard of and that dial it: as many as may have been added while it was away. */
+export const maxGuests = 8;

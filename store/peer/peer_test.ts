@@ -8,7 +8,14 @@ import { raftLimits } from "../raft/limits.ts";
 import type { Message } from "../raft/messages.ts";
 import { maxCommandBytes } from "../replica_limits.ts";
 import { decodePeerFrame, encodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
-import { maxPeerBufferedBytes, snapshotChunkBytes, snapshotStallTicks, snapshotWindowChunks } from "./limits.ts";
+import {
+  lingerTicks,
+  maxGuests,
+  maxPeerBufferedBytes,
+  snapshotChunkBytes,
+  snapshotStallTicks,
+  snapshotWindowChunks,
+} from "./limits.ts";
 import { SnapshotReceiver, SnapshotSender } from "./snapshot_transfer.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
 
@@ -43,7 +50,7 @@ const messages: readonly Message[] = [
 ];
 const frames: readonly PeerFrame[] = [
   ...messages.map((message) => ({ kind: "message", message }) as const),
-  { kind: "hello", version: protocolVersion, clusterId: "c", from: "a", to: "b" },
+  { kind: "hello", version: protocolVersion, clusterId: "c", from: "a", to: "b", address: "tcp:a:2380" },
   { kind: "chunk", term: 3, point: { index: 9, term: 2 }, total: 10, offset: 5, data: utf8("hello") },
   { kind: "chunkAck", point: { index: 9, term: 2 }, received: 10 },
   { kind: "removed" },
@@ -140,11 +147,12 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
   transport.setPeers([{ id: "b", peerAddress: "tcp:b:2380" }]);
   await world.complete(transport.start());
   const message: PeerFrame = { kind: "message", message: { kind: "timeoutNow", from: "b", to: "a", term: 1 } };
-  const hello = { kind: "hello", version: protocolVersion, clusterId: "c", from: "b", to: "a" } as const;
+  const address = "tcp:b:2380";
+  const hello = { kind: "hello", version: protocolVersion, clusterId: "c", from: "b", to: "a", address } as const;
   const attempts: [PeerFrame, boolean][] = [
     [{ ...hello, clusterId: "other" }, false],
     [{ ...hello, to: "b" }, false],
-    [{ ...hello, from: "mallory" }, false],
+    [{ ...hello, from: "mallory", address: "" }, false],
     [{ ...hello, version: protocolVersion + 1 }, false],
     [message, false],
     [hello, true],
@@ -164,5 +172,48 @@ Deno.test("Transport refuses strangers: another cluster, another addressee, no m
   connection.send(encodePeerFrame({ ...hello, from: "gone" }));
   await world.run(world.nowMs + 50);
   deepEqual(told, ["removed"]);
+  await world.complete(transport.close());
+});
+
+Deno.test("Transport takes in a bounded number of members that it has not heard of, and talks back to them for a while", async () => {
+  const world = createWorld({ seed: 1 });
+  const [seen, dialled]: [string[], string[]] = [[], []];
+  const events: TransportEvents = {
+    onMessage: ({ from }) => void seen.push(from),
+    onNote: () => {},
+    onConnected: () => {},
+    onConnectionLost: () => {},
+    onDropped: () => {},
+    onSnapshotSent: () => {},
+    onRemoved: () => {},
+    wasRemoved: () => false,
+    configurationIn: () => noConfiguration,
+    loadSnapshot: () => Promise.resolve(null),
+  };
+  const { network, log } = world.host("a").platform;
+  const config = { clusterId: "c", id: "a", address: "tcp:a:2380", tls: undefined };
+  const transport = new Transport(config, { frames: network.frames, log }, events);
+  await world.complete(transport.start());
+  const names = Array.from({ length: maxGuests + 1 }, (_, i) => `new${i}`);
+  for (const name of names) {
+    const { frames } = world.host(name).platform.network;
+    const address = `tcp:${name}:2380`;
+    await world.complete(frames.listen(address, {}, () => void dialled.push(name)));
+    const connection = await world.complete(frames.dial("tcp:a:2380", {}));
+    connection.send(
+      encodePeerFrame({ kind: "hello", version: protocolVersion, clusterId: "c", from: name, to: "a", address }),
+    );
+    connection.send(
+      encodePeerFrame({ kind: "message", message: { kind: "timeoutNow", from: name, to: "a", term: 1 } }),
+    );
+    await world.run(world.nowMs + 50);
+  }
+  deepEqual(seen, names.slice(0, maxGuests));
+  deepEqual(dialled, names.slice(0, maxGuests));
+  equal(transport.connected("new0"), true);
+  transport.setPeers([{ id: "new1", peerAddress: "tcp:new1:2380" }]);
+  for (let i = 0; i < lingerTicks + 2; i++) transport.tick();
+  equal(transport.connected("new0"), false);
+  equal(transport.connected("new1"), true);
   await world.complete(transport.close());
 });

@@ -2,7 +2,7 @@ import type { Address, FrameConnection, Frames, Listener, Log, TlsIdentity } fro
 import type { Configuration } from "../raft/configuration.ts";
 import type { AppendMessage, MemberId, Message, SnapshotMessage, SnapshotPoint } from "../raft/messages.ts";
 import { decodePeerFrame, encodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
-import { helloTicks, lingerTicks, maxStrangers } from "./limits.ts";
+import { helloTicks, lingerTicks, maxGuests, maxStrangers } from "./limits.ts";
 import { PeerLink } from "./peer_link.ts";
 import { SnapshotReceiver, SnapshotSender } from "./snapshot_transfer.ts";
 
@@ -41,7 +41,7 @@ interface Peer {
   sender: SnapshotSender | null;
   /** The newest connection the peer dialled. */
   incoming: FrameConnection | null;
-  /** It was removed: ticks left in which it may still hear of it. Null for a member. */
+  /** It was removed, and may still hear of it, or is a guest: ticks left. Null for a member. */
   leavingTicks: number | null;
 }
 
@@ -95,12 +95,12 @@ export class Transport {
   }
 
   #meet(id: MemberId, address: Address): Peer {
-    const { clusterId, id: from, tls } = this.#config;
+    const { clusterId, id: from, tls, address: own = "" } = this.#config;
     const link = new PeerLink({
       frames: this.#frames,
       address,
       tls,
-      hello: { kind: "hello", version: protocolVersion, clusterId, from, to: id },
+      hello: { kind: "hello", version: protocolVersion, clusterId, from, to: id, address: own },
       onOpened: () => this.#closed || this.#events.onConnected(id),
       onLost: () => this.#lost(id),
       onFrame: (bytes) => {
@@ -193,13 +193,14 @@ export class Transport {
     const fits = hello?.kind === "hello" && hello.version === protocolVersion && hello.clusterId === clusterId &&
       hello.to === id;
     const from = fits ? hello.from : "";
-    const peer = this.#peers.get(from);
-    if (peer === undefined && this.#events.wasRemoved(from)) {
+    const known = this.#peers.get(from);
+    if (known === undefined && this.#events.wasRemoved(from)) {
       connection.onFrame = () => {};
       this.#strangers.set(connection, helloTicks); // closed once that has arrived
       return connection.send(encodePeerFrame({ kind: "removed" }));
     }
-    if (peer === undefined) {
+    const peer = known ?? (fits ? this.#host(from, hello.address) : null);
+    if (peer === null) {
       this.#log.warn("refused a connection: not a member of this cluster", { remote: connection.remote });
       return connection.close();
     }
@@ -212,6 +213,19 @@ export class Transport {
       this.#lost(from);
     };
     peer.link.hurry();
+  }
+
+  /**
+   * Who was away while members were added knows none of them, and one of them may lead: only from it can it hear who they
+   * are (paper §6; etcd's rafthttp calls them remotes). @return null when there are too many, or it cannot be answered
+   */
+  #host(id: MemberId, address: Address): Peer | null {
+    const guests = [...this.#peers.values()].filter((peer) => peer.leavingTicks !== null).length;
+    if (id === "" || id === this.#config.id || address === "" || guests >= maxGuests) return null;
+    const guest = this.#meet(id, address);
+    guest.leavingTicks = lingerTicks;
+    this.#peers.set(id, guest);
+    return guest;
   }
 
   #receive(from: MemberId, peer: Peer, connection: FrameConnection, bytes: Uint8Array): void {

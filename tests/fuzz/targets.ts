@@ -292,7 +292,7 @@ const bytes: readonly Target[] = [
   target(
     "frames between members",
     bytesLike([
-      encodePeerFrame({ kind: "hello", version: 2, clusterId: "c", from: "a", to: "b" }),
+      encodePeerFrame({ kind: "hello", version: 2, clusterId: "c", from: "a", to: "b", address: "tcp:a:1" }),
     ]),
     (input) => void decodePeerFrame(input, { from: "a", to: "b" }),
   ),
