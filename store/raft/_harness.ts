@@ -3,9 +3,9 @@ import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
 import { type Configuration, decodeConfiguration, isJoint, noConfiguration, votersOnly } from "./configuration.ts";
 import { type RaftLimits, raftLimits } from "./limits.ts";
-import type { Entry, HardState, MemberId, Message, SnapshotPoint } from "./messages.ts";
+import type { Entry, HardState, MemberId, Message, Ready, SnapshotPoint } from "./messages.ts";
 import { majorityQuorum, type Quorum } from "./quorum.ts";
-import { Raft, type RaftRule } from "./raft.ts";
+import { Raft, type RaftRule, type RaftStatus } from "./raft.ts";
 
 /** For tests: what a member's disk holds. */
 interface TestDisk {
@@ -39,6 +39,13 @@ export interface TestClusterOptions {
   readonly quorum?: Quorum;
   readonly limits?: Partial<RaftLimits>;
   readonly without?: RaftRule;
+  /** Called before each `ready()` and with what it gave: between the two the core hands out and adopts what it committed. */
+  readonly watch?: CoreWatch;
+}
+
+export interface CoreWatch {
+  before(id: MemberId): void;
+  after(id: MemberId, ready: Ready, before: RaftStatus): void;
 }
 
 /** Several cores and the messages between them, moved by hand. Everything that happens is noted in `trace`. */
@@ -92,7 +99,11 @@ export class TestCluster {
     const member = this.member(id);
     for (let round = 0;; round++) {
       if (round > roundsMax) throw new Error(`${id} does not come to rest`);
+      const { watch } = this.#options;
+      watch?.before(id);
+      const status = watch === undefined ? null : member.raft.status();
       const ready = member.raft.ready();
+      if (status !== null) watch?.after(id, ready, status);
       for (const message of ready.messages) this.#send(message);
       for (const read of ready.reads) {
         member.reads.push(`${read.context}@${read.index}`);
@@ -140,8 +151,11 @@ export class TestCluster {
     this.network.push({ ...message, content: { data: utf8(JSON.stringify(snapshotData)), configuration } });
   }
 
-  /** Delivers what is on the wire now and `wanted`; answers stay on the wire. */
-  deliver(wanted: (message: Message) => boolean): void {
+  /**
+   * Delivers what is on the wire now and `wanted`; answers stay on the wire.
+   * @param busy a member for which this holds takes in what it is sent and does nothing about it yet
+   */
+  deliver(wanted: (message: Message) => boolean, busy: (id: MemberId) => boolean = () => false): void {
     const batch = this.network.filter(wanted);
     this.network = this.network.filter((message) => !wanted(message));
     for (const message of batch) {
@@ -149,7 +163,7 @@ export class TestCluster {
       this.member(message.to).raft.step(message);
       if (message.kind === "snapshot") this.member(message.from).raft.snapshotSent(message.to, true);
     }
-    for (const id of new Set(batch.flatMap((message) => [message.to, message.from]))) this.process(id);
+    for (const id of new Set(batch.flatMap((message) => [message.to, message.from]))) if (!busy(id)) this.process(id);
   }
 
   /** A transport notices a snapshot that did not arrive, and says so. */

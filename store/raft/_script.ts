@@ -3,22 +3,19 @@ import { utf8 } from "../../base/bytes.ts";
 import { formatConfiguration, formatEntry, TestCluster } from "./_harness.ts";
 import type { ConfigurationChange } from "./configuration.ts";
 import type { MemberId, Message } from "./messages.ts";
-import type { RaftRule } from "./raft.ts";
 
 /**
  * Runs a data-driven test: blocks of commands, `----`, and the trace they give; blocks are parted by an empty line and
  * lines that begin with `#` are comments. Answers the text with every trace replaced by what really happened.
  */
-export function runScript(text: string, without?: RaftRule): string {
-  const state: ScriptState = { cluster: null, without };
+export function runScript(text: string): string {
+  const state: ScriptState = { cluster: null };
   const blocks = text.replace(/\n+$/, "").split(/\n\n+/);
   return blocks.map((block) => runBlock(state, block)).join("\n\n") + "\n";
 }
 
 interface ScriptState {
   cluster: TestCluster | null;
-  /** A rule that the cores are made without. */
-  readonly without: RaftRule | undefined;
 }
 
 function runBlock(state: ScriptState, block: string): string {
@@ -41,7 +38,6 @@ function runCommand(state: ScriptState, line: string): string[] {
     state.cluster = new TestCluster({
       members: args,
       joining: named.get("joining")?.split(",") ?? [],
-      ...(state.without === undefined ? {} : { without: state.without }),
       electionTicks: number("election", 10),
       heartbeatTicks: number("heartbeat", 2),
       limits: {

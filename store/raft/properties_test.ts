@@ -17,12 +17,15 @@ Deno.test("the properties of paper figure 3 hold while members are added, promot
 Deno.test("the properties of paper figure 3 hold in 400 random runs of 3 and 5 members, and quiet brings agreement", () => {
   let commands = 0;
   let terms = 0;
+  let reads = 0;
   for (let seed = 1; seed <= 400; seed++) {
     const run = explore({ seed, initial: seed % 4 === 0 ? 5 : 3 });
     commands += run.commands;
     terms += run.terms;
+    reads += run.reads;
   }
-  ok(commands > 400 * 5 && terms > 400 * 2, `the runs did something: ${commands} commands, ${terms} terms`);
+  const did = `${commands} commands, ${terms} terms, ${reads} reads`;
+  ok(commands > 400 * 5 && terms > 400 * 2 && reads > 400 * 2, `the runs did something: ${did}`);
 });
 
 Deno.test("a quorum that is wrong on purpose is caught by the same checks", () => {
