@@ -13,13 +13,15 @@ export async function openStore(spec: ClusterSpec, index: number, platform: Plat
     return connectStore({ endpoints: members.map(storeClientAddress) }, platform);
   }
   // Loaded only then: gRPC costs an apiserver's start some milliseconds.
-  const { connectEtcd } = await import("../../store/etcd/mod.ts");
+  const { connectEtcd, startCompactor } = await import("../../store/etcd/mod.ts");
   const { endpoints } = spec.store;
   const first = index % endpoints.length;
-  return connectEtcd({
+  const store = connectEtcd({
     endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
     ...(spec.store.tls ? { tls: readTls(spec.store) } : {}),
   }, { ...platform, dialHttp2: http2.dial });
+  startCompactor({ store, timers: platform.timers, log: platform.log }); // as long as this process runs
+  return store;
 }
 
 function readTls({ clientCertificate }: ExternalStore): Partial<TlsIdentity> {

@@ -24,6 +24,8 @@ export const etcdLimits = {
   snapshotBytesMax: 1024 ** 3,
   /** A real etcd: after every member was tried, a pause. */
   memberRetryMs: 50,
+  /** Between two rounds of those who compact it; kube-apiserver's default. */
+  compactionIntervalMs: 300_000,
 } as const;
 
 /** What we say we are: at least 3.5.13, or kube-apiservers ask for no progress (they look at it). */
