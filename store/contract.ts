@@ -229,6 +229,30 @@ const tests: Record<string, (scene: Scene) => Promise<void>> = {
     assert.equal(fromUtf8(watch.events[0]?.kv.key ?? utf8("")), `${scene.prefix}after`);
     watch.cancel();
   },
+  "a watch leaves out puts or deletes, whether it catches up or is up to date": async (scene) => {
+    const { revision } = await scene.run([scene.put("a"), scene.put("b")]);
+    await scene.run([{ kind: "delete", key: scene.key("a") }]);
+    const [puts, deletes, neither] = [
+      scene.watch({ startRevision: revision, noDelete: true }),
+      scene.watch({ startRevision: revision, noPut: true, prevKv: true }),
+      scene.watch({ startRevision: revision, noPut: true, noDelete: true }),
+    ];
+    await puts.until(() => puts.events.length >= 2);
+    await deletes.until(() => deletes.events.length >= 1);
+    await neither.until(() => neither.created() !== null);
+    await scene.run([{ kind: "delete", key: scene.key("b") }]);
+    await scene.run([scene.put("c")]);
+    const last = await scene.run([{ kind: "delete", key: scene.key("c") }, scene.put("d")]);
+    await puts.until(() => puts.calls.at(-1) === last.revision);
+    await deletes.until(() => deletes.calls.at(-1) === last.revision);
+    const told = ({ events }: { readonly events: readonly StoreEvent[] }) =>
+      events.map(({ type, kv }) => `${type} ${fromUtf8(kv.key).slice(scene.prefix.length)}`).join();
+    assert.equal(told(puts), "put a,put b,put c,put d");
+    assert.equal(told(deletes), "delete a,delete b,delete c");
+    assert.ok(deletes.events.every(({ prevKv }) => prevKv !== undefined));
+    assert.equal(neither.events.length, 0);
+    for (const watch of [puts, deletes, neither]) watch.cancel();
+  },
   "a cancelled watch is silent; others on the same store go on": async (scene) => {
     const [one, two] = [scene.watch(), scene.watch()];
     await one.until(() => one.created() !== null);

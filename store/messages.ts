@@ -77,7 +77,8 @@ export function asError(fields: readonly unknown[]): StoreError {
 }
 
 export function watchFields(request: WatchRequest): unknown[] {
-  const flags = (request.prevKv === true ? 1 : 0) | (request.progressNotify === true ? 2 : 0);
+  const flags = (request.prevKv === true ? 1 : 0) | (request.progressNotify === true ? 2 : 0) |
+    (request.noPut === true ? 4 : 0) | (request.noDelete === true ? 8 : 0);
   return [request.key, request.rangeEnd ?? null, request.startRevision ?? 0, flags];
 }
 
@@ -89,6 +90,8 @@ export function asWatch(fields: readonly unknown[]): WatchRequest {
     startRevision: asInteger(fields[2]),
     prevKv: (flags & 1) !== 0,
     progressNotify: (flags & 2) !== 0,
+    noPut: (flags & 4) !== 0,
+    noDelete: (flags & 8) !== 0,
   };
 }
 

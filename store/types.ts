@@ -107,6 +107,9 @@ export interface WatchRequest {
   readonly prevKv?: boolean;
   /** Also call `onProgress` about every `progressIntervalMs` when idle and synced. */
   readonly progressNotify?: boolean;
+  /** Leave out puts, or deletes (etcd: filters). */
+  readonly noPut?: boolean;
+  readonly noDelete?: boolean;
 }
 
 /** Callbacks run synchronously, in order; all events of one revision arrive in one call. */

@@ -191,7 +191,7 @@ class StreamWatch implements WatchSink {
   }
 
   start(): void {
-    const { key, range_end, prev_kv, progress_notify } = this.#request;
+    const { key, range_end, prev_kv, progress_notify, filters } = this.#request;
     this.#paused = false;
     this.#watch = this.#facade.store.watch({
       // An empty key is the smallest.
@@ -200,6 +200,8 @@ class StreamWatch implements WatchSink {
       startRevision: this.#next,
       prevKv: prev_kv,
       progressNotify: progress_notify,
+      noPut: filters.includes(watchFilter.noPut),
+      noDelete: filters.includes(watchFilter.noDelete),
     }, this);
     if (this.#wantsProgress) this.#watch.requestProgress();
   }
@@ -230,8 +232,7 @@ class StreamWatch implements WatchSink {
 
   onEvents(events: readonly StoreEvent[], revision: number): void {
     this.#next = revision + 1;
-    const wanted = events.filter((event) => this.#wants(event)).map(eventMessage);
-    if (wanted.length > 0) this.#port.sendEvents(wanted, revision);
+    this.#port.sendEvents(events.map(eventMessage), revision);
     if (!this.#port.congested()) return;
     this.#paused = true;
     this.#watch?.cancel();
@@ -264,11 +265,6 @@ class StreamWatch implements WatchSink {
       ...(compacted ? { compact_revision: error.compactRevision } : {}),
     });
     this.#port.ended();
-  }
-
-  #wants(event: StoreEvent): boolean {
-    const { filters } = this.#request;
-    return !filters.includes(event.type === "put" ? watchFilter.noPut : watchFilter.noDelete);
   }
 }
 

@@ -1,7 +1,7 @@
 import { type GrpcClientCall, grpcCode, GrpcError } from "../../platform/grpc/mod.ts";
 import { type Revision, StoreError, type StoreEvent, type Watch, type WatchRequest, type WatchSink } from "../types.ts";
 import { fromEtcd } from "./errors.ts";
-import { etcdCodec, eventType, type Input, type Message } from "./messages.ts";
+import { etcdCodec, eventType, type Input, type Message, watchFilter } from "./messages.ts";
 import { pairOf } from "./unconvert.ts";
 
 interface Entry {
@@ -52,6 +52,10 @@ export class EtcdWatches {
         start_revision: request.startRevision,
         prev_kv: request.prevKv,
         progress_notify: request.progressNotify,
+        filters: [
+          ...(request.noPut === true ? [watchFilter.noPut] : []),
+          ...(request.noDelete === true ? [watchFilter.noDelete] : []),
+        ],
         watch_id: entry.id,
       },
     });

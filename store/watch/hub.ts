@@ -11,6 +11,8 @@ import { type Group, Groups } from "./groups.ts";
 export interface Watcher {
   readonly interval: Interval;
   readonly prevKv: boolean;
+  readonly noPut: boolean;
+  readonly noDelete: boolean;
   readonly progressNotify: boolean;
   readonly sink: WatchSink;
   /**
@@ -25,12 +27,11 @@ export interface Watcher {
   active: boolean;
 }
 
-/** One revision's events for one group, built once and shared by all its watches. */
+/** One revision's events for one group, built once for each way to see them and shared by all its watches. */
 interface Batch {
   readonly group: Group<Watcher>;
   readonly entries: HistoryEntry[];
-  plain: StoreEvent[] | null;
-  withPrevious: StoreEvent[] | null;
+  readonly seen: Map<number, readonly StoreEvent[]>;
 }
 
 interface Published {
@@ -80,6 +81,8 @@ export class WatchHub {
     const watcher: Watcher = {
       interval: intervalOf(request.key, request.rangeEnd),
       prevKv: request.prevKv === true,
+      noPut: request.noPut === true,
+      noDelete: request.noDelete === true,
       progressNotify: request.progressNotify === true,
       sink,
       next: start > 0 ? start : this.#mvcc.revision + 1,
@@ -179,7 +182,7 @@ export class WatchHub {
       this.#synced.match(entry.record.text, (group) => {
         const batch = batches.get(group);
         if (batch !== undefined) batch.entries.push(entry);
-        else batches.set(group, { group, entries: [entry], plain: null, withPrevious: null });
+        else batches.set(group, { group, entries: [entry], seen: new Map() });
       });
     }
     for (const batch of batches.values()) {
@@ -197,13 +200,21 @@ export class WatchHub {
       return;
     }
     watcher.next = revision + 1;
+    const events = this.#eventsFor(watcher, batch);
+    if (events.length === 0) return;
     watcher.active = true;
-    const events = watcher.prevKv
-      ? (batch.withPrevious ??= batch.entries.map((entry) =>
-        eventOf(entry.kv, previousOf(entry, this.#mvcc.compactRevision))
-      ))
-      : (batch.plain ??= batch.entries.map((entry) => eventOf(entry.kv, undefined)));
     watcher.sink.onEvents(events, revision);
+  }
+
+  #eventsFor(watcher: Watcher, { entries, seen }: Batch): readonly StoreEvent[] {
+    const way = (watcher.prevKv ? 1 : 0) | (watcher.noPut ? 2 : 0) | (watcher.noDelete ? 4 : 0);
+    const known = seen.get(way);
+    if (known !== undefined) return known;
+    const events = entries.filter((entry) => wants(watcher, entry)).map((entry) =>
+      eventOf(entry.kv, watcher.prevKv ? previousOf(entry, this.#mvcc.compactRevision) : undefined)
+    );
+    seen.set(way, events);
+    return events;
   }
 
   /** Answers what is left of the budget. */
@@ -228,7 +239,7 @@ export class WatchHub {
           revision = entry.kv.modRevision;
         }
         budget--;
-        if (!contains(watcher.interval, entry.record.text)) continue;
+        if (!contains(watcher.interval, entry.record.text) || !wants(watcher, entry)) continue;
         const previous = watcher.prevKv ? previousOf(entry, this.#mvcc.compactRevision) : undefined;
         events.push(eventOf(entry.kv, previous));
         bytes += versionBytes(entry.kv) + (previous === undefined ? 0 : versionBytes(previous));
@@ -266,6 +277,10 @@ export class WatchHub {
     this.cancel(watcher);
     watcher.sink.onClose(error);
   }
+}
+
+function wants({ noPut, noDelete }: Watcher, { kv }: HistoryEntry): boolean {
+  return kv.version === 0 ? !noDelete : !noPut; // a delete has no version
 }
 
 function compacted(start: number, compactRevision: number): StoreError {
