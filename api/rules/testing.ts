@@ -23,15 +23,20 @@ const crd = {
   names: { plural: "widgets", kind: "Widget" },
   versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
 } as const;
-/** A self-made text in place of a PEM block: base64 of `PEM`. */
-const pem = "UEVN";
+/** A PKCS#10 request for `CN=e2e`, signed by a key that is thrown away; base64 of PEM. */
+const signingRequest =
+  "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlISk1IQUNBUUF3RGpFTU1Bb0dBMVVFQXd3RFpUSmxNRmt3RXdZ" +
+  "SEtvWkl6ajBDQVFZSUtvWkl6ajBEQVFjRApRZ0FFNkgrUC8rdmtUTEloSnh6S1hCVTliMk5SU3V5S2lIN1JTekJrRjZVK1JxcFJ2" +
+  "N1pXYlQzRTJUd2k5d0xNCnF4TmsvalFYY3NyNStBUEZwRkNlVmRLdXU2QUFNQW9HQ0NxR1NNNDlCQU1DQTBrQU1FWUNJUUNxejBG" +
+  "emVrQmEKNEQ2Q0p1WFpNSHpOVTRWbzBEL1NnL0ZnL2ovYXNiM0pBUUloQUlURFZ6YktFY2NTM2ptdU5mYTRmWVpGMEllTApMNzBH" +
+  "M1lpNEUzdlVMK0hvCi0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
 
-/** By plural name. */
 /** What an object of this kind needs besides a name; keys with a group are for names that several groups have. */
 export function minimalOf({ group, resource }: { group: string; resource: string }): Readonly<Record<string, unknown>> {
   return minimalObjects[`${resource}.${group}`] ?? minimalObjects[resource] ?? {};
 }
 
+/** By plural name, with the group where several have it. */
 const minimalObjects: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   apiservices: {
     metadata: { name: "v1.example.com" },
@@ -44,7 +49,7 @@ const minimalObjects: Readonly<Record<string, Readonly<Record<string, unknown>>>
     },
   },
   certificatesigningrequests: {
-    spec: { request: pem, signerName: "example.com/signer", usages: ["client auth"] },
+    spec: { request: signingRequest, signerName: "example.com/signer", usages: ["client auth"] },
   },
   clusterrolebindings: { roleRef },
   controllerrevisions: { revision: 1, data: { a: 1 } },

@@ -27,14 +27,17 @@ export interface Printer {
   readonly conditions?: (object: Json) => readonly RowCondition[];
 }
 
-/** A column spec is `Name`, with `*` for wide only and `#` for an integer: `["Name", "Age", "IP*", "Count#*"]`. */
+/**
+ * A column spec is `Name`, with `*` for wide only, `#` for an integer and `?` for a boolean:
+ * `["Name", "Age", "IP*", "Count#*"]`.
+ */
 export function columns(...specs: readonly string[]): Column[] {
   return specs.map((spec) => {
-    const name = spec.replace(/[*#]+$/, "");
+    const name = spec.replace(/[*#?]+$/, "");
     const marks = spec.slice(name.length);
     return {
       name,
-      type: marks.includes("#") ? "integer" : "string",
+      type: marks.includes("#") ? "integer" : marks.includes("?") ? "boolean" : "string",
       format: name === "Name" && !marks.includes("*") ? "name" : "",
       description: "",
       priority: marks.includes("*") ? 1 : 0,

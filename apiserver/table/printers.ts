@@ -2,54 +2,13 @@ import { asCoreEvent } from "../../api/events.ts";
 import type { EventsV1Event } from "../../api/gen/types.ts";
 import { newEvents, type ResourceInfo } from "../../api/resources.ts";
 import { dig, items, type Json, record, text, texts, whole } from "../dig.ts";
+import { age, count, firstFew, nameOf, selectorText } from "./cells.ts";
+import { clusterPrinters } from "./cluster_printers.ts";
 import { columns, type Printer } from "./columns.ts";
 import { humanDuration, since } from "./duration.ts";
 import { podPrinter, templateContainers } from "./pod.ts";
-
-function nameOf(object: Json): string {
-  return text(dig(object, "metadata", "name"));
-}
-
-function age(object: Json, now: number): string {
-  return since(dig(object, "metadata", "creationTimestamp"), now);
-}
-
-function count(value: unknown): number {
-  return Object.keys(record(value)).length;
-}
-
-/** `a=1,b in (x,y)`, `<none>` when empty: a LabelSelector or a plain map. */
-function selectorText(selector: unknown): string {
-  const { matchLabels, matchExpressions, ...plain } = record(selector);
-  const labels = matchLabels === undefined && matchExpressions === undefined ? plain : record(matchLabels);
-  const parts = Object.keys(labels).sort().map((key) => `${key}=${text(labels[key])}`);
-  for (const expression of items(matchExpressions).map(record)) {
-    const key = text(expression["key"]);
-    const values = texts(expression["values"]).sort().join(",");
-    switch (expression["operator"]) {
-      case "In":
-        parts.push(`${key} in (${values})`);
-        break;
-      case "NotIn":
-        parts.push(`${key} notin (${values})`);
-        break;
-      case "Exists":
-        parts.push(key);
-        break;
-      case "DoesNotExist":
-        parts.push(`!${key}`);
-        break;
-    }
-  }
-  return parts.length === 0 ? "<none>" : parts.join(",");
-}
-
-/** The first `max` items, then how many more there are. */
-function firstFew(list: readonly string[], max: number): string {
-  if (list.length === 0) return "<unset>";
-  const shown = list.slice(0, max).join(",");
-  return list.length > max ? `${shown} + ${list.length - max} more...` : shown;
-}
+import { storagePrinters } from "./storage_printers.ts";
+import { workloadPrinters } from "./workload_printers.ts";
 
 const namespacePrinter: Printer = {
   columns: columns("Name", "Status", "Age"),
@@ -272,13 +231,8 @@ function eventSource(event: Json): string {
   return host === "" ? component : `${component}, ${host}`;
 }
 
-const plainPrinter: Printer = {
-  columns: columns("Name", "Age"),
-  cells: (it, now) => [nameOf(it), since(dig(it, "metadata", "creationTimestamp"), now)],
-};
-
 /** When rather than how long ago: what upstream prints of kinds without a printer. */
-const definitionPrinter: Printer = {
+const plainPrinter: Printer = {
   columns: columns("Name", "Created At"),
   cells: (it) => [nameOf(it), text(dig(it, "metadata", "creationTimestamp"))],
 };
@@ -338,9 +292,11 @@ const priorityLevelPrinter: Printer = {
 };
 
 const printers: Readonly<Record<string, Printer>> = {
+  ...clusterPrinters,
+  ...storagePrinters,
+  ...workloadPrinters,
   certificatesigningrequests: signingRequestPrinter,
   configmaps: configMapPrinter,
-  customresourcedefinitions: definitionPrinter,
   deployments: deploymentPrinter,
   endpoints: endpointsPrinter,
   endpointslices: endpointSlicePrinter,
