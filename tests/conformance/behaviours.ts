@@ -1,13 +1,87 @@
 /**
- * The conformance behaviours of Kubernetes 1.36 that need no running container (157 of the 446 entries of
- * test/conformance/testdata/conformance.yaml), by their published names; for each the check that stands for it, "" where
- * none does yet, and what that waits for.
+ * The conformance behaviours of Kubernetes 1.36 that need no running container, or none but a webhook's server, which the
+ * check is itself (176 of the 446 entries of test/conformance/testdata/conformance.yaml), by their published names; for
+ * each the check that stands for it, "" where none does yet, and what that waits for.
  */
 export const behaviours: readonly (readonly [name: string, check: string, waitsFor?: string])[] = [
   ["[sig-api-machinery] API priority and fairness should support FlowSchema API operations", "flowschemas"],
   [
     "[sig-api-machinery] API priority and fairness should support PriorityLevelConfiguration API operations",
     "prioritylevels",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] listing mutating webhooks should work",
+    "mutating webhooks listed",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] listing validating webhooks should work",
+    "validating webhooks listed",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] patching/updating a mutating webhook should work",
+    "mutating webhook changed",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] patching/updating a validating webhook should work",
+    "validating webhook changed",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should be able to deny attaching pod",
+    "",
+    "webhooks on CONNECT",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should be able to deny custom resource creation, update and deletion",
+    "webhook denies custom resources",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should be able to deny pod and configmap creation",
+    "webhook denies pods and configmaps",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should deny crd creation",
+    "webhook denies definitions",
+  ],
+  ["[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should honor timeout", "webhook in time"],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate configmap",
+    "webhook changes configmaps",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate custom resource",
+    "webhook changes custom resources",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate custom resource with different stored version",
+    "webhook changes another stored version",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate custom resource with pruning",
+    "webhook changes are pruned",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate everything except 'skip-me' configmaps",
+    "webhook conditions skip",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate pod and apply defaults after mutation",
+    "webhook changes pods",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should not be able to mutate or prevent deletion of webhook configuration objects",
+    "webhook configurations are not webhooks' business",
+  ],
+  [
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should unconditionally reject operations on fail closed webhook",
+    "webhook fails closed",
+  ],
+  [
+    "[sig-api-machinery] CustomResourceConversionWebhook [Privileged:ClusterAdmin] should be able to convert a non homogeneous list of CRs",
+    "lists of two versions converted",
+  ],
+  [
+    "[sig-api-machinery] CustomResourceConversionWebhook [Privileged:ClusterAdmin] should be able to convert from CR v1 to CR v2",
+    "custom resources converted",
   ],
   [
     "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should be able to create and update mutating webhook configurations with match conditions",
@@ -68,7 +142,7 @@ export const behaviours: readonly (readonly [name: string, check: string, waitsF
   ],
   [
     "[sig-api-machinery] CustomResourceFieldSelectors [Privileged:ClusterAdmin] CustomResourceFieldSelectors MUST list and watch custom resources matching the field selector",
-    "",
+    "fields of custom resources selected",
   ],
   [
     "[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] removes definition from spec when one version gets changed to not be served",

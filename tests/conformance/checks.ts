@@ -7,6 +7,7 @@ import { kubectlChecks } from "./checks/kubectl.ts";
 import { namespaceChecks } from "./checks/namespaces.ts";
 import { policyChecks } from "./checks/policies.ts";
 import { quotaChecks } from "./checks/quotas.ts";
+import { timedWebhookChecks, webhookChecks } from "./checks/webhooks.ts";
 import type { Check } from "./helpers.ts";
 
 /** By the names that `behaviours.ts` refers to. */
@@ -21,4 +22,6 @@ export const checks: Readonly<Record<string, Check>> = {
   ...namespaceChecks,
   ...policyChecks,
   ...quotaChecks,
+  ...timedWebhookChecks,
+  ...webhookChecks,
 };

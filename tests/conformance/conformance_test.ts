@@ -2,17 +2,23 @@ import assert from "node:assert/strict";
 import { quiet, start, testRandom, type TestServer, VirtualTime } from "../../apiserver/testing.ts";
 import { createRestClient } from "../../client/mod.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
+import { postHttps } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { inProcess } from "../integration/in_process.ts";
 import { apiOver } from "./api.ts";
 import { behaviours } from "./behaviours.ts";
 import { checks } from "./checks.ts";
 import { kubectlChecks } from "./checks/kubectl.ts";
+import { timedWebhookChecks } from "./checks/webhooks.ts";
 import type { Surroundings } from "./helpers.ts";
 import { report, runCatalogue } from "./run.ts";
 
-/** Nodes, which nobody is here, and kubectl, which dials. */
-const live: ReadonlySet<string> = new Set(["two nodes", ...Object.keys(kubectlChecks)]);
+/** Nodes, which nobody is here; kubectl, which dials; what the clock of the wall times. */
+const live: ReadonlySet<string> = new Set([
+  "two nodes",
+  ...Object.keys(kubectlChecks),
+  ...Object.keys(timedWebhookChecks),
+]);
 
 Deno.test("the catalogue names every behaviour once, and every check belongs to one", () => {
   const names = behaviours.map(([name]) => name);
@@ -30,7 +36,7 @@ Deno.test("the catalogue passes against an apiserver and a controller manager in
     for (; running; await new Promise((resolve) => setTimeout(resolve, 0))) await time.advance(20);
   })();
   try {
-    await using server = await start({ time });
+    await using server = await start({ time, postHttps });
     const manager = startControllers(server, time);
     await manager.ready;
     try {

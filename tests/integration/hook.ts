@@ -16,11 +16,15 @@ export class Hook implements AsyncDisposable {
     this.port = server.addr.port;
   }
 
-  static async open(answer: (request: Loose) => Loose | Response | Promise<Loose | Response>): Promise<Hook> {
+  /** @param names what its certificate says it is called, besides `hook.default.svc` */
+  static async open(
+    answer: (request: Loose) => Loose | Response | Promise<Loose | Response>,
+    names: readonly string[] = [],
+  ): Promise<Hook> {
     const authority = await createAuthority("hooks");
     const leaf = await authority.issue({
       commonName: "hook",
-      names: ["hook.default.svc", "127.0.0.1"],
+      names: ["hook.default.svc", "127.0.0.1", ...names],
       usage: "server",
     });
     const listen = { hostname: "127.0.0.1", port: 0, cert: leaf.cert, key: leaf.key, onListen() {} };
@@ -36,7 +40,12 @@ export class Hook implements AsyncDisposable {
   }
 
   client(path = "/"): Loose {
-    return { url: `https://127.0.0.1:${this.port}${path}`, caBundle: encodeBase64(utf8(this.authority.cert)) };
+    return { url: `https://127.0.0.1:${this.port}${path}`, caBundle: this.caBundle };
+  }
+
+  /** For `caBundle`. */
+  get caBundle(): string {
+    return encodeBase64(utf8(this.authority.cert));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
