@@ -22,7 +22,7 @@ export function patchFailure(error: PatchError): ApiError {
     case "too-large":
       return requestEntityTooLarge(error.message);
     case "inapplicable":
-      // Upstream's sentence; unlike upstream, the cause says what it was.
+      // Upstream's sentence, which keeps to itself what it was: kubectl prints a cause instead of it, and without its field.
       return new ApiError({
         kind: "Status",
         apiVersion: "v1",
@@ -30,7 +30,7 @@ export function patchFailure(error: PatchError): ApiError {
         status: "Failure",
         message: "the server rejected our request due to an error in our request",
         reason: "Invalid",
-        details: { causes: [{ reason: "UnexpectedServerResponse", message: error.message }] },
+        details: {},
         code: statusCodes.Invalid,
       });
   }

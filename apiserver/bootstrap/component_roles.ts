@@ -124,7 +124,10 @@ export const componentRoles: readonly DefaultRole[] = [
     eventRule,
   ]),
   clusterRole("system:service-account-issuer-discovery", [
-    paths("get", "/.well-known/openid-configuration /openid/v1/jwks"),
+    paths(
+      "get",
+      "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/",
+    ),
   ]),
   clusterRole("system:volume-scheduler", [
     rule("get list patch update watch", "core", "persistentvolumes"),

@@ -13,6 +13,7 @@ import { limits } from "../limits.ts";
 import type { Registry, WriteContext, Written } from "./context.ts";
 import { applyPatchType } from "./apply.ts";
 import { checkNamespace } from "./create.ts";
+import { patchDecodeFailure } from "./patch_failure.ts";
 import { change, type UpdateTarget } from "./update.ts";
 
 export interface PatchRequest {
@@ -73,8 +74,16 @@ export async function patch(
   const { codec, info } = target.strategy;
   const apply = readPatch(request.body, request.contentType, info.type);
   let warnings: readonly string[] = [];
+  const strategic = request.contentType.includes("strategic-merge-patch");
+  const decode = (result: unknown) => {
+    try {
+      return codec.decodeValue(result, request.fieldValidation);
+    } catch (error) {
+      throw patchDecodeFailure(error, { strategic, patch: parsePatchBody(request.body, false), result });
+    }
+  };
   const desired = (current: KubeObject): KubeObject => {
-    const decoded = codec.decodeValue(apply(current), request.fieldValidation);
+    const decoded = decode(apply(current));
     warnings = decoded.warnings;
     const { object } = decoded;
     checkNamespace(target.strategy, object, target.namespace);

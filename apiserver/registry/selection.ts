@@ -1,5 +1,6 @@
 import { type FieldSelector, matchesFields, parseFieldSelector, requiredValue } from "../../api/fields.ts";
 import { matchesSelector, parseSelector, type Selector, SelectorError } from "../../api/labels.ts";
+import { quote } from "../../api/go_text.ts";
 import { badRequest } from "../../api/status.ts";
 import { limits } from "../limits.ts";
 import type { CachedObject, StoredResource } from "../watchcache/cached.ts";
@@ -32,8 +33,8 @@ export function selectionOf(resource: StoredResource, query: URLSearchParams): S
   if (labelText.length > limits.selectorLength || fieldText.length > limits.selectorLength) {
     throw badRequest(`selectors are limited to ${limits.selectorLength} characters`);
   }
-  const labels = parsing(() => parseSelector(labelText), "label", labelText);
-  const fields = parsing(() => parseFieldSelector(fieldText), "field", fieldText);
+  const labels = parsing(() => parseSelector(labelText));
+  const fields = parsing(() => parseFieldSelector(fieldText));
   checkFields(resource, fields);
   return {
     everything: labels.length === 0 && fields.length === 0,
@@ -61,15 +62,22 @@ function checkFields(resource: StoredResource, fields: FieldSelector): void {
   if (fields.length === 0) return;
   const known = selectableNames(resource);
   for (const { field } of fields) {
-    if (!known.has(field)) throw badRequest(`field label not supported: ${field}`);
+    if (known.has(field)) continue;
+    // Kinds that have fields of their own to select by say so in their own way.
+    const only = [...known].every((name) => name.startsWith("metadata."));
+    throw badRequest(
+      only
+        ? `${quote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+        : `field label not supported: ${field}`,
+    );
   }
 }
 
-function parsing<T>(parse: () => T, what: string, text: string): T {
+function parsing<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
     if (!(error instanceof SelectorError)) throw error;
-    throw badRequest(`unable to parse ${what} selector ${JSON.stringify(text)}: ${error.message}`);
+    throw badRequest(error.message);
   }
 }

@@ -42,7 +42,7 @@ export async function handleToken(
   checkNames(wanted, request);
   const account = await find(registry, serviceAccounts, request.namespace, request.name);
   const uid = account.metadata?.uid ?? "";
-  const seconds = secondsOf(wanted, request.name);
+  const seconds = secondsOf(wanted);
   const audiences = texts(dig(wanted, "spec", "audiences"));
   const bound = await boundTo(registry, request.namespace, request.name, wanted);
   checkNodeMayAsk(exchange, request.name, wanted, bound);
@@ -86,10 +86,10 @@ function checkNames(wanted: KubeObject, request: ResourceRequest): void {
   }
 }
 
-function secondsOf(wanted: KubeObject, name: string): number {
+function secondsOf(wanted: KubeObject): number {
   const seconds = dig(wanted, "spec", "expirationSeconds") ?? defaultSeconds;
   const refuse = (detail: string) =>
-    invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, name, [
+    invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, "", [
       invalidField("spec.expirationSeconds", seconds, detail),
     ]);
   if (typeof seconds !== "number" || seconds < secondsMin) {

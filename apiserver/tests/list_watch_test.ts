@@ -42,10 +42,13 @@ Deno.test("label and field selectors choose; unknown fields and broken selectors
   assert.deepEqual(await select("fieldSelector=metadata.namespace%3Dother"), []);
   const unknown = await server.get(`${configMaps}?fieldSelector=spec.x%3D1`);
   assert.equal(unknown.code, 400);
-  assert.equal(unknown.body.message, "field label not supported: spec.x");
+  assert.equal(
+    unknown.body.message,
+    '"spec.x" is not a known field selector: only "metadata.name", "metadata.namespace"',
+  );
   const broken = await server.get(`${configMaps}?labelSelector=a%3D%3D%3Db`);
   assert.equal(broken.code, 400);
-  assert.match(broken.body.message, /^unable to parse label selector/);
+  assert.match(broken.body.message, /^unable to parse requirement: /);
 });
 
 Deno.test("limit and continue page through one revision, whatever happens meanwhile", async () => {

@@ -179,8 +179,10 @@ function finish(
   const revision = sets.current === null ? 0 : Math.max(revisionOf(sets.current.replicaSet), nextRevision(sets.olds));
   if (sets.current !== null && revisionOf(deployment) !== revision) {
     // The status would be refused now, since this changes the resourceVersion it was computed from.
+    // Through `status`, as upstream: an annotation set on the object itself counts as a new generation.
     const patch = { metadata: { annotations: { [revisionAnnotation]: String(revision) } } };
-    return decide([...actions, { kind: "patch", info: deployments, object: deployment, patch }]);
+    const set = { kind: "patch", info: deployments, object: deployment, patch, subresource: "status" } as const;
+    return decide([...actions, set]);
   }
   const conditions = foundConditions(deployment, sets, now);
   const { status: next, wakeAfterMs } = status === "rollout"

@@ -232,6 +232,7 @@ Deno.test("controllers make a Deployment's pods, roll a new template out, scale,
   await client.create<Deployment>(deployments, web());
   const first = await world.rolledOut("web");
   assert.equal(first.status?.conditions?.find((each) => each.type === "Progressing")?.reason, "NewReplicaSetAvailable");
+  assert.equal(first.metadata?.generation, 1, "nobody but its user has changed what is wanted");
   const [original] = await world.list<ReplicaSet>(replicaSets);
 
   await client.patch(deployments, { name: "web", namespace: "default" }, "merge", setImage("v2"));
