@@ -11,6 +11,13 @@ export const readBufferBytes = 256 * 1024;
 export const closeFlushMs = 1000;
 /** How long a client that reads slowly may take for the last bytes of a TLS connection that the server has closed. */
 export const slowReaderMs = 30_000;
+/** The head of a request that asks to be upgraded, or of the answer; and what is kept of the text of a refusal. */
+export const maxUpgradeHeadBytes = 64 * 1024;
+export const maxRefusalBytes = 64 * 1024;
+/** How long the front looks at the first request of a connection before it hands on what has come. */
+export const firstHeadMs = 10_000;
+/** Bytes of an upgraded connection that wait for their reader. */
+export const maxUnreadUpgradedBytes = 256 * 1024;
 /** How long a TLS handshake may take before the socket is dropped. */
 export const handshakeTimeoutMs = 10_000;
 /** How long a closing HTTP listener waits for handlers that have not answered yet. */

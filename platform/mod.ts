@@ -182,6 +182,12 @@ export interface RequestContext {
   readonly remoteAddress: string;
   /** Answers the upgrade; return `response` from the handler at once. */
   upgradeWebSocket(request: Request, protocol: string): { response: Response; channel: WebSocketChannel };
+  /**
+   * Answers an upgrade to any protocol, 101 with these headers, and hands the bytes over; return `response` from the
+   * handler at once. There only for the first request of a TLS connection, and only when that asks to be upgraded;
+   * the simulator, whose connections carry messages, has none.
+   */
+  upgradeBytes?(headers: Headers): { response: Response; connection: ByteConnection };
 }
 
 /** A streamed body's `cancel()` is the only sign that the client has gone. */
@@ -199,11 +205,31 @@ export interface HttpListener extends Listener {
   readonly url: string;
 }
 
+export interface UpgradeOptions {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly signal?: AbortSignal;
+}
+
+export interface UpgradeAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The bytes after a 101; null for every other status. */
+  readonly connection: ByteConnection | null;
+  /** What a refusal says: its first bytes. */
+  readonly text: string;
+}
+
 /** One client serves any number of requests and watches at once: it opens further HTTP/2 connections as they fill up. */
 export interface HttpClient {
   /** As the web's fetch, absolute URL. Rejects with {@linkcode NetworkError} when no response came. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
   webSocket(url: string, options: { protocols: string[]; headers?: Record<string, string> }): Promise<WebSocketChannel>;
+  /**
+   * Asks for another protocol on a connection of its own, with `Upgrade` among the headers. Resolves with the answer,
+   * whatever it is; rejects with {@linkcode NetworkError} when none came. The simulator has none.
+   */
+  upgrade?(url: string, options: UpgradeOptions): Promise<UpgradeAnswer>;
   close(): void;
 }
 

@@ -59,6 +59,7 @@ const openRooms = new Set(["tests", "bench", "tools"]);
 
 /** Where npm packages may be imported, besides tests. Prefixes of paths. */
 const npmPlaces: readonly string[] = [
+  "platform/spdy/",
   "platform/deno/",
   "api/codec/",
   "api/patch/",

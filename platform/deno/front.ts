@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { lingerMs, maxBackDials, slowReaderMs, sourceQuarantineMs } from "../limits.ts";
 import type { PeerIdentity, TlsIdentity } from "../mod.ts";
 import { type FlowControl, listenTls, peerOf, takeFlowControl } from "./tls_server.ts";
+import { type Beginning, readBeginning } from "./upgraded.ts";
 
 /** Who stands behind one back connection. */
 export interface Caller {
@@ -27,7 +28,11 @@ export interface FrontOptions {
   readonly clientCertificates: boolean;
   /** The plain server on 127.0.0.1. */
   readonly backPort: number;
+  /** Takes a connection whose first request asks to be upgraded; the front keeps none of it but its end. */
+  readonly onUpgrade: (socket: TLSSocket, flow: FlowControl, begun: Upgrading, caller: Caller) => void;
 }
+
+export type Upgrading = Beginning & { readonly upgrade: NonNullable<Beginning["upgrade"]> };
 
 /**
  * Any address of 127/8 will do to dial from on Linux. One of 2^24 at random: another local process cannot have placed a
@@ -77,7 +82,18 @@ class TlsFront {
     this.#track(socket);
     const flow = takeFlowControl(socket);
     flow.stop();
-    this.#dialBack(socket, flow, maxBackDials);
+    // HTTP/2 knows no such upgrade.
+    if (socket.alpnProtocol === "h2") return this.#dialBack(socket, flow, maxBackDials);
+    void readBeginning(socket, flow).then((begun) => {
+      if (begun === null || socket.destroyed) return void socket.destroy();
+      if (begun.upgrade === null) return this.#dialBack(socket, flow, maxBackDials, begun.bytes);
+      this.#options.onUpgrade(socket, flow, { ...begun, upgrade: begun.upgrade }, this.#callerBehind(socket));
+    });
+  }
+
+  #callerBehind(socket: TLSSocket): Caller {
+    const remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+    return { peer: this.#options.clientCertificates ? peerOf(socket) : null, remoteAddress };
   }
 
   #track(socket: Socket): void {
@@ -94,7 +110,7 @@ class TlsFront {
     return this.#quarantine.has(source) || this.#callers.has(source);
   }
 
-  #dialBack(socket: TLSSocket, flow: FlowControl, triesLeft: number): void {
+  #dialBack(socket: TLSSocket, flow: FlowControl, triesLeft: number, begun?: Uint8Array): void {
     const localAddress = sourceHost();
     const back = connect({ port: this.#options.backPort, host: "127.0.0.1", localAddress, allowHalfOpen: true });
     this.#track(back);
@@ -108,19 +124,17 @@ class TlsFront {
       if (this.#quarantined(source)) {
         socket.off("close", onEarlyClose);
         // Dialled before this one is dropped, or the kernel may well hand out the same source again.
-        if (triesLeft > 0) this.#dialBack(socket, flow, triesLeft - 1);
+        if (triesLeft > 0) this.#dialBack(socket, flow, triesLeft - 1, begun);
         else socket.destroy();
         return void back.destroy();
       }
-      this.#join(socket, flow, back, source);
+      this.#join(socket, flow, back, source, begun);
     });
   }
 
-  #join(socket: TLSSocket, flow: FlowControl, back: Socket, source: string): void {
+  #join(socket: TLSSocket, flow: FlowControl, back: Socket, source: string, begun?: Uint8Array): void {
     back.setNoDelay(true);
-    const remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    const peer = this.#options.clientCertificates ? peerOf(socket) : null;
-    this.#callers.set(source, { peer, remoteAddress });
+    this.#callers.set(source, this.#callerBehind(socket));
     back.once("close", () => {
       this.#callers.delete(source);
       this.#quarantine.set(source, performance.now());
@@ -133,6 +147,7 @@ class TlsFront {
         if (!socket.destroyed) deadline = setTimeout(() => socket.destroy(), lingerMs);
       });
     });
+    if (begun !== undefined && begun.length > 0) back.write(begun);
     pump(socket, flow, back);
     back.pipe(socket);
   }

@@ -206,6 +206,13 @@ export function createHttpClient(options: ClientOptions, faults: LinkFaults | nu
       slot.active--; // one HTTP/1.1 connection each: nothing to count
       return await openSocket(url, socketOptions, slot.client);
     },
+    async upgrade(url, upgradeOptions) {
+      assertOpen();
+      const link = linkTo(url);
+      if (link !== null) await roundTrip(link);
+      const { requestUpgrade } = await import("./upgrade_client.ts");
+      return await requestUpgrade(new URL(url), options.tls, upgradeOptions);
+    },
     close() {
       closed = true;
       pool.close();

@@ -98,13 +98,26 @@ async function serveTls(
   log: Log,
 ): Promise<HttpListener> {
   const { openFront } = await import("./front.ts");
+  const upgraded = await import("./upgraded.ts");
   const inFlight = new InFlight();
   let front: Front | null = null;
   const who: WhoIs = (remote) => front?.callerOf(remote.hostname, remote.port);
   const started = startServer(options, { hostname: "127.0.0.1", port: 0 }, who, inFlight, log);
   try {
     const { clientCertificates } = tls;
-    front = await openFront({ host, port, tls, clientCertificates, backPort: started.server.addr.port });
+    front = await openFront({
+      host,
+      port,
+      tls,
+      clientCertificates,
+      backPort: started.server.addr.port,
+      onUpgrade: (socket, flow, begun, caller) => {
+        void upgraded.serveUpgrade(socket, flow, begun, caller, options.handler).catch((error) => {
+          log.error("http handler failed", { error, method: begun.upgrade.first[0], url: begun.upgrade.first[1] });
+          socket.destroy();
+        });
+      },
+    });
   } catch (error) {
     await stopServer(started);
     throw error;
