@@ -62,19 +62,22 @@ export const namespaces = define("", "v1", "Namespace", "namespaces", {
 export const nodes = define("", "v1", "Node", "nodes", {
   namespaced: false,
   shortNames: ["no"],
-  subresources: ["status"],
+  subresources: ["proxy", "status"],
 });
 export const pods = define("", "v1", "Pod", "pods", {
   shortNames: ["po"],
   categories: ["all"],
-  subresources: ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "resize", "status"],
+  subresources: [
+    ...["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize"],
+    "status",
+  ],
 });
 export const configMaps = define("", "v1", "ConfigMap", "configmaps", { shortNames: ["cm"] });
 export const secrets = define("", "v1", "Secret", "secrets");
 export const services = define("", "v1", "Service", "services", {
   shortNames: ["svc"],
   categories: ["all"],
-  subresources: ["status"],
+  subresources: ["proxy", "status"],
 });
 export const serviceAccounts = define("", "v1", "ServiceAccount", "serviceaccounts", {
   shortNames: ["sa"],

@@ -71,6 +71,8 @@ export interface ServerDeps {
   readonly metrics: Metrics;
   /** Reaches kubelets; absent: log, exec and attach answer 503. */
   readonly kubelets?: HttpClient;
+  /** Reaches pods, for `/proxy`, as nobody in particular; absent: 503. */
+  readonly backends?: HttpClient;
   /** Reaches webhooks; absent: calling one fails. */
   readonly postHttps?: PostHttps;
   /** Reads certificate requests; absent: they are stored unread. */

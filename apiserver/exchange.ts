@@ -25,11 +25,13 @@ export type Handler = (exchange: Exchange) => Promise<Response>;
 /** A step of the chain: answers itself, or hands on to `next`. */
 export type Filter = (exchange: Exchange, next: Handler) => Promise<Response>;
 
+/** Upstream's list. */
+const longRunning: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
+
 export function isLongRunning(info: RequestInfo): boolean {
   if (info.kind !== "resource") return false;
   if (info.verb === "watch") return true;
-  return info.subresource === "exec" || info.subresource === "attach" ||
-    (info.subresource === "log" && info.query.has("follow"));
+  return longRunning.has(info.subresource);
 }
 
 export function isReadOnly(method: string): boolean {

@@ -83,6 +83,8 @@ export const limits = {
   auditIdLength: 64,
   /** Bytes queued on one side of an exec or attach session before it is closed. */
   channelBufferedBytes: 16 * 1024 * 1024,
+  /** One read of an upgraded connection that is passed on. */
+  spliceBytes: 64 * 1024,
   /** How long the kubelet may take to answer an upgrade or to start a log. */
   kubeletDialMs: 30_000,
   /** What one call of a CEL expression, and all of those for one object, may cost; upstream's runtime limits. */

@@ -25,6 +25,8 @@ export interface ResourceRequest {
   readonly name: string;
   /** "" when none. */
   readonly subresource: string;
+  /** What follows `/proxy` in the path, as it was sent: "" or `/...`. "" for every other sub-resource. */
+  readonly tail: string;
 }
 
 export interface PlainRequest {
@@ -48,7 +50,12 @@ export type RequestInfo = ResourceRequest | PlainRequest | UnservedRequest;
 /** @param catalog what is served now */
 export function requestInfo(method: string, url: URL, catalog: Pick<Catalog, "find">): RequestInfo {
   const common = { method, path: url.pathname, query: url.searchParams };
-  const raw = url.pathname.split("/").slice(1);
+  // What follows belongs to the backend, which may read it as it likes.
+  const proxied = /^(\/api\/v1\/(?:namespaces\/[^/]+\/(?:pods|services)|nodes)\/[^/]+\/proxy)(\/.*)?$/.exec(
+    url.pathname,
+  );
+  const tail = proxied?.[2] ?? "";
+  const raw = (proxied?.[1] ?? url.pathname).split("/").slice(1);
   const isResource = (raw[0] === "api" && raw.length > 2 && raw[2] !== "") ||
     (raw[0] === "apis" && raw.length > 3 && raw[3] !== "");
   if (!isResource) return { kind: "plain", ...common };
@@ -62,7 +69,7 @@ export function requestInfo(method: string, url: URL, catalog: Pick<Catalog, "fi
   if (target === null) return { kind: "unserved", problem: "notFound", ...common };
   const verb = verbOf(method, url.searchParams, target);
   if (verb === null) return { kind: "unserved", problem: "methodNotAllowed", ...common };
-  return { kind: "resource", ...common, ...target, verb };
+  return { kind: "resource", ...common, ...target, verb, tail };
 }
 
 type Target = Pick<ResourceRequest, "info" | "namespace" | "name" | "subresource">;
@@ -126,6 +133,8 @@ const subresourceMethods: Readonly<Record<string, readonly string[]>> = {
   log: ["GET"],
   exec: ["GET", "POST"],
   attach: ["GET", "POST"],
+  portforward: ["GET", "POST"],
+  proxy: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
 };
 
 function verbOf(method: string, query: URLSearchParams, target: Target): ResourceVerb | null {
@@ -133,6 +142,8 @@ function verbOf(method: string, query: URLSearchParams, target: Target): Resourc
   const collection = target.name === "";
   if (isReview(target.info) && (method !== "POST" || !collection)) return null;
   switch (method) {
+    case "OPTIONS": // of a proxy, which is all that takes it
+      return target.subresource === "proxy" ? "get" : null;
     case "GET":
     case "HEAD":
       if (isTrue(query.get("watch")) && target.subresource === "") return "watch";

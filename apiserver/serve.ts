@@ -14,10 +14,12 @@ export async function startApiServer(
   more: Pick<ServerDeps, "certificates" | "ciphers" | "postHttps"> = {},
 ): Promise<Component & { url: string }> {
   const kubelets = platform.network.http.client({ tls: config.kubeletClient, http2: false });
+  const backends = platform.network.http.client({ http2: false });
   const server = createApiServer(config, {
     ...platform,
     store,
     kubelets,
+    backends,
     ...more,
   });
   const listener = await platform.network.http.serve({
@@ -35,6 +37,7 @@ export async function startApiServer(
       await server.stop();
       await listener.close();
       kubelets.close();
+      backends.close();
     },
   };
 }

@@ -60,6 +60,7 @@ export function startHollowNodes(config: HollowNodesConfig, deps: KubeletDeps): 
         clock,
         timers,
         metrics,
+        streams: network.streams,
         allowedPeers: config.allowedPeers ?? defaultAllowedPeers,
         view: {
           find(namespace, name) {

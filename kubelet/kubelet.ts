@@ -120,6 +120,7 @@ class Kubelet {
         clock,
         timers,
         metrics,
+        streams: network.streams,
         allowedPeers: this.#config.allowedPeers ?? defaultAllowedPeers,
         view: {
           find(namespace, name) {

@@ -21,6 +21,14 @@ export const maxSessions = 256;
 export const maxSessionBufferedBytes = 1024 * 1024;
 /** Bytes of stdin waiting for a process that does not read. */
 export const maxStdinBufferedBytes = 1024 * 1024;
+/** One read from an upgraded connection or a forwarded port. */
+export const streamReadBytes = 64 * 1024;
+/** How long a SPDY client may take to open the streams of its session; upstream's default. */
+export const streamCreationMs = 30_000;
+/** How long a SPDY client may take to hang up when its session has ended. */
+export const streamLingerMs = 10_000;
+/** Ports that one WebSocket forwards. */
+export const maxForwardedPorts = 64;
 /** How long an exec waits for the terminal's size before it starts. */
 export const terminalSizeWaitMs = 200;
 /** What a probe or hook that runs a command may print; the rest is dropped. */

@@ -2,7 +2,6 @@ import { ApiError } from "../../api/status.ts";
 import type { Log } from "../../platform/mod.ts";
 import type { Filter } from "../exchange.ts";
 import { respondError } from "../respond.ts";
-import { listensOnChannel, refuseOverChannel } from "../subresources/refused_stream.ts";
 
 /** Failures become Status answers; a bug is logged with its stack, which the client never sees. */
 export function recover(log: Log): Filter {
@@ -18,7 +17,6 @@ export function recover(log: Log): Filter {
           error: error instanceof Error ? error.stack ?? error.message : String(error),
         });
       }
-      if (error instanceof ApiError && listensOnChannel(exchange)) return refuseOverChannel(exchange, error.status);
       return respondError(error, exchange.request.headers.get("accept"));
     }
   };

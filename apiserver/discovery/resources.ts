@@ -40,6 +40,10 @@ export function subresourceOf(info: ResourceInfo, name: string): SubresourceInfo
       return { ...own, kind: "PodExecOptions", verbs: ["create", "get"] };
     case "attach":
       return { ...own, kind: "PodAttachOptions", verbs: ["create", "get"] };
+    case "portforward":
+      return { ...own, kind: "PodPortForwardOptions", verbs: ["create", "get"] };
+    case "proxy":
+      return { ...own, kind: `${own.kind}ProxyOptions`, verbs: ["create", "delete", "get", "patch", "update"] };
     case "log":
       return { ...own, verbs: ["get"] };
     case "finalize":

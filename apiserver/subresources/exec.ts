@@ -8,13 +8,14 @@ import type { Registry } from "../registry/context.ts";
 import { holdLongRunning } from "../long_running.ts";
 import { isTrue, type ResourceRequest } from "../request_info.ts";
 import { findContainer, kubeletClient } from "./kubelet.ts";
+import { canPassUpgrade, passUpgrade } from "./upgrade.ts";
 
 /** What clients may choose from; 5 adds the frame that closes stdin. The frames are the same otherwise. */
 const protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"] as const;
 
 /**
- * Exec and attach: the client's WebSocket on one side, the kubelet's on the other, frames passed on unread. The kubelet
- * is asked first, so that every refusal is still a Status.
+ * Exec and attach. Where the connection's bytes can be had, they are passed on, whatever is spoken; otherwise the
+ * client's WebSocket is joined to one of the kubelet's. The kubelet is asked first, so that every refusal is a Status.
  */
 export async function handleStream(
   registry: Registry,
@@ -22,33 +23,18 @@ export async function handleStream(
   exchange: Exchange,
   request: ResourceRequest,
 ): Promise<Response> {
-  const { headers } = exchange.request;
-  // kubectl falls back to SPDY when a WebSocket is refused, and shows what it hears then: the same checks come first.
-  const spdy = text(headers.get("upgrade")).toLowerCase().includes("spdy");
-  const protocol = spdy ? protocols[0] : agreeOnProtocol(headers);
-  return await openStream(registry, deps, exchange, request, protocol, spdy);
-}
-
-async function openStream(
-  registry: Registry,
-  deps: ServerDeps,
-  exchange: Exchange,
-  request: ResourceRequest,
-  protocol: string,
-  spdy: boolean,
-): Promise<Response> {
+  const client = kubeletClient(deps);
+  const bytes = canPassUpgrade(exchange, client);
+  const protocol = bytes ? "" : agreeOnProtocol(exchange.request.headers);
   const query = streamQuery(request);
   const place = await findContainer(registry, request.namespace, request.name, request.query.get("container") ?? "");
   if (place.kubelet === null) throw badRequest(`pod ${request.name} does not have a host assigned`);
   const parts = [request.subresource, request.namespace, request.name, place.container];
-  const url = `wss://${place.kubelet}/${parts.map(encodeURIComponent).join("/")}?${query}`;
+  const path = `${place.kubelet}/${parts.map(encodeURIComponent).join("/")}?${query}`;
+  if (bytes) return await passUpgrade(registry, exchange, client, `https://${path}`);
   const hold = holdLongRunning(registry);
   try {
-    const backend = await dial(registry, deps, url);
-    if (spdy) {
-      backend.close();
-      throw badRequest(`SPDY is not served: connect by WebSocket with sub-protocol ${protocols[0]}`);
-    }
+    const backend = await dial(registry, deps, `wss://${path}`);
     const { response, channel } = exchange.context.upgradeWebSocket(exchange.request, protocol);
     join(channel, backend, hold.release);
     return response;

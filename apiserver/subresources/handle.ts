@@ -6,6 +6,8 @@ import type { ResourceRequest } from "../request_info.ts";
 import { handleBinding } from "./binding.ts";
 import { handleEviction } from "./eviction.ts";
 import { handleStream } from "./exec.ts";
+import { handlePortForward } from "./port_forward.ts";
+import { handleProxy } from "./proxy.ts";
 import { handleLog } from "./log.ts";
 import { handleScale } from "./scale.ts";
 import { handleToken } from "./token.ts";
@@ -35,6 +37,10 @@ export async function handleSubresource(
       return await handleToken(registry, exchange, request);
     case "log":
       return await handleLog(registry, deps, request);
+    case "proxy":
+      return await handleProxy(registry, deps, exchange, request);
+    case "portforward":
+      return await handlePortForward(registry, deps, exchange, request);
     case "exec":
     case "attach":
       return await handleStream(registry, deps, exchange, request);

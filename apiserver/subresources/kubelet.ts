@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../api/meta.ts";
 import { nodes, pods } from "../../api/resources.ts";
-import { type ApiError, badRequest, internal, notFound, serviceUnavailable } from "../../api/status.ts";
+import { ApiError, badRequest, failure, internal, notFound, serviceUnavailable } from "../../api/status.ts";
 import type { HttpClient } from "../../platform/mod.ts";
 import { dig, items, record, text, texts, whole } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
@@ -57,7 +57,8 @@ function names(pod: KubeObject, list: string): string[] {
   return texts(items(dig(pod, "spec", list)).map((it) => record(it)["name"]));
 }
 
-async function kubeletAddress(registry: Registry, node: string): Promise<string> {
+/** @throws ApiError 404, 500 */
+export async function kubeletAddress(registry: Registry, node: string): Promise<string> {
   const strategy = registry.strategy(nodes);
   const { object } = await readCurrent(registry, keyOf(strategy, "", node));
   if (object === null) throw notFound(nodes, node);
@@ -70,4 +71,18 @@ async function kubeletAddress(registry: Registry, node: string): Promise<string>
 
 function noAddress(node: string): ApiError {
   return internal(`no preferred addresses found; known addresses: [] (node "${node}")`);
+}
+
+/** The kubelet's refusal as a Status: its own words. */
+export async function kubeletFailure(answer: Response): Promise<ApiError> {
+  const said = (await answer.text()).trim().slice(0, 4096);
+  const text = said === "" ? `the kubelet answered ${answer.status}` : said;
+  switch (answer.status) {
+    case 400:
+      return badRequest(text);
+    case 404:
+      return new ApiError(failure("NotFound", text));
+    default:
+      return internal(text);
+  }
 }

@@ -1,12 +1,12 @@
 import { invalid as invalidField } from "../../api/field_errors.ts";
-import { ApiError, badRequest, failure, internal, invalid } from "../../api/status.ts";
+import { ApiError, badRequest, internal, invalid } from "../../api/status.ts";
 import type { ServerDeps } from "../config.ts";
 import { limits } from "../limits.ts";
 import type { Registry } from "../registry/context.ts";
 import { holdLongRunning } from "../long_running.ts";
 import { isTrue, type ResourceRequest } from "../request_info.ts";
-import type { Bytes } from "../respond.ts";
-import { findContainer, kubeletClient } from "./kubelet.ts";
+import { findContainer, kubeletClient, kubeletFailure } from "./kubelet.ts";
+import { counted } from "./proxy.ts";
 
 /** GET pods/NAME/log: the kubelet's text, passed on as it comes. */
 export async function handleLog(
@@ -31,7 +31,7 @@ export async function handleLog(
       signal: abort.signal,
     });
     if (!answer.ok) throw await kubeletFailure(answer);
-    const body = answer.body === null ? null : passOn(answer.body, hold.release);
+    const body = answer.body === null ? null : counted(answer.body, hold.release);
     if (body === null) hold.release();
     return new Response(body, { headers: { "content-type": "text/plain" } });
   } catch (error) {
@@ -65,40 +65,4 @@ function logQuery(given: URLSearchParams): URLSearchParams {
   const stream = given.get("stream");
   if (stream !== null && stream !== "" && stream !== "All") query.set("stream", stream);
   return query;
-}
-
-/** The kubelet's refusal as a Status: its own words. */
-export async function kubeletFailure(answer: Response): Promise<ApiError> {
-  const said = (await answer.text()).trim().slice(0, 4096);
-  const text = said === "" ? `the kubelet answered ${answer.status}` : said;
-  switch (answer.status) {
-    case 400:
-      return badRequest(text);
-    case 404:
-      return new ApiError(failure("NotFound", text));
-    default:
-      return internal(text);
-  }
-}
-
-/** The same stream; `ended` is called once, however it ends. */
-function passOn(source: ReadableStream<Uint8Array>, ended: () => void): ReadableStream<Bytes> {
-  const reader = source.getReader();
-  return new ReadableStream<Bytes>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(new Uint8Array(value));
-        ended();
-        controller.close();
-      } catch (error) {
-        ended();
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      ended();
-      await reader.cancel(reason);
-    },
-  }, { highWaterMark: 0 });
 }

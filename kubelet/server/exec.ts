@@ -1,11 +1,9 @@
 import { concatBytes, utf8 } from "../../base/bytes.ts";
-import type { Timers, WebSocketChannel } from "../../platform/mod.ts";
+import type { Timers } from "../../platform/mod.ts";
 import * as limits from "../limits.ts";
 import type { ContainerRuntime, ExecSession } from "../runtime/types.ts";
 import { logEnd, logLines } from "./logs.ts";
-
-/** Channels of v5.channel.k8s.io (KEP-4006): the first byte of every message. */
-const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
+import { channels, type StreamLink } from "./stream_link.ts";
 
 export interface StreamOptions {
   readonly stdin: boolean;
@@ -51,24 +49,25 @@ function internalStatus(error: unknown): FinalStatus {
 /** The client's end of a session: messages in, frames out. */
 class Peer {
   readonly closed: Promise<void>;
-  readonly #channel: WebSocketChannel;
+  readonly #link: StreamLink;
   readonly #timers: Timers;
   readonly #size = Promise.withResolvers<{ width: number; height: number }>();
   readonly #resolveClosed: () => void;
   #stdin: WritableStreamDefaultWriter<Uint8Array> | null = null;
-  #waiting: Uint8Array[] = [];
+  readonly #connected = Promise.withResolvers<void>();
+  readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #stdinEnded = false;
   #open = true;
 
-  constructor(channel: WebSocketChannel, timers: Timers) {
-    this.#channel = channel;
+  constructor(link: StreamLink, timers: Timers) {
+    this.#link = link;
     this.#timers = timers;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
-    channel.onMessage = (data) => this.#take(typeof data === "string" ? utf8(data) : data);
-    channel.onClose = () => {
+    link.onMessage = (message) => this.#take(message);
+    link.onClose = () => {
       this.#open = false;
       this.#endStdin();
       resolve();
@@ -85,43 +84,38 @@ class Peer {
   }
 
   connectStdin(stream: WritableStream<Uint8Array> | null): void {
-    if (stream === null) {
-      this.#waiting = [];
-      return;
-    }
+    const waiting = this.#waiting.splice(0);
+    this.#waitingBytes = 0;
+    this.#connected.resolve();
+    if (stream === null) return;
     this.#stdin = stream.getWriter();
     // The process may close its stdin whenever it likes.
     this.#stdin.closed.catch(() => {});
-    for (const bytes of this.#waiting.splice(0)) this.#writeStdin(bytes);
-    this.#waitingBytes = 0;
+    for (const bytes of waiting) void this.#writeStdin(bytes);
     if (this.#stdinEnded) this.#endStdin();
   }
 
   /** Waits while the client reads too slowly. */
   async send(channel: number, bytes: Uint8Array): Promise<void> {
-    while (this.#open && this.#channel.bufferedBytes > limits.maxSessionBufferedBytes) {
-      await this.#timers.sleep(10);
-    }
-    if (this.#open) this.#channel.send(concatBytes([Uint8Array.of(channel), bytes]));
+    if (this.#open) await this.#link.send(concatBytes([Uint8Array.of(channel), bytes]));
   }
 
   async copy(channel: number, stream: ReadableStream<Uint8Array>, wanted: boolean): Promise<void> {
     for await (const chunk of stream) if (wanted) await this.send(channel, chunk);
   }
 
-  finish(status: FinalStatus): void {
+  async finish(status: FinalStatus): Promise<void> {
     if (!this.#open) return;
-    this.#channel.send(concatBytes([Uint8Array.of(channels.error), utf8(JSON.stringify(status))]));
-    this.#channel.close(1000);
+    await this.send(channels.error, utf8(JSON.stringify(status)));
+    await this.#link.close(1000);
     this.#resolveClosed();
   }
 
-  #take(message: Uint8Array): void {
+  #take(message: Uint8Array): Promise<void> | void {
     const data = message.subarray(1);
     switch (message[0]) {
       case channels.stdin:
-        if (data.length > 0) this.#writeStdin(data);
-        return;
+        return data.length > 0 ? this.#writeStdin(data) : undefined;
       case channels.resize:
         return this.#resize(data);
       case channels.close:
@@ -140,18 +134,21 @@ class Peer {
     }
   }
 
-  #writeStdin(bytes: Uint8Array): void {
+  /** Resolves when the process has taken it: what carries the session waits, where it can. */
+  async #writeStdin(bytes: Uint8Array): Promise<void> {
     this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes > limits.maxStdinBufferedBytes) {
-      return this.#channel.close(1009, "stdin is not read");
-    }
+    if (this.#waitingBytes > limits.maxStdinBufferedBytes) return await this.#link.close(1009, "stdin is not read");
     if (this.#stdin === null) {
       this.#waiting.push(bytes);
-      return;
+      return await this.#connected.promise;
     }
-    this.#stdin.write(bytes).then(() => void (this.#waitingBytes -= bytes.length), () => {
+    try {
+      await this.#stdin.write(bytes);
+      this.#waitingBytes -= bytes.length;
+    } catch {
       // The process has closed its stdin or ended; what it did not read is lost, as with a pipe.
-    });
+      this.#waitingBytes = 0;
+    }
   }
 
   #endStdin(): void {
@@ -167,20 +164,20 @@ function isDimension(value: unknown): value is number {
 
 /** Runs a command for the client and tells it how that ended. Never rejects. */
 export async function serveExec(
-  channel: WebSocketChannel,
+  link: StreamLink,
   id: string,
   command: readonly string[],
   options: StreamOptions,
   deps: StreamDeps,
 ): Promise<void> {
-  const peer = new Peer(channel, deps.timers);
+  const peer = new Peer(link, deps.timers);
   let session: ExecSession;
   try {
     const size = options.tty ? await peer.size() : undefined;
     const { stdin, tty } = options;
     session = await deps.runtime.exec(id, { command, stdin, tty, ...(size === undefined ? {} : { size }) });
   } catch (error) {
-    return peer.finish(internalStatus(error));
+    return await peer.finish(internalStatus(error));
   }
   peer.connectStdin(session.stdin);
   // A client that went away takes its command with it.
@@ -190,22 +187,22 @@ export async function serveExec(
       peer.copy(channels.stdout, session.stdout, options.stdout),
       peer.copy(channels.stderr, session.stderr, options.stderr && !options.tty),
     ]);
-    peer.finish(exitStatus(await session.exitCode));
+    await peer.finish(exitStatus(await session.exitCode));
   } catch (error) {
     session.kill();
-    peer.finish(internalStatus(error));
+    await peer.finish(internalStatus(error));
   }
 }
 
 /** Shows the client what a container writes from now on, and gives the container what the client types. */
 export async function serveAttach(
-  channel: WebSocketChannel,
+  link: StreamLink,
   id: string,
   options: StreamOptions,
   deps: StreamDeps,
 ): Promise<void> {
   const { runtime, timers } = deps;
-  const peer = new Peer(channel, timers);
+  const peer = new Peer(link, timers);
   const abort = new AbortController();
   void peer.closed.then(() => abort.abort(new Error("the client has gone")));
   try {
@@ -218,8 +215,8 @@ export async function serveAttach(
         await peer.send(stderr ? channels.stderr : channels.stdout, line.text);
       }
     }
-    peer.finish(success);
+    await peer.finish(success);
   } catch (error) {
-    peer.finish(internalStatus(error));
+    await peer.finish(internalStatus(error));
   }
 }

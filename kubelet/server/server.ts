@@ -1,9 +1,10 @@
 import type { Pod } from "../../api/gen/types.ts";
-import type { Clock, HttpHandler, Metrics, RequestContext, Timers } from "../../platform/mod.ts";
+import type { Clock, HttpHandler, Metrics, RequestContext, Streams, Timers } from "../../platform/mod.ts";
 import * as limits from "../limits.ts";
 import type { ContainerRuntime, RuntimeContainer } from "../runtime/types.ts";
 import { serveAttach, serveExec, type StreamOptions } from "./exec.ts";
 import { isTrue, logBody, parseLogOptions } from "./logs.ts";
+import { openPortForward, openSession } from "./sessions.ts";
 
 /** Where the handler finds pods; one server may serve many hollow nodes. */
 export interface PodView {
@@ -15,12 +16,12 @@ export interface KubeletServerDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly metrics: Metrics;
+  /** Reaches pods, for port-forward. */
+  readonly streams: Streams;
   readonly view: PodView;
   /** Common names of client certificates that may ask for more than /healthz. */
   readonly allowedPeers: readonly string[];
 }
-
-const streamProtocol = "v5.channel.k8s.io";
 
 /** The kubelet's API: health for everyone, all else for the apiserver alone. */
 export function createKubeletHandler(deps: KubeletServerDeps): HttpHandler {
@@ -41,6 +42,8 @@ export function createKubeletHandler(deps: KubeletServerDeps): HttpHandler {
       case "exec":
       case "attach":
         return await stream(verb, request, context, url, rest, deps, sessions);
+      case "portForward":
+        return await portForward(request, context, rest, deps, sessions);
       default:
         return plain(404, "404 page not found");
     }
@@ -137,10 +140,6 @@ async function stream(
   deps: KubeletServerDeps,
   sessions: { open: number },
 ): Promise<Response> {
-  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket" || !offered.includes(streamProtocol)) {
-    return plain(400, `a WebSocket with the sub-protocol ${streamProtocol} is needed`);
-  }
   const target = await findTarget(path, deps.view);
   if (target instanceof Response) return target;
   const running = target.instances.find((each) => each.state === "running");
@@ -153,12 +152,37 @@ async function stream(
     stderr: isTrue(query.get("stderr")),
     tty: isTrue(query.get("tty")),
   };
+  const opened = openSession(request, context, options, deps.timers);
+  if ("refusal" in opened) return plain(400, opened.refusal);
   sessions.open++;
-  const { response, channel } = context.upgradeWebSocket(request, streamProtocol);
   const streamDeps = { timers: deps.timers, runtime: target.runtime };
-  const served = verb === "exec"
-    ? serveExec(channel, running.id, query.getAll("command"), options, streamDeps)
-    : serveAttach(channel, running.id, options, streamDeps);
+  const served = opened.link.then(async (link) => {
+    if (link === null) return;
+    if (verb === "exec") await serveExec(link, running.id, query.getAll("command"), options, streamDeps);
+    else await serveAttach(link, running.id, options, streamDeps);
+  });
   void served.finally(() => sessions.open--);
-  return response;
+  return opened.response;
+}
+
+async function portForward(
+  request: Request,
+  context: RequestContext,
+  path: readonly string[],
+  deps: KubeletServerDeps,
+  sessions: { open: number },
+): Promise<Response> {
+  const [namespace = "", name = ""] = path;
+  const found = deps.view.find(namespace, name);
+  if (path.length !== 2 || found === undefined) return plain(404, `pod "${name}" not found`);
+  const { pod, runtime } = found;
+  const ip = pod.status?.podIP ?? "";
+  if (!runtime.reachable || ip === "") return plain(500, `pod ${name} cannot be reached over the network`);
+  if (sessions.open >= limits.maxSessions) return plain(429, "too many open logs and sessions");
+  const { streams } = deps;
+  const opened = openPortForward(request, context, { name, uid: pod.metadata?.uid ?? "", ip, streams });
+  if ("refusal" in opened) return plain(400, opened.refusal);
+  sessions.open++;
+  void opened.done.finally(() => sessions.open--);
+  return opened.response;
 }

@@ -75,6 +75,7 @@ async function withPod(command: string[], body: (setup: Setup) => Promise<void>,
   };
   const handler = createKubeletHandler({
     ...platform,
+    streams: platform.network.streams,
     allowedPeers: ["kube-apiserver"],
     view: {
       find: (namespace, name) => namespace === "default" && name === "web" ? { pod, runtime } : undefined,
