@@ -46,6 +46,8 @@ export interface ServerConfig {
   readonly timers: ServerTimers;
   /** What is encrypted at rest; needs `ciphers`. Absent: nothing is. */
   readonly encryption?: readonly EncryptionRule[];
+  /** Which admission plug-ins are switched on or off beside the default, by upstream's names. */
+  readonly admissionPlugins?: { readonly enable?: readonly string[]; readonly disable?: readonly string[] };
   /** Requests under way at once that only read, resp. may write: together the seats that priority levels share. */
   readonly maxInFlight?: { readonly readOnly: number; readonly mutating: number };
   /** Absent: nothing is audited. Whoever opened the log closes it. */

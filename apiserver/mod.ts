@@ -1,3 +1,4 @@
+export { AdmissionPluginError, enabledPlugins } from "./admission/plugins.ts";
 export { type AuditFile, openAuditFile } from "./audit/log.ts";
 export { type AuditPolicy, parseAuditPolicy } from "./audit/policy.ts";
 export type { ApiServerConfig, ServerConfig, ServerDeps, ServerTimers } from "./config.ts";

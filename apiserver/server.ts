@@ -3,6 +3,7 @@ import { flowSchemas, isReview, priorityLevelConfigurations, type ResourceInfo }
 import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
+import { enabledPlugins } from "./admission/plugins.ts";
 import { audit, auditStrangers } from "./audit/filter.ts";
 import { handleIssuerDiscovery, isIssuerDiscovery } from "./authn/issuer_discovery.ts";
 import { bootstrapTokens } from "./authn/bootstrap_tokens.ts";
@@ -172,6 +173,7 @@ function makeRegistry(
       "Time to a webhook's answer, in seconds.",
       [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25],
     ),
+    admits: enabledPlugins(config.admissionPlugins ?? {}),
     flowControl: new FlowControl({
       schemas: strategy(flowSchemas).cache,
       levels: strategy(priorityLevelConfigurations).cache,

@@ -1,7 +1,9 @@
 import { parseYaml } from "../api/codec/mod.ts";
 import { encodeBase64 } from "../api/base64.ts";
 import {
+  AdmissionPluginError,
   type AuditPolicy,
+  enabledPlugins,
   type EncryptionRule,
   parseAuditPolicy,
   parseEncryptionConfiguration,
@@ -17,12 +19,16 @@ export interface ApiServerRequest {
   readonly encryptionConfigFile?: string;
   /** A Policy of audit.k8s.io/v1. */
   readonly auditPolicyFile?: string;
+  /** Names of admission plug-ins. */
+  readonly enableAdmissionPlugins?: readonly string[];
+  readonly disableAdmissionPlugins?: readonly string[];
 }
 
 /** What the spec keeps of it. */
 export interface ApiServerOptions {
   readonly encryption?: true;
   readonly audit?: true;
+  readonly admissionPlugins?: { readonly enable: readonly string[]; readonly disable: readonly string[] };
 }
 
 export interface ReadOptions {
@@ -46,13 +52,28 @@ export async function readApiServerRequest(request: ApiServerRequest): Promise<R
   if (request.auditPolicyFile !== undefined) {
     kept.set(files.audit, await readChecked(request.auditPolicyFile, parseAuditPolicy));
   }
+  const plugins = admissionPlugins(request);
   return {
     options: {
+      ...(plugins === null ? {} : { admissionPlugins: plugins }),
       ...(kept.has(files.encryption) ? { encryption: true } : {}),
       ...(kept.has(files.audit) ? { audit: true } : {}),
     },
     files: kept,
   };
+}
+
+function admissionPlugins(
+  { enableAdmissionPlugins: enable = [], disableAdmissionPlugins: disable = [] }: ApiServerRequest,
+): Required<ApiServerOptions>["admissionPlugins"] | null {
+  if (enable.length + disable.length === 0) return null;
+  try {
+    enabledPlugins({ enable, disable });
+  } catch (cause) {
+    if (!(cause instanceof AdmissionPluginError)) throw cause;
+    throw new CliError(exitCode.usage, cause.message, { cause });
+  }
+  return { enable, disable };
 }
 
 /** The text of `path`, if `check` takes it. */

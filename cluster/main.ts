@@ -36,6 +36,11 @@ function share(text: string): number {
   return value;
 }
 
+/** `A,B` -> names. */
+function names(text: string): string[] {
+  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
+
 function atMost(limit: number): (text: string) => number {
   return (text) => {
     const value = wholeNumber(text);
@@ -90,6 +95,8 @@ function program(): Command {
       "--audit-policy <file>",
       "an audit Policy: each apiserver's log is logs/audit-apiserver-N.log of the cluster",
     )
+    .option("--enable-admission-plugins <names>", "by commas, beside the default ones: DenyServiceExternalIPs", names)
+    .option("--disable-admission-plugins <names>", "by commas", names)
     .addOption(waitOption())
     .addOption(outputOption())
     .option("--retain", "when it fails, keep what was made", false)
@@ -116,6 +123,8 @@ function program(): Command {
           encryptSecrets: options.encryptSecrets,
           encryptionConfigFile: options.encryptionProviderConfig,
           auditPolicyFile: options.auditPolicy,
+          enableAdmissionPlugins: options.enableAdmissionPlugins,
+          disableAdmissionPlugins: options.disableAdmissionPlugins,
         },
         waitMs: options.wait,
         output: options.output,

@@ -25,6 +25,7 @@ import { checkLimits, setDefaultLimits } from "./limit_ranger.ts";
 import { chargeQuotas } from "./resource_quota.ts";
 import { setRuntimeClass } from "./runtime_class.ts";
 import { setServiceAccount } from "./service_account.ts";
+import { taintNewNode } from "./taint_nodes.ts";
 import { admissionOf, hasDynamicAdmission, mutate } from "./webhooks/dispatch.ts";
 
 /** Admission of a new object, in order: first what changes it, then what judges it. Throws 403, 404 or 422. */
@@ -37,7 +38,9 @@ export async function admitCreate(
 ): Promise<void> {
   const { info } = strategy;
   if (info.namespaced) await admitToNamespace(registry, info, namespace, object.metadata?.name ?? "");
-  restrictNodeCreate(context.user, info, object);
+  const on = registry.admits;
+  if (on("NodeRestriction")) restrictNodeCreate(context.user, info, object);
+  if (info === nodes && on("TaintNodesByCondition")) taintNewNode(object);
   if (info === certificateSigningRequests) await admitSigningRequest(registry, context.user, object);
   refuseEscalation(registry.authorizer, context.user, info, object, null);
   await complete(registry, info, namespace, object);
@@ -45,24 +48,26 @@ export async function admitCreate(
     const write = { operation: "CREATE", namespace, subresource: "" } as const;
     await mutate(registry, context, strategy, admissionOf(strategy, write, object, null));
   }
-  checkLimits(registry, info, namespace, object);
-  admitPodSecurity(registry, context, info, object, null);
-  if (info === services) refuseExternalIps(object, null);
-  if (info === priorityClasses) checkPriorityClass(registry, object);
+  if (on("LimitRanger")) checkLimits(registry, info, namespace, object);
+  if (on("PodSecurity")) admitPodSecurity(registry, context, info, object, null);
+  if (info === services && on("DenyServiceExternalIPs")) refuseExternalIps(object, null);
+  if (info === priorityClasses && on("Priority")) checkPriorityClass(registry, object);
   // Last, so that nothing is charged for what another rule refuses.
-  await chargeQuotas(registry, context, info, namespace, object, null);
+  if (on("ResourceQuota")) await chargeQuotas(registry, context, info, namespace, object, null);
 }
 
 async function complete(registry: Registry, info: ResourceInfo, namespace: string, object: KubeObject): Promise<void> {
+  const on = registry.admits;
   switch (info) {
     case pods:
-      setDefaultLimits(registry, namespace, object);
-      await setServiceAccount(registry, namespace, object);
-      await setPriority(registry, object);
-      addTolerations(object, registry.config.timers.podTolerationSeconds ?? 0);
-      return await setRuntimeClass(registry, object);
+      if (on("LimitRanger")) setDefaultLimits(registry, namespace, object);
+      if (on("ServiceAccount")) await setServiceAccount(registry, namespace, object);
+      if (on("Priority")) await setPriority(registry, object);
+      if (on("DefaultTolerationSeconds")) addTolerations(object, registry.config.timers.podTolerationSeconds ?? 0);
+      if (on("RuntimeClass")) await setRuntimeClass(registry, object);
+      return;
     case persistentVolumeClaims:
-      return setDefaultStorageClass(registry, object);
+      if (on("DefaultStorageClass")) setDefaultStorageClass(registry, object);
   }
 }
 
@@ -74,11 +79,12 @@ export async function admitUpdate(
   old: KubeObject,
 ): Promise<void> {
   const { info } = target.strategy;
+  const on = registry.admits;
   refuseEscalation(registry.authorizer, context.user, info, object, old);
   if (info === certificateSigningRequests) {
-    admitSigningVerdict(registry.authorizer, context.user, target.subresource, object, old);
+    admitSigningVerdict(registry, context.user, target.subresource, object, old);
   }
-  if (info === nodes || info === pods || info === persistentVolumeClaims) {
+  if (on("NodeRestriction") && (info === nodes || info === pods || info === persistentVolumeClaims)) {
     const podsCache = registry.strategy(pods).cache;
     restrictNodeUpdate(
       context.user,
@@ -98,11 +104,11 @@ export async function admitUpdate(
     return await chargeQuotas(registry, context, info, target.namespace, object, old);
   }
   if (target.subresource !== "") return;
-  if (info === persistentVolumeClaims) checkLimits(registry, info, target.namespace, object);
-  admitPodSecurity(registry, context, info, object, old);
-  if (info === services) refuseExternalIps(object, old);
-  if (info === priorityClasses) checkPriorityClass(registry, object);
-  await chargeQuotas(registry, context, info, target.namespace, object, old);
+  if (info === persistentVolumeClaims && on("LimitRanger")) checkLimits(registry, info, target.namespace, object);
+  if (on("PodSecurity")) admitPodSecurity(registry, context, info, object, old);
+  if (info === services && on("DenyServiceExternalIPs")) refuseExternalIps(object, old);
+  if (info === priorityClasses && on("Priority")) checkPriorityClass(registry, object);
+  if (on("ResourceQuota")) await chargeQuotas(registry, context, info, target.namespace, object, old);
 }
 
 export function admitDelete(
@@ -113,6 +119,7 @@ export function admitDelete(
   name: string,
 ): void {
   if (strategy.info === namespaces) admitNamespaceDelete(name);
+  if (!registry.admits("NodeRestriction")) return;
   restrictNodeDelete(
     context.user,
     strategy.info,

@@ -7,7 +7,7 @@ import type { CertificateRequest } from "../../platform/mod.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
 import type { User } from "../authn/user.ts";
 import { attributesOn } from "../authz/attributes.ts";
-import { type Authorizer } from "../authz/authorizer.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import { superusers } from "../authz/decide.ts";
 import { dig, record, text } from "../dig.ts";
 import { equalJson } from "../equal.ts";
@@ -34,6 +34,7 @@ export async function admitSigningRequest(registry: Registry, user: User, object
     const why = error instanceof Error ? error.message : String(error);
     throw invalid(certificateSigningRequests, name, [invalidField("spec.request", encoded, why)]);
   }
+  if (!registry.admits("CertificateSubjectRestriction")) return;
   if (text(spec["signerName"]) === clientSigner && request.organizations.includes(superusers)) {
     const why = `use of ${clientSigner} signer with ${superusers} group is not allowed`;
     throw forbidden(certificateSigningRequests, name, why);
@@ -54,14 +55,14 @@ function requester({ name, uid, groups, extra }: User): Record<string, unknown> 
  * (CertificateApproval, CertificateSigning). @throws ApiError 403
  */
 export function admitSigningVerdict(
-  authorizer: Authorizer,
+  { authorizer, admits }: Pick<Registry, "authorizer" | "admits">,
   user: User,
   subresource: string,
   object: KubeObject,
   old: KubeObject,
 ): void {
-  if (subresource === "approval") return requireSigner(authorizer, user, "approve", old);
-  if (subresource !== "status") return;
+  if (subresource === "approval" && admits("CertificateApproval")) requireSigner(authorizer, user, "approve", old);
+  if (subresource !== "status" || !admits("CertificateSigning")) return;
   const part = (of: KubeObject) => [dig(of, "status", "certificate") ?? "", dig(of, "status", "conditions") ?? []];
   if (!equalJson(part(object), part(old))) requireSigner(authorizer, user, "sign", old);
 }

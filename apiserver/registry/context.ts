@@ -1,5 +1,6 @@
 import type { Certificates, Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
+import type { IsEnabled } from "../admission/plugins.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
 import type { TokenAuthenticator } from "../authn/token_authenticator.ts";
 import type { User } from "../authn/user.ts";
@@ -39,6 +40,8 @@ export interface Registry {
   /** Reads certificate requests; absent: they are stored unread. */
   readonly certificates: Certificates | undefined;
   readonly webhookSeconds: Histogram;
+  /** Which admission plug-ins take part. */
+  readonly admits: IsEnabled;
   readonly authorizer: Authorizer;
   readonly flowControl: FlowControl;
   strategy(info: ResourceInfo): Strategy;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { enabledPlugins } from "../admission/plugins.ts";
 import { start, type TestServer } from "../testing.ts";
 
 const core = "/api/v1/namespaces/default";
@@ -154,8 +155,30 @@ Deno.test("a claim without a class gets the newest default class; one that asks 
   assert.equal(await claim("b", { storageClassName: "" }), "");
 });
 
+Deno.test("plug-ins are switched by upstream's names: DenyServiceExternalIPs is off unless asked for, a new node is tainted", async () => {
+  const service = { metadata: { name: "s" }, spec: { ports: [{ port: 80 }], externalIPs: ["203.0.113.1"] } };
+  const node = { metadata: { name: "n" }, spec: { taints: [{ key: "mine", effect: "NoExecute" }] } };
+  const notReady = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
+  {
+    await using server = await start();
+    assert.equal((await server.post(`${core}/services`, service)).code, 201);
+    assert.deepEqual((await server.post("/api/v1/nodes", node)).body.spec.taints, [...node.spec.taints, notReady]);
+  }
+  const disable = ["TaintNodesByCondition", "ServiceAccount"];
+  await using server = await start({ config: { admissionPlugins: { disable } } });
+  assert.deepEqual((await server.post("/api/v1/nodes", node)).body.spec.taints, node.spec.taints);
+  const pod = { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i" }] } };
+  assert.equal((await server.post(`${core}/pods`, pod)).code, 201, "no ServiceAccount is asked for");
+  assert.throws(() => enabledPlugins({ enable: ["Nope"] }), /enable-admission-plugins plugin "Nope" is unknown/);
+  const both = { enable: ["Priority"], disable: ["Priority"] };
+  assert.throws(
+    () => enabledPlugins(both),
+    /\[Priority\] in enable-admission-plugins and disable-admission-plugins overlapped/,
+  );
+});
+
 Deno.test("externalIPs are refused, kept where they are, and may go", async () => {
-  await using server = await start();
+  await using server = await start({ config: { admissionPlugins: { enable: ["DenyServiceExternalIPs"] } } });
   const service = (externalIPs: string[]) => ({
     metadata: { name: "s" },
     spec: { ports: [{ port: 80 }], externalIPs },

@@ -1,6 +1,6 @@
 import type { Component } from "../../platform/mod.ts";
 import { certificates, loadCiphers, postHttps } from "../../platform/deno/mod.ts";
-import { openAuditFile, startApiServer } from "../../apiserver/mod.ts";
+import { openAuditFile, type ServerConfig, startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { auditLogPath, loadApiServerOptions } from "../api_server_options.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
@@ -24,6 +24,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
         publicKeyPem: readPkiFile("sa.pub"),
         issuer: "https://kubernetes.default.svc.cluster.local",
       },
+      admissionPlugins: admissionPluginsOf(spec),
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
       declarationOf,
@@ -49,6 +50,12 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
 }
 
 if (import.meta.main) await runEntry(apiserver);
+
+/** Where nobody judges nodes, nobody would take away the taint that a new one is given. */
+function admissionPluginsOf({ apiServer, nodeLifecycle }: Entry["spec"]): Required<ServerConfig>["admissionPlugins"] {
+  const { enable = [], disable = [] } = apiServer?.admissionPlugins ?? {};
+  return { enable, disable: nodeLifecycle === false ? [...disable, "TaintNodesByCondition"] : disable };
+}
 
 /** The types package as it lies in Deno's cache; read file by file, when someone wants an explanation. */
 function declarationOf(className: string): string | undefined {
