@@ -28,6 +28,8 @@ export interface ServerTimers {
   readonly watchTimeoutMs?: number;
   /** How often this server says that it lives; after 1.5 of these without, it leaves the `kubernetes` Service. Default 10,000. */
   readonly endpointReconcileMs?: number;
+  /** How long /readyz says no before anything else ends (--shutdown-delay-duration). Default 0. */
+  readonly shutdownDelayMs?: number;
   /** tolerationSeconds that pods get for a node that is not ready or unreachable; upstream gives 300. Absent: they get none. */
   readonly podTolerationSeconds?: number;
 }

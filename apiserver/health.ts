@@ -1,4 +1,4 @@
-import { pageNotFound, respondText } from "./respond.ts";
+import { pageNotFound, respondText as respondPlain } from "./respond.ts";
 
 /** Named conditions, each true when all is well. */
 export type HealthChecks = Readonly<Record<"healthz" | "livez" | "readyz", Readonly<Record<string, () => boolean>>>>;
@@ -14,6 +14,7 @@ export function handleHealth(checks: HealthChecks, parts: readonly string[], que
     return check() ? respondText(200, "ok") : respondText(500, `internal server error: ${name}: not ready\n`);
   }
   const excluded = new Set(query.getAll("exclude"));
+  const unknown = [...excluded].filter((name) => !Object.hasOwn(all, name)).sort();
   const lines: string[] = [];
   let failed = false;
   for (const [name, check] of Object.entries(all)) {
@@ -26,6 +27,17 @@ export function handleHealth(checks: HealthChecks, parts: readonly string[], que
       lines.push(`[-]${name} failed: reason withheld`);
     }
   }
+  if (unknown.length > 0) {
+    const names = unknown.map((name) => JSON.stringify(name)).join(",");
+    lines.push(`warn: some health checks cannot be excluded: no matches for ${names}`);
+  }
   if (failed) return respondText(500, `${lines.join("\n")}\n${kind} check failed\n`);
   return respondText(200, query.has("verbose") ? `${lines.join("\n")}\n${kind} check passed\n` : "ok");
+}
+
+/** Nothing of it is a page, whatever a check's name looks like. */
+function respondText(code: number, text: string): Response {
+  const response = respondPlain(code, text);
+  response.headers.set("x-content-type-options", "nosniff");
+  return response;
 }

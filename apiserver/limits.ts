@@ -5,8 +5,12 @@ export const limits = {
   /** Requests under way at once that only read, resp. that may write (long-running ones are not counted). */
   readsInFlight: 400,
   mutationsInFlight: 200,
+  /** How long a server that stops waits for the requests that are under way. */
+  drainMs: 10_000,
   /** How long a request may wait for a seat at its priority level. */
   queueWaitMs: 15_000,
+  /** Kinds of requests whose series are remembered. */
+  requestSeries: 4096,
   /** Users whose FlowSchemas are remembered; beyond that all are looked up anew. */
   flowUsers: 4096,
   /** Watches, followed logs, exec and attach sessions at once. */

@@ -12,6 +12,7 @@ import { firstOf } from "./authn/token_authenticator.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
 import { Authorizer } from "./authz/authorizer.ts";
+import { isPublicPath } from "./authz/decide.ts";
 import { EndpointReconciler } from "./bootstrap/endpoints.ts";
 import { createBootstrapObjects } from "./bootstrap/objects.ts";
 import { reconcileRoles } from "./bootstrap/roles.ts";
@@ -30,9 +31,11 @@ import type { ServerConfig, ServerDeps } from "./config.ts";
 import { Definitions } from "./crd/definitions.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
 import { encryptStore } from "./encryption/store.ts";
-import type { Exchange, Handler } from "./exchange.ts";
+import { Drain } from "./drain.ts";
+import { type Exchange, type Handler, isReadOnly } from "./exchange.ts";
 import { FlowControl } from "./flowcontrol/control.ts";
 import { prioritize } from "./flowcontrol/filter.ts";
+import { Gauges } from "./gauges.ts";
 import { limits } from "./limits.ts";
 import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
 import { parseCidr } from "./registry/cidr.ts";
@@ -65,24 +68,18 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
   const caches = storedResources().map((resource) => new ResourceCache(resource));
   const registry = makeRegistry(config, deps, caches);
   const state = { ready: false, roles: false, stopping: false };
+  const drain = new Drain();
+  const gauges = new Gauges(deps.metrics, { registry, drain, caches: () => [...caches, ...definitions.caches()] });
   const plain: PlainDeps = {
     advertise: config.advertise,
     catalog: registry.catalog,
     openApi: new OpenApiDocuments(kubernetesVersion, registry.catalog, config.declarationOf),
     clock: deps.clock,
-    metrics: () => deps.metrics.text(),
-    health: {
-      healthz: { ping: () => true, etcd: () => registry.feed.synced },
-      livez: { ping: () => true },
-      readyz: {
-        ping: () => true,
-        etcd: () => registry.feed.synced,
-        "informer-sync": () => registry.feed.synced,
-        "poststarthook/bootstrap-objects": () => state.ready,
-        "poststarthook/rbac/bootstrap-roles": () => state.roles,
-        shutdown: () => !state.stopping,
-      },
+    metrics: () => {
+      gauges.update();
+      return deps.metrics.text();
     },
+    health: healthChecks(registry, state),
   };
   const handler = chain(filters(registry, deps), route(registry, deps, plain));
   const batch = batchHandler(registry, deps, handler);
@@ -96,24 +93,36 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
     handle: (request, context) => {
       const exchange = exchangeOf(request, context, registry);
       const { info, url } = exchange;
-      if (url.pathname === batchPath) return batch(exchange);
-      if (info.kind !== "unserved" || info.problem !== "notFound" || !url.pathname.startsWith("/apis/")) {
-        return handler(exchange);
-      }
-      // Whoever has seen a definition established by one server finds it served by every other.
-      return definitions.caughtUp().then(() => handler(exchangeOf(request, context, registry)));
+      const exempt = info.kind === "plain" && isPublicPath(info.path);
+      return drain.run(isReadOnly(request.method), exempt, () => {
+        if (url.pathname === batchPath) return batch(exchange);
+        if (info.kind !== "unserved" || info.problem !== "notFound" || !url.pathname.startsWith("/apis/")) {
+          return handler(exchange);
+        }
+        // Whoever has seen a definition established by one server finds it served by every other.
+        return definitions.caughtUp().then(() => handler(exchangeOf(request, context, registry)));
+      });
     },
     ready,
     stop: async () => {
       if (state.stopping) return;
+      // First nobody new is sent here, then watches end and what is under way is answered, then the server goes.
       state.stopping = true;
       bookmarks.stop();
-      registry.authorizer.stop();
       await endpoints.stop();
+      const delayMs = config.timers.shutdownDelayMs ?? 0;
+      if (delayMs > 0) await deps.timers.sleep(delayMs);
+      const drained = drain.drain(deps.timers);
+      const endWatches = () => {
+        for (const cache of [...caches, ...definitions.caches()]) cache.reset(registry.feed.revision);
+      };
+      endWatches();
+      registry.authorizer.stop();
+      await drained;
       await definitions.stop();
       registry.feed.stop();
       registry.store.stop();
-      for (const cache of [...caches, ...definitions.caches()]) cache.reset(registry.feed.revision);
+      endWatches();
       registry.pacers.stop();
     },
   };
@@ -190,8 +199,28 @@ function makeRegistry(
   };
 }
 
+/** By upstream's names, as far as there is such a thing here. */
+function healthChecks({ feed }: Registry, state: State): PlainDeps["health"] {
+  const always = () => true;
+  const started = {
+    "poststarthook/start-system-namespaces-controller": () => state.ready,
+    "poststarthook/rbac/bootstrap-roles": () => state.roles,
+    "poststarthook/scheduling/bootstrap-system-priority-classes": () => state.roles,
+    "poststarthook/priority-and-fairness-config-producer": () => state.roles,
+    "poststarthook/bootstrap-controller": () => state.ready,
+  };
+  const etcd = () => feed.synced;
+  return {
+    healthz: { ping: always, log: always, etcd },
+    // Not the store: a new process would not find it either.
+    livez: { ping: always, log: always },
+    readyz: { ping: always, log: always, etcd, "informer-sync": etcd, ...started, shutdown: () => !state.stopping },
+  };
+}
+
 interface State {
   ready: boolean;
+  stopping: boolean;
   /** The default roles exist. */
   roles: boolean;
 }

@@ -1,5 +1,5 @@
 import { equalBytes } from "../base/bytes.ts";
-import type { Clock, Random, Timers } from "../platform/mod.ts";
+import type { Clock, Histogram, Metrics, Random, Timers } from "../platform/mod.ts";
 import {
   type Compare,
   type KeyValue,
@@ -44,6 +44,11 @@ export type WriteOutcome =
   /** Indexes into `side` of the keys that were taken already. */
   | { readonly kind: "sideTaken"; readonly taken: readonly number[] };
 
+type StoreCall = "get" | "list" | "create" | "update" | "delete" | "txn";
+
+const durationHelp = "Time to the store's answer in seconds, retries included.";
+const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
 /**
  * The store with its outages ridden out: a call is tried again until there is a leader and an answer. A write whose
  * answer was lost is sent again too: it is conditional, so it cannot happen twice, and when it turns out to have
@@ -57,16 +62,33 @@ export class StoreAccess {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #stopping = new AbortController();
+  /** By operation. */
+  readonly #seconds: Readonly<Record<StoreCall, Pick<Histogram, "observe">>> | null;
 
   constructor(
     store: Store,
-    deps: { clock: Clock; timers: Timers; random: Random; isStale?: (key: Uint8Array) => boolean },
+    deps: {
+      clock: Clock;
+      timers: Timers;
+      random: Random;
+      metrics?: Metrics;
+      isStale?: (key: Uint8Array) => boolean;
+    },
   ) {
     this.store = store;
     this.isStale = deps.isStale ?? (() => false);
     this.#clock = deps.clock;
     this.#timers = deps.timers;
     this.#random = deps.random;
+    const seconds = deps.metrics?.histogram("etcd_request_duration_seconds", durationHelp, durationBuckets);
+    this.#seconds = seconds === undefined ? null : {
+      get: seconds.with({ operation: "get" }),
+      list: seconds.with({ operation: "list" }),
+      create: seconds.with({ operation: "create" }),
+      update: seconds.with({ operation: "update" }),
+      delete: seconds.with({ operation: "delete" }),
+      txn: seconds.with({ operation: "txn" }),
+    };
   }
 
   /** Calls that wait for a leader fail now; no later one waits. */
@@ -75,7 +97,8 @@ export class StoreAccess {
   }
 
   async range(request: RangeRequest): Promise<RangeResponse> {
-    return (await this.#persist(() => this.store.range(request))).answer;
+    const call = request.rangeEnd === undefined ? "get" : "list";
+    return (await this.#persist(call, () => this.store.range(request))).answer;
   }
 
   /** The present value of one key; null when there is none. Linearizable. */
@@ -95,19 +118,22 @@ export class StoreAccess {
       success.push(operation(key, value));
       failure.push({ kind: "range", request: { key, keysOnly: true } });
     }
-    const { answer, uncertain } = await this.#persist(() => this.store.txn({ compare, success, failure }));
+    const { answer, uncertain } = await this.#persist(
+      write.value === null ? "delete" : write.expected === 0 ? "create" : "update",
+      () => this.store.txn({ compare, success, failure }),
+    );
     if (answer.succeeded) return { kind: "written", revision: answer.revision };
     return this.#explain(write, answer, uncertain);
   }
 
   /** Several conditional writes as one. A repeated attempt may find its own work done, and then fails its comparisons. */
   async txn(request: TxnRequest): Promise<TxnResponse> {
-    return (await this.#persist(() => this.store.txn(request))).answer;
+    return (await this.#persist("txn", () => this.store.txn(request))).answer;
   }
 
   /** Grants a lease; the store may be without a leader for a while. */
   async leaseGrant(ttlSeconds: number): Promise<LeaseId> {
-    return (await this.#persist(() => this.store.leaseGrant(ttlSeconds))).answer.id;
+    return (await this.#persist("create", () => this.store.leaseGrant(ttlSeconds))).answer.id;
   }
 
   #explain(write: ConditionalWrite, answer: TxnResponse, uncertain: boolean): WriteOutcome {
@@ -131,7 +157,14 @@ export class StoreAccess {
   }
 
   /** `uncertain`: an earlier attempt was sent and never answered. */
-  async #persist<T>(call: () => Promise<T>): Promise<{ answer: T; uncertain: boolean }> {
+  async #persist<T>(kind: StoreCall, call: () => Promise<T>): Promise<{ answer: T; uncertain: boolean }> {
+    const startedAt = this.#clock.monotonic();
+    const done = await this.#attempts(call);
+    this.#seconds?.[kind].observe((this.#clock.monotonic() - startedAt) / 1000);
+    return done;
+  }
+
+  async #attempts<T>(call: () => Promise<T>): Promise<{ answer: T; uncertain: boolean }> {
     const deadline = this.#clock.monotonic() + limits.storeRetryForMs;
     let uncertain = false;
     let pauseMs: number = limits.storeRetryBaseMs;

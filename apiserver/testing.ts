@@ -58,6 +58,7 @@ export interface StartOptions {
   readonly postHttps?: PostHttps;
   readonly certificates?: Certificates;
   readonly ciphers?: Ciphers;
+  readonly metrics?: Metrics;
   readonly seed?: number;
 }
 
@@ -82,7 +83,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     timers: time,
     random,
     log: quiet,
-    metrics: noMetrics,
+    metrics: options.metrics ?? noMetrics,
     ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
     ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
     ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
@@ -284,8 +285,14 @@ export const quiet: Log = {
   with: () => quiet,
 };
 
-const nothing = { add() {}, set() {}, observe() {} };
-const noMetrics: Metrics = { counter: () => nothing, gauge: () => nothing, histogram: () => nothing, text: () => "" };
+const nothing = { add() {}, set() {}, observe() {}, with: () => nothing };
+const noMetrics: Metrics = {
+  counter: () => nothing,
+  counterView: () => nothing,
+  gauge: () => nothing,
+  histogram: () => nothing,
+  text: () => "",
+};
 
 let keys: Promise<{ privateKeyPem: string; publicKeyPem: string }> | undefined;
 

@@ -98,12 +98,21 @@ export function createMetrics(): Metrics {
   return {
     counter(name, help): Counter {
       const metric = metricOf(name, "counter", help);
+      const add = (series: Series, by: number) => {
+        invariant(by >= 0, `Counter ${name} cannot go down`);
+        series.value += by;
+      };
       return {
-        add(by = 1, labels) {
-          invariant(by >= 0, `Counter ${name} cannot go down`);
-          seriesOf(metric, labels).value += by;
+        add: (by = 1, labels) => add(seriesOf(metric, labels), by),
+        with: (labels) => {
+          const series = seriesOf(metric, labels);
+          return { add: (by = 1) => add(series, by) };
         },
       };
+    },
+    counterView(name, help): Gauge {
+      const metric = metricOf(name, "counter", help);
+      return { set: (value, labels) => void (seriesOf(metric, labels).value = value) };
     },
     gauge(name, help): Gauge {
       const metric = metricOf(name, "gauge", help);
@@ -112,13 +121,17 @@ export function createMetrics(): Metrics {
     histogram(name, help, buckets): Histogram {
       invariant(buckets.every((bound, i) => i === 0 || bound > (buckets[i - 1] as number)), `${name}: buckets ascend`);
       const metric = metricOf(name, "histogram", help, buckets);
+      const observe = (series: Series, value: number) => {
+        let i = 0;
+        while (i < metric.buckets.length && value > (metric.buckets[i] as number)) i++;
+        series.counts[i] = (series.counts[i] as number) + 1;
+        series.value += value;
+      };
       return {
-        observe(value, labels) {
+        observe: (value, labels) => observe(seriesOf(metric, labels), value),
+        with: (labels) => {
           const series = seriesOf(metric, labels);
-          let i = 0;
-          while (i < metric.buckets.length && value > (metric.buckets[i] as number)) i++;
-          series.counts[i] = (series.counts[i] as number) + 1;
-          series.value += value;
+          return { observe: (value) => observe(series, value) };
         },
       };
     },

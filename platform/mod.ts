@@ -364,18 +364,24 @@ export interface Log {
 
 export interface Counter {
   add(by?: number, labels?: Readonly<Record<string, string>>): void;
+  /** The one series of these labels, for what is counted often. */
+  with(labels: Readonly<Record<string, string>>): Pick<Counter, "add">;
 }
 export interface Gauge {
   set(value: number, labels?: Readonly<Record<string, string>>): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Readonly<Record<string, string>>): void;
+  /** The one series of these labels, for what is observed often. */
+  with(labels: Readonly<Record<string, string>>): Pick<Histogram, "observe">;
 }
 
 /** Prometheus metrics. Asking twice for one name gives the same metric. */
 export interface Metrics {
   counter(name: string, help: string): Counter;
   gauge(name: string, help: string): Gauge;
+  /** A counter whose count is kept elsewhere and shown here. */
+  counterView(name: string, help: string): Gauge;
   /** @param buckets upper bounds, ascending, without +Inf */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram;
   /** Text exposition format 0.0.4. */

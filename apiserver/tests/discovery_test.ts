@@ -96,7 +96,7 @@ Deno.test("health answers ok, says more with verbose, and names checks", async (
   await using server = await start();
   for (const path of ["/healthz", "/livez", "/readyz"]) assert.equal((await server.get(path)).body, "ok");
   const verbose = await server.get("/readyz?verbose");
-  assert.match(verbose.body, /^\[\+\]ping ok\n\[\+\]etcd ok\n/);
+  assert.match(verbose.body, /^\[\+\]ping ok\n\[\+\]log ok\n\[\+\]etcd ok\n/);
   assert.match(verbose.body, /readyz check passed\n$/);
   assert.equal((await server.get("/readyz/etcd")).body, "ok");
   assert.equal((await server.get("/readyz/nope")).code, 404);
