@@ -1,8 +1,10 @@
 import { invariant } from "../../base/assert.ts";
+import { admitConnect } from "../admission/connect.ts";
 import type { ServerDeps } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Registry } from "../registry/context.ts";
 import type { ResourceRequest } from "../request_info.ts";
+import { writeContext } from "../resource_handler.ts";
 import { handleBinding } from "./binding.ts";
 import { handleEviction } from "./eviction.ts";
 import { handleStream } from "./exec.ts";
@@ -43,6 +45,7 @@ export async function handleSubresource(
       return await handlePortForward(registry, deps, exchange, request);
     case "exec":
     case "attach":
+      await admitConnect(registry, writeContext(exchange), request);
       return await handleStream(registry, deps, exchange, request);
   }
   invariant(false, `sub-resource ${request.subresource} is listed and not handled`);

@@ -8,7 +8,7 @@ import { dig, isRecord, type Json, text, texts } from "../../dig.ts";
 import { limits } from "../../limits.ts";
 import type { Registry } from "../../registry/context.ts";
 import { askWebhook, UnreachableError } from "../../webhook_client.ts";
-import type { Admission } from "./match.ts";
+import type { Admission, Operation } from "./match.ts";
 
 /** What a webhook said. */
 export interface Verdict {
@@ -30,11 +30,19 @@ export interface Ask {
   readonly dryRun: boolean;
 }
 
+const optionKinds: Readonly<Record<Operation, string | null>> = {
+  CONNECT: null,
+  CREATE: "CreateOptions",
+  DELETE: "DeleteOptions",
+  UPDATE: "UpdateOptions",
+};
+
 /** The request as a webhook and a CEL condition see it. */
 export function admissionRequest(it: Admission, ask: Ask, uid: string): Json {
-  const { group, version, kind, resource } = it.info;
+  const { group, version, resource } = it.info;
+  const { kind = it.info.kind } = it;
   const { name, groups, uid: userUid } = ask.user;
-  const options = { CREATE: "CreateOptions", UPDATE: "UpdateOptions", DELETE: "DeleteOptions" }[it.operation];
+  const options = optionKinds[it.operation];
   return {
     uid,
     kind: { group, version, kind },
@@ -49,7 +57,7 @@ export function admissionRequest(it: Admission, ask: Ask, uid: string): Json {
     object: it.object,
     oldObject: it.old,
     dryRun: ask.dryRun,
-    options: { kind: options, apiVersion: "meta.k8s.io/v1" },
+    options: options === null ? null : { kind: options, apiVersion: "meta.k8s.io/v1" },
   };
 }
 

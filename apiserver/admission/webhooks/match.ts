@@ -3,12 +3,14 @@ import { matchesSelector, selectorFromObject } from "../../../api/labels.ts";
 import type { KubeObject } from "../../../api/meta.ts";
 import { namespaces, type ResourceInfo } from "../../../api/resources.ts";
 
-export type Operation = "CREATE" | "UPDATE" | "DELETE";
+export type Operation = "CONNECT" | "CREATE" | "DELETE" | "UPDATE";
 
 /** One write, as admission sees it. */
 export interface Admission {
   readonly operation: Operation;
   readonly info: ResourceInfo;
+  /** The kind of `object` where it is not the resource's own: what a stream is opened with. */
+  readonly kind?: string;
   readonly subresource: string;
   /** "" for what has none. */
   readonly namespace: string;
