@@ -99,7 +99,10 @@ const controlled = {
     controllerOf(object.metadata) === undefined ? [object.metadata?.namespace ?? ""] : [],
 };
 
-/** A copy of every served resource but Events, which own nothing and are many. Bodies that nobody reads are not kept. */
+/**
+ * A copy of what the controllers read, and of all custom resources: the garbage collector knows no other owners and
+ * dependents. Bodies that nobody reads are not kept.
+ */
 export function createInformers(client: RestClient, deps: InformerDeps): Informers {
   const all: Watched[] = [];
   function inform<T extends KubeObject>(info: ResourceInfo, options: InformerOptions<T> = {}): Informer<T> {

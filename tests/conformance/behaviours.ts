@@ -27,8 +27,7 @@ export const behaviours: readonly (readonly [name: string, check: string, waitsF
   ],
   [
     "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should be able to deny attaching pod",
-    "",
-    "webhooks on CONNECT",
+    "webhook denies attaching",
   ],
   [
     "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should be able to deny custom resource creation, update and deletion",
@@ -238,12 +237,12 @@ export const behaviours: readonly (readonly [name: string, check: string, waitsF
   [
     "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment",
     "",
-    "CEL in admission",
+    "MutatingAdmissionPolicy",
   ],
   [
     "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment with annotations",
     "",
-    "CEL in admission",
+    "MutatingAdmissionPolicy",
   ],
   [
     "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should support MutatingAdmissionPolicy API operations",

@@ -30,7 +30,7 @@ const unwanted = "webhook-disallow";
 const lateMs = 3_000;
 
 /** What the suite's own webhook server answers, by path. */
-async function answer(path: string, { object, oldObject, operation }: Loose): Promise<Loose> {
+async function answer(path: string, { object, oldObject, operation, name }: Loose): Promise<Loose> {
   const subject = operation === "DELETE" ? oldObject : object;
   switch (path) {
     case "/ready":
@@ -53,6 +53,8 @@ async function answer(path: string, { object, oldObject, operation }: Loose): Pr
       return subject.data?.["webhook-e2e-test"] === unwanted
         ? denial("the custom resource contains unwanted data")
         : patchAnswer();
+    case "/pods/attach":
+      return denial(`attaching to pod '${name}' is not allowed`);
     case "/stages":
       return nextStage(object);
     case "/mutating-pods":
@@ -164,6 +166,25 @@ export const webhookChecks: Readonly<Record<string, Check>> = {
     const current = good(await api.call("GET", path), 200, "get");
     refused(await api.call("PUT", path, { ...current, ...bad }), words);
     refused(await api.call("PATCH", path, bad, merge), words);
+    await unregister(api, "validating", name);
+  }),
+  "webhook denies attaching": withService(async (api, namespace, service) => {
+    const rules = [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CONNECT"], resources: ["pods/attach"] }];
+    const name = await register(api, namespace, "validating", service, [
+      webhookOn(namespace, "deny-attaching-pod", service.client("/pods/attach"), ["", "v1", "pods/attach"], { rules }),
+    ]);
+    await create(api, namespace, pods, pod("to-be-attached-pod"));
+    const query = "?container=c&stdin=true&stdout=true";
+    const reply = await api.call("POST", `${pathIn(pods, namespace, "to-be-attached-pod")}/attach${query}`);
+    refused(reply, "attaching to pod 'to-be-attached-pod' is not allowed");
+    const { operation, kind, resource, subResource, object } = service.hook.asked.at(-1);
+    assert.deepEqual([operation, kind.kind, resource.resource, subResource], [
+      "CONNECT",
+      "PodAttachOptions",
+      "pods",
+      "attach",
+    ]);
+    assert.deepEqual([object.kind, object.stdin, object.container], ["PodAttachOptions", true, "c"]);
     await unregister(api, "validating", name);
   }),
   "webhook denies custom resources": withService(async (api, namespace, service) => {
