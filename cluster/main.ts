@@ -89,6 +89,7 @@ function program(): Command {
     .option("--store-cacert <file>", "TLS to it, and the authority it is known by")
     .option("--store-cert <file>", "our certificate for it")
     .option("--store-key <file>", "and its key")
+    .option("--lease-checkpoints", "what is left of long leases of the store survives a change of its leader", false)
     .option("--encrypt-secrets", "Secrets at rest by AES-GCM, with a key of this cluster's own", false)
     .option("--encryption-provider-config <file>", "an EncryptionConfiguration: what is encrypted at rest, and how")
     .option(
@@ -119,6 +120,7 @@ function program(): Command {
             keyFile: options.storeKey,
           },
         }),
+        leaseCheckpoints: options.leaseCheckpoints,
         apiServer: {
           encryptSecrets: options.encryptSecrets,
           encryptionConfigFile: options.encryptionProviderConfig,

@@ -28,6 +28,7 @@ export interface UpRequest {
   readonly losesPageCache?: boolean;
   /** Only the store's members: for experiments on the store alone. */
   readonly storeOnly?: boolean;
+  readonly leaseCheckpoints?: boolean;
 }
 
 const maxControlPlanes = 7;
@@ -90,6 +91,7 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     ...(request.bug === undefined ? {} : { bug: request.bug }),
     ...(request.losesPageCache === true || request.bug === "skip-fsync" ? { losesPageCache: true } : {}),
     ...(request.storeOnly === true ? { storeOnly: true } : {}),
+    ...(request.leaseCheckpoints === true ? { leaseCheckpoints: true } : {}),
     slice,
     port: pickPort(request.port),
   };

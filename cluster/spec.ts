@@ -29,6 +29,8 @@ export interface ClusterSpec {
   readonly nodeLifecycle?: boolean;
   /** A real etcd in the place of our own members; absent: ours. */
   readonly store?: ExternalStore;
+  /** What is left of long leases survives a change of the store's leader. */
+  readonly leaseCheckpoints?: boolean;
   /** Test-only: the store is wrong in this way. Set when the cluster is made, never afterwards. */
   readonly bug?: StoreBug;
   /** Test-only: SIGKILL is a power failure to the store, which loses what it had not synced. */

@@ -1,6 +1,7 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import type { Clock, Random, Timer, Timers } from "../platform/mod.ts";
 import { AutoCompaction, type CompactionPolicy } from "./auto_compaction.ts";
+import type { LeaseCheckpoint } from "./lease/lease_table.ts";
 import { storeLimits } from "./limits.ts";
 import { fixedMembership } from "./membership.ts";
 import { checkTxn, hasPut, isReadOnly } from "./mvcc/check.ts";
@@ -54,6 +55,11 @@ export interface FrontConfig {
   readonly compaction: CompactionPolicy;
   /** A new leader gives every lease this much on top of its TTL. */
   readonly leaseExtensionMs: number;
+  /**
+   * Between two checkpoints of what is left of long leases, so that a new leader does not give them their whole TTL again.
+   * Absent: it does, as with etcd without experimental-enable-lease-checkpoint.
+   */
+  readonly leaseCheckpointIntervalMs?: number;
   /** Above it puts are refused and the NoSpace alarm goes on. Default 2 GiB, etcd's. */
   readonly quotaBytes?: number;
 }
@@ -205,6 +211,10 @@ export class StoreFront implements Store {
   async leaseKeepAlive(id: LeaseId): Promise<number> {
     this.#open();
     if (!this.#consensus.leads()) throw new StoreError("NotLeader", "Cannot renew a lease: this member does not lead");
+    if (this.#mvcc.leases.checkpointSeconds(id) > 0) {
+      // First for everyone: a leader that comes right after must not end what was renewed.
+      await this.#consensus.propose({ kind: "leaseCheckpoint", leases: [{ id, remainingSeconds: 0 }] });
+    }
     let ttlSeconds = this.#mvcc.leases.renew(id, this.#deps.clock.monotonic());
     if (ttlSeconds === undefined) {
       // A new leader may not have applied yet that it was granted.
@@ -321,12 +331,20 @@ export class StoreFront implements Store {
   #afterApply(command: Command | null): void {
     if (this.#leading && command !== null) {
       if (command.kind === "leaseGrant") this.#mvcc.leases.start(command.id, this.#deps.clock.monotonic());
+      if (command.kind === "leaseCheckpoint") this.#renewed(command.leases);
       if (command.kind === "leaseGrant") this.#armLeases();
       else this.#compaction.written();
     }
     if (command?.kind === "compact") this.#armFree();
     // A write may push a congested watch back to history; a compaction may end a slow one.
     if (this.#syncTimer === null) this.#queueSyncSoon();
+  }
+
+  /** Renewals that the leader before had answered, and that this one had not applied when it began to count. */
+  #renewed(leases: readonly LeaseCheckpoint[]): void {
+    for (const { id, remainingSeconds } of leases) {
+      if (remainingSeconds === 0) this.#mvcc.leases.renew(id, this.#deps.clock.monotonic());
+    }
   }
 
   #queueSync(): void {
@@ -368,9 +386,15 @@ export class StoreFront implements Store {
     if (this.#mvcc.leases.size === 0) return;
     this.#leaseTimer ??= this.#deps.timers.schedule(storeLimits.leaseExpiryIntervalMs, () => {
       this.#leaseTimer = null;
-      const over = this.#mvcc.leases.expire(this.#deps.clock.monotonic(), storeLimits.leaseExpiryBatch);
+      const now = this.#deps.clock.monotonic();
+      const over = this.#mvcc.leases.expire(now, storeLimits.leaseExpiryBatch);
       // A failed proposal is made again in the next round, as long as this member leads.
       for (const id of over) this.#consensus.propose({ kind: "leaseRevoke", id }).catch(() => {});
+      const { leaseCheckpointIntervalMs: intervalMs } = this.#config;
+      const leases = intervalMs === undefined
+        ? []
+        : this.#mvcc.leases.dueCheckpoints(now, intervalMs, storeLimits.leaseCheckpointBatch);
+      if (leases.length > 0) this.#consensus.propose({ kind: "leaseCheckpoint", leases }).catch(() => {});
       if (this.#leading) this.#armLeases();
     });
   }

@@ -23,6 +23,10 @@ export const storeLimits = {
   leaseExpiryIntervalMs: 500,
   /** Leases proposed for revocation in one interval. */
   leaseExpiryBatch: 500,
+  /** How much of a lease's time a change of leaders may give back where leases are checkpointed; etcd's default. */
+  leaseCheckpointIntervalMs: 300_000,
+  /** Leases in one checkpoint; etcd's maximum. */
+  leaseCheckpointBatch: 1_000,
 
   /** History entries one pass over unsynced watches may look at before it yields the event loop. */
   watchSyncBudgetEntries: 20_000,

@@ -34,6 +34,11 @@ export interface MemberConfig {
   readonly hashCheckIntervalMs?: number;
   /** Values of superseded versions kept in memory, the newest; older ones are on the disk. Default 16 MiB. */
   readonly historyResidentBytes?: number;
+  /**
+   * What is left of leases longer than this survives a change of leaders (etcd: experimental-enable-lease-checkpoint, with
+   * -persist). Absent: a new leader gives every lease its whole TTL again, etcd's default.
+   */
+  readonly leaseCheckpointIntervalMs?: number;
   /** Above so many bytes puts are refused and the NoSpace alarm goes on. Default 2 GiB. */
   readonly quotaBytes?: number;
 }
@@ -85,6 +90,9 @@ export async function startMember(
     config: {
       compaction: config.compaction ?? defaultCompaction,
       leaseExtensionMs: electionMs,
+      ...(config.leaseCheckpointIntervalMs === undefined
+        ? {}
+        : { leaseCheckpointIntervalMs: config.leaseCheckpointIntervalMs }),
       quotaBytes: config.quotaBytes ?? storeLimits.databaseBytesMax,
     },
   });

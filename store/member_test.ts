@@ -283,3 +283,41 @@ Deno.test("startMember(): a member that has lost the others ends its watches, so
   store.close();
   await trio.stop();
 });
+
+Deno.test("a new leader gives leases their whole TTL again; with checkpoints what was left, through restarts too, until renewed", async () => {
+  for (const checkpointed of [false, true]) {
+    const world = createWorld({ seed: 11 });
+    const more = checkpointed ? { leaseCheckpointIntervalMs: 5_000, snapshotEntries: 4 } : {};
+    const trio = new Trio(world, more);
+    await trio.start();
+    await trio.settled();
+    const store = client(world, "client");
+    const settle = <T>(promise: Promise<T>) => world.complete(promise, world.nowMs + 20_000);
+    const { id } = await settle(store.leaseGrant(60));
+    await settle(put(store, "k", "v", { lease: id }));
+    await world.run(world.nowMs + 21_000);
+    const leader = trio.leader();
+    trio.kill(leader);
+    await trio.settled();
+    const left = async () => (await settle(store.leaseTimeToLive(id))).ttlSeconds;
+    const afterKill = await left();
+    // The last checkpoint is at most an interval and a round old.
+    assert.ok(checkpointed ? afterKill > 38 && afterKill < 47 : afterKill > 57, `${checkpointed}: ${afterKill} s left`);
+    await settle(trio.boot(leader));
+    if (checkpointed) {
+      for (let i = 0; i < 6; i++) await settle(put(store, `k${i}`, "v")); // into a snapshot
+      await trio.converged();
+      for (let i = 0; i < 3; i++) trio.kill(i);
+      await trio.start();
+      await trio.settled();
+      const afterRestart = await left();
+      assert.ok(afterRestart > 30 && afterRestart < 47, `${afterRestart} s left after a restart`);
+      assert.equal(await settle(store.leaseKeepAlive(id)), 60);
+      trio.kill(trio.leader());
+      await trio.settled();
+      assert.ok(await left() > 57, "what was renewed has its whole TTL");
+    }
+    store.close();
+    await trio.stop();
+  }
+});

@@ -61,6 +61,8 @@ export function encodeCommand(command: Command): Uint8Array {
       return pack([3, command.revision]);
     case "alarm":
       return pack([4, command.action, command.memberId, command.alarm]);
+    case "leaseCheckpoint":
+      return pack([5, ...command.leases.flatMap(({ id, remainingSeconds }) => [leaseField(id), remainingSeconds])]);
   }
 }
 
@@ -78,6 +80,13 @@ export function decodeCommand(bytes: Uint8Array): Command {
     case 4: {
       const action = rest[0] === "disarm" ? "disarm" : "activate";
       return { kind: "alarm", action, memberId: asText(rest[1]), alarm: asAlarmKind(rest[2]) };
+    }
+    case 5: {
+      const leases = Array.from({ length: Math.ceil(rest.length / 2) }, (_, i) => ({
+        id: asLease(rest[2 * i]),
+        remainingSeconds: asInteger(rest[2 * i + 1]),
+      }));
+      return { kind: "leaseCheckpoint", leases };
     }
   }
   throw new WireError(`Unknown command ${String(kind)}`);

@@ -98,6 +98,11 @@ Deno.test("decodeCommand() undoes encodeCommand() for 2,000 random commands", ()
       ? { kind: "leaseRevoke", id }
       : i % 10 === 2
       ? { kind: "compact", revision: big(random) }
+      : i % 10 === 3
+      ? {
+        kind: "leaseCheckpoint",
+        leases: [{ id, remainingSeconds: random.int(1e6) }, { id: 7n, remainingSeconds: 0 }],
+      }
       : { kind: "txn", request: txn(random, 0) };
     assert.deepEqual(decodeCommand(encodeCommand(command)), command);
   }

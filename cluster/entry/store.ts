@@ -1,6 +1,6 @@
 import { lossyDisk } from "../../platform/faults/mod.ts";
 import type { Component } from "../../platform/mod.ts";
-import { createWrongRaft, startMember } from "../../store/mod.ts";
+import { createWrongRaft, startMember, storeLimits } from "../../store/mod.ts";
 import { storeClientAddress, storePeerAddress } from "../plan.ts";
 import { type Entry, runEntry } from "./_entry.ts";
 
@@ -25,6 +25,7 @@ export async function store({ spec, plan, timers, platform: real, reportRole }: 
       })),
       dataDirectory: `data/${plan.name}`,
       timers: timers.store,
+      ...(spec.leaseCheckpoints === true ? { leaseCheckpointIntervalMs: storeLimits.leaseCheckpointIntervalMs } : {}),
     },
     platform,
     bug === undefined || bug === "skip-fsync" ? {} : { createRaft: (config) => createWrongRaft(bug, config) },

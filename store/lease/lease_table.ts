@@ -6,10 +6,20 @@ interface Lease {
   readonly ttlSeconds: number;
   /** Keys attached, as latin1 texts. */
   readonly keys: Set<string>;
+  /** What a checkpoint said is left of the TTL; 0: all of it. The same on every member. */
+  checkpointSeconds: number;
   /** Monotonic milliseconds on the leader; Infinity on the others, which never expire anything. */
   deadlineMs: number;
+  /** Monotonic milliseconds at which the clock was last set or its state checkpointed, on the leader. */
+  notedMs: number;
   /** Its revocation was proposed: it can no longer be renewed. */
   expiring: boolean;
+}
+
+/** What is left of a lease's TTL, for every member to know; 0: it has all of it again. */
+export interface LeaseCheckpoint {
+  readonly id: LeaseId;
+  readonly remainingSeconds: number;
 }
 
 /**
@@ -50,7 +60,15 @@ export class LeaseTable {
 
   /** The caller has checked that `id` is free. Never expires until {@linkcode promote} or {@linkcode start}. */
   grant(id: LeaseId, ttlSeconds: number): void {
-    this.#leases.set(id, { id, ttlSeconds, keys: new Set(), deadlineMs: Infinity, expiring: false });
+    this.#leases.set(id, {
+      id,
+      ttlSeconds,
+      keys: new Set(),
+      checkpointSeconds: 0,
+      deadlineMs: Infinity,
+      notedMs: 0,
+      expiring: false,
+    });
   }
 
   /** Forgets the lease; its keys are the caller's to delete. */
@@ -74,6 +92,17 @@ export class LeaseTable {
     this.#byKey.set(key, id);
   }
 
+  /** A checkpoint was applied. Without such a lease (any more) it says nothing. */
+  checkpoint({ id, remainingSeconds }: LeaseCheckpoint): void {
+    const lease = this.#leases.get(id);
+    if (lease !== undefined) lease.checkpointSeconds = Math.min(remainingSeconds, lease.ttlSeconds);
+  }
+
+  /** 0: no checkpoint, or no such lease. */
+  checkpointSeconds(id: LeaseId): number {
+    return this.#leases.get(id)?.checkpointSeconds ?? 0;
+  }
+
   clear(): void {
     this.#leases.clear();
     this.#byKey.clear();
@@ -82,16 +111,19 @@ export class LeaseTable {
   /** Leader: starts the clock of a lease that was just granted. */
   start(id: LeaseId, nowMs: number): void {
     const lease = this.#leases.get(id);
-    if (lease !== undefined && lease.deadlineMs === Infinity) lease.deadlineMs = nowMs + lease.ttlSeconds * 1000;
+    if (lease === undefined || lease.deadlineMs !== Infinity) return;
+    lease.deadlineMs = nowMs + lease.ttlSeconds * 1000;
+    lease.notedMs = nowMs;
   }
 
   /**
-   * This member now leads: every lease gets its whole TTL again, and `extendMs` (an election timeout) on top, since the
+   * This member now leads: every lease gets its whole TTL again, or what a checkpoint said is left of it, and `extendMs` (an election timeout) on top, since the
    * leader before may have renewed it until it noticed that it was none.
    */
   promote(nowMs: number, extendMs: number): void {
     for (const lease of this.#leases.values()) {
-      lease.deadlineMs = nowMs + lease.ttlSeconds * 1000 + extendMs;
+      lease.deadlineMs = nowMs + (lease.checkpointSeconds || lease.ttlSeconds) * 1000 + extendMs;
+      lease.notedMs = nowMs;
       lease.expiring = false;
     }
   }
@@ -109,7 +141,27 @@ export class LeaseTable {
     const lease = this.#leases.get(id);
     if (lease === undefined || lease.expiring) return undefined;
     lease.deadlineMs = nowMs + lease.ttlSeconds * 1000;
+    lease.notedMs = nowMs;
     return lease.ttlSeconds;
+  }
+
+  /**
+   * Leader: up to `limit` leases that had more than `intervalMs` left an interval ago and were not renewed since, with what
+   * is left of each now, in seconds, rounded up (etcd's lessor: a new leader must not end them early).
+   */
+  dueCheckpoints(nowMs: number, intervalMs: number, limit: number): LeaseCheckpoint[] {
+    const due: LeaseCheckpoint[] = [];
+    for (const lease of this.#leases.values()) {
+      const { id, deadlineMs, notedMs, expiring } = lease;
+      if (deadlineMs === Infinity || expiring || nowMs - notedMs < intervalMs || deadlineMs - notedMs <= intervalMs) {
+        continue;
+      }
+      if (due.length >= limit) break;
+      lease.notedMs = nowMs;
+      const remainingSeconds = Math.ceil((deadlineMs - nowMs) / 1000);
+      if (remainingSeconds > 0 && remainingSeconds < lease.ttlSeconds) due.push({ id, remainingSeconds });
+    }
+    return due;
   }
 
   /** Leader: up to `limit` leases whose time is over, earliest first; they can no longer be renewed. Call again to retry. */

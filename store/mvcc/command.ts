@@ -1,3 +1,4 @@
+import type { LeaseCheckpoint } from "../lease/lease_table.ts";
 import type { Alarm, AlarmKind, LeaseId, Revision, StoreErrorCode, TxnRequest, TxnResponse } from "../types.ts";
 
 /** What travels through the log. Deterministic: ids are in it, times are not (leases expire by a `leaseRevoke`). */
@@ -5,6 +6,7 @@ export type Command =
   | { readonly kind: "txn"; readonly request: TxnRequest }
   | { readonly kind: "leaseGrant"; readonly id: LeaseId; readonly ttlSeconds: number }
   | { readonly kind: "leaseRevoke"; readonly id: LeaseId }
+  | { readonly kind: "leaseCheckpoint"; readonly leases: readonly LeaseCheckpoint[] }
   | { readonly kind: "compact"; readonly revision: number }
   | {
     readonly kind: "alarm";
@@ -24,7 +26,7 @@ export interface Refusal {
 export type CommandResult =
   | { readonly ok: true; readonly kind: "txn"; readonly response: TxnResponse }
   | { readonly ok: true; readonly kind: "leaseGrant"; readonly id: LeaseId; readonly ttlSeconds: number }
-  | { readonly ok: true; readonly kind: "leaseRevoke" | "compact"; readonly revision: Revision }
+  | { readonly ok: true; readonly kind: "leaseRevoke" | "leaseCheckpoint" | "compact"; readonly revision: Revision }
   | { readonly ok: true; readonly kind: "alarm"; readonly changed: readonly Alarm[] }
   | Refusal;
 

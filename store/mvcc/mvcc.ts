@@ -96,6 +96,9 @@ export class Mvcc {
         return this.#unchanged(this.#grant(command.id, command.ttlSeconds));
       case "leaseRevoke":
         return this.#applyRevoke(command.id);
+      case "leaseCheckpoint":
+        for (const checkpoint of command.leases) this.leases.checkpoint(checkpoint);
+        return this.#unchanged({ ok: true, kind: "leaseCheckpoint", revision: this.#revision });
       case "compact":
         return this.#unchanged(this.#compact(command.revision));
       case "alarm": {

@@ -6,12 +6,14 @@ import type { Mvcc } from "./mvcc.ts";
 
 /**
  * The whole state as bytes, little-endian: magic, revision and compactRevision (f64), the leases (count f64; id i64, TTL
- * f64), the active alarms (count f64; kind u32, length u32, member id), the pairs older than the history by key, the
+ * f64, what a checkpoint left of it or 0 f64), the active alarms (count f64; kind u32, length u32, member id), the pairs older than the history by key, the
  * history in its order; behind each of the two lists a u32 of ones. A pair: lengths of key and value (u32), create, mod,
  * version (f64), lease (i64), key, value. Equal states give equal bytes, whatever was freed when. Not msgpack: this is
  * one copy of the bytes.
  */
-const magic = 0x32505353;
+const magic = 0x33505353;
+/** Of snapshots whose leases have no checkpoints. */
+const uncheckpointedMagic = 0x32505353;
 /** Of snapshots with counts before the lists, and the alarms behind. */
 const countedMagic = 0x31505353;
 const endOfList = 0xffffffff;
@@ -105,6 +107,7 @@ function writeFirst(mvcc: Mvcc): Writer {
   for (const id of ids) {
     writer.i64(id);
     writer.f64(mvcc.leases.ttlSeconds(id) ?? 0);
+    writer.f64(mvcc.leases.checkpointSeconds(id));
   }
   const alarms = mvcc.alarms.list();
   writer.f64(alarms.length);
@@ -131,11 +134,16 @@ export function encodeSnapshot(mvcc: Mvcc): Uint8Array {
 export function restoreSnapshot(mvcc: Mvcc, bytes: Uint8Array): void {
   const reader = new Reader(bytes);
   const kind = reader.u32();
-  invariant(kind === magic || kind === countedMagic, "these bytes are no snapshot of this store");
+  const known = [magic, uncheckpointedMagic, countedMagic].includes(kind);
+  invariant(known, "these bytes are no snapshot of this store");
   const revision = reader.f64() as Revision;
   mvcc.reset(revision, reader.f64());
-  for (let left = reader.f64(); left > 0; left--) mvcc.leases.grant(reader.i64(), reader.f64());
-  if (kind === magic) {
+  for (let left = reader.f64(); left > 0; left--) {
+    const id = reader.i64();
+    mvcc.leases.grant(id, reader.f64());
+    if (kind === magic) mvcc.leases.checkpoint({ id, remainingSeconds: reader.f64() });
+  }
+  if (kind !== countedMagic) {
     readAlarms(mvcc, reader);
     for (let list = 0; list < 2; list++) {
       for (let length = reader.u32(); length !== endOfList; length = reader.u32()) mvcc.load(reader.pair(length));
