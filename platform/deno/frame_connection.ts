@@ -65,9 +65,15 @@ export class WireFrameConnection implements FrameConnection {
       while (this.#queue.length > 0) {
         const frames = this.#queue;
         this.#queue = [];
-        for (const bytes of this.#packer.pack(frames)) {
+        for (let at = 0; at < frames.length;) {
+          const { bytes, large, next } = this.#packer.pack(frames, at);
           await this.#wire.write(bytes);
           this.#bufferedBytes -= bytes.length;
+          if (large !== null) {
+            await this.#wire.write(large);
+            this.#bufferedBytes -= large.length;
+          }
+          at = next;
         }
       }
       this.#flushing = false;

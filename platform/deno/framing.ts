@@ -75,8 +75,16 @@ export class FrameReader {
 }
 
 function lengthAt(bytes: Uint8Array, at: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-  return (a * 256 + b) * 65536 + c * 256 + d;
+  let length = 0;
+  for (let i = at; i < at + headerBytes; i++) length = length * 256 + (bytes[i] as number);
+  return length;
+}
+
+/** Bytes to write, a large frame to write behind them or null, and the first frame that is not in either. */
+export interface Packed {
+  readonly bytes: Uint8Array;
+  readonly large: Uint8Array | null;
+  readonly next: number;
 }
 
 /**
@@ -91,29 +99,29 @@ export class FramePacker {
     this.#maxCoalescedBytes = maxCoalescedBytes;
   }
 
-  *pack(frames: readonly Uint8Array[]): Generator<Uint8Array> {
-    for (let first = 0; first < frames.length;) {
-      let end = first;
-      let size = 0;
-      for (; end < frames.length; end++) {
-        const length = (frames[end] as Uint8Array).length;
-        if (length > this.#maxCoalescedBytes) break;
-        size += headerBytes + length;
-      }
-      const large = frames[end];
-      const packed = this.#room(size + (large === undefined ? 0 : headerBytes));
-      let at = 0;
-      for (let i = first; i < end; i++) {
-        const frame = frames[i] as Uint8Array;
-        at = putLength(packed, at, frame.length);
-        packed.set(frame, at);
-        at += frame.length;
-      }
-      if (large !== undefined) putLength(packed, at, large.length);
-      yield packed;
-      if (large !== undefined) yield large;
-      first = end + 1;
+  /**
+   * The next write.
+   * @param from how many of the frames have been written, with what `next` says of the write before
+   */
+  pack(frames: readonly Uint8Array[], from: number): Packed {
+    let end = from;
+    let size = 0;
+    for (; end < frames.length; end++) {
+      const length = (frames[end] as Uint8Array).length;
+      if (length > this.#maxCoalescedBytes) break;
+      size += headerBytes + length;
     }
+    const large = frames[end] ?? null;
+    const bytes = this.#room(size + (large === null ? 0 : headerBytes));
+    let at = 0;
+    for (let i = from; i < end; i++) {
+      const frame = frames[i] as Uint8Array;
+      at = putLength(bytes, at, frame.length);
+      bytes.set(frame, at);
+      at += frame.length;
+    }
+    if (large !== null) putLength(bytes, at, large.length);
+    return { bytes, large, next: large === null ? end : end + 1 };
   }
 
   #room(size: number): Uint8Array {

@@ -27,7 +27,13 @@ Deno.test("FrameReader gives back what FramePacker packed, however the bytes are
     });
     const got: Uint8Array[] = [];
     const reader = new FrameReader(1000);
-    for (const packed of packer.pack(frames)) {
+    const writes: Uint8Array[] = [];
+    for (let at = 0; at < frames.length;) {
+      const { bytes, large, next } = packer.pack(frames, at);
+      writes.push(bytes.slice(), ...(large === null ? [] : [large]));
+      at = next;
+    }
+    for (const packed of writes) {
       const reused = new Uint8Array(64);
       for (let at = 0; at < packed.length;) {
         const size = Math.min(1 + random.int(64), packed.length - at);

@@ -8,6 +8,8 @@ function owning(entry: Entry): Entry {
   return data === entry.data ? entry : { ...entry, data };
 }
 
+const noEntries: readonly Entry[] = [];
+
 type PendingSnapshot = SnapshotContent & { readonly point: SnapshotPoint };
 
 /**
@@ -141,10 +143,10 @@ export class RaftLog {
    * so a crash that takes them from this disk takes nothing from the cluster, and what was applied dies with the process
    * (thesis §10.2.1). So nobody waits for the slowest of the disks.
    */
-  takeCommitted(maxEntries: number): Entry[] {
-    if (this.#pendingSnapshot !== null) return [];
+  takeCommitted(maxEntries: number): readonly Entry[] {
+    if (this.#pendingSnapshot !== null) return noEntries;
     const end = Math.min(this.#committed, this.#handed + maxEntries);
-    if (end <= this.#handed) return [];
+    if (end <= this.#handed) return noEntries;
     const taken = this.#entries.slice(this.#handed - this.#base.index, end - this.#base.index);
     this.#handed = end;
     return taken;

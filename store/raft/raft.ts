@@ -41,6 +41,9 @@ import { Progress } from "./progress.ts";
 import { committedIn, type Outcome, outcomeIn, type Quorum } from "./quorum.ts";
 import { ReadRounds } from "./read_rounds.ts";
 
+/** Most calls of `ready()` bring nothing of most kinds. */
+const nothing: readonly never[] = [];
+
 /** Rules that a core can be made without: mutants, which prove that the checkers check (tests/sim/mutants.ts). */
 export type RaftRule =
   /** Count replicas for entries of the own term only (paper §5.4.2). */
@@ -442,12 +445,12 @@ export class Raft {
       this.#leaveJointIfDue();
       this.#openReadRound();
       for (const peer of this.#peers) this.#sendAppends(peer);
-      this.#answerReads();
+      if (this.#reads.size > 0) this.#answerReads();
     }
-    const messages = this.#messages;
-    this.#messages = [];
-    const reads = this.#readStates;
-    this.#readStates = [];
+    const messages = this.#messages.length === 0 ? nothing : this.#messages;
+    if (messages.length > 0) this.#messages = [];
+    const reads = this.#readStates.length === 0 ? nothing : this.#readStates;
+    if (reads.length > 0) this.#readStates = [];
     return { messages, committed, reads, save: this.#nextSave() };
   }
 
