@@ -33,6 +33,8 @@ export const limits = {
   watchGatherMs: [10, 25, 50, 100, 250, 500],
   /** One chunk of a list or watch body. */
   chunkBytes: 256 * 1024,
+  /** Longer answers are compressed for who takes gzip; upstream's defaultGzipThresholdBytes. */
+  gzipBytes: 128 * 1024,
   /** Lists larger than this are streamed rather than joined. */
   listJoinBytes: 2 * 1024 * 1024,
   /** Newest changes of a resource whose encoded frames are kept for watchers yet to come. */

@@ -13,7 +13,13 @@ export function textBytes(text: string): Bytes {
 }
 
 export function respondBytes(code: number, contentType: string, body: Bytes): Response {
-  return new Response(body, { status: code, headers: { "content-type": contentType } });
+  return new Response(body, { status: code, headers: headersOf(contentType, body.length) });
+}
+
+/** Only what may be worth compressing needs to say how long it is: for the rest the HTTP server counts. */
+function headersOf(contentType: string, length: number): Record<string, string> {
+  if (length <= limits.gzipBytes) return { "content-type": contentType };
+  return { "content-type": contentType, "content-length": String(length) };
 }
 
 export function respondJson(code: number, value: unknown): Response {
@@ -84,7 +90,7 @@ export function respondParts(code: number, contentType: string, parts: readonly 
       if (at >= parts.length) controller.close();
     },
   }, { highWaterMark: 0 });
-  return new Response(body, { status: code, headers: { "content-type": contentType } });
+  return new Response(body, { status: code, headers: headersOf(contentType, length) });
 }
 
 /** Go's own answer to a path that nothing serves. */

@@ -20,6 +20,7 @@ import { authenticate, type TokenReviewer } from "./chain/authenticate.ts";
 import { authorize } from "./chain/authorize.ts";
 import { readBody } from "./chain/body.ts";
 import { chain } from "./chain/chain.ts";
+import { compress } from "./chain/compress.ts";
 import { measure } from "./chain/metrics.ts";
 import { recover } from "./chain/recover.ts";
 import { impersonate } from "./chain/impersonate.ts";
@@ -263,6 +264,7 @@ function filters(registry: Registry, deps: ServerDeps) {
   const [strangers, audited] = auditing === undefined ? [[], []] : [[auditStrangers(auditing)], [audit(auditing)]];
   return [
     addAuditId,
+    compress,
     measure(deps.metrics, deps.clock),
     recover(deps.log),
     ...strangers,

@@ -18,7 +18,7 @@ export interface TransportOptions {
 }
 
 export interface TransportDeps {
-  readonly network: Pick<Network, "http">;
+  readonly network: { readonly http: Pick<Network["http"], "client"> };
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Pick<Random, "int" | "next">;
@@ -200,7 +200,8 @@ class EndpointPool {
   }
 
   #init(init: RequestParts, signal: AbortSignal): RequestInit {
-    const headers: Record<string, string> = { ...init.headers };
+    // On one machine a compressor costs more than the bytes that it saves; fetch() would ask for it by itself.
+    const headers: Record<string, string> = { "accept-encoding": "identity", ...init.headers };
     if (this.#options.token !== undefined) headers["authorization"] = `Bearer ${this.#options.token}`;
     const base: RequestInit = { method: init.method, headers, signal };
     // A copy only when the bytes sit in shared memory, which fetch refuses.
