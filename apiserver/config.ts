@@ -16,6 +16,10 @@ import type { AuditLog } from "./audit/log.ts";
 import type { AuditPolicy } from "./audit/policy.ts";
 import type { EncryptionRule } from "./encryption/configuration.ts";
 import type { DeclarationOf } from "./discovery/descriptions.ts";
+import type { Anonymous, JwtIssuer } from "./authn/configuration.ts";
+import type { DialHttps } from "./authn/jwt.ts";
+import type { StaticToken } from "./authn/static_tokens.ts";
+import type { TokenWebhook } from "./authn/webhook.ts";
 import type { ServiceAccountKeys } from "./authn/service_account_tokens.ts";
 
 /** Timings, milliseconds unless named otherwise; what is absent is upstream's. */
@@ -48,6 +52,13 @@ export interface ServerConfig {
   readonly timers: ServerTimers;
   /** What is encrypted at rest; needs `ciphers`. Absent: nothing is. */
   readonly encryption?: readonly EncryptionRule[];
+  /** Who may come how, beside certificates, ServiceAccount and bootstrap tokens. */
+  readonly authentication?: {
+    readonly jwt?: readonly JwtIssuer[];
+    readonly webhook?: TokenWebhook;
+    readonly tokens?: readonly StaticToken[];
+    readonly anonymous?: Anonymous;
+  };
   /** Which admission plug-ins are switched on or off beside the default, by upstream's names. */
   readonly admissionPlugins?: { readonly enable?: readonly string[]; readonly disable?: readonly string[] };
   /** Requests under way at once that only read, resp. may write: together the seats that priority levels share. */
@@ -81,6 +92,8 @@ export interface ServerDeps {
   readonly postHttps?: PostHttps;
   /** Reads certificate requests; absent: they are stored unread. */
   readonly certificates?: Certificates;
+  /** Needed where issuers of tokens are configured. */
+  readonly dialHttps?: DialHttps;
   /** Needed where encryption at rest is configured. */
   readonly ciphers?: Ciphers;
 }

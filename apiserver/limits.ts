@@ -80,6 +80,12 @@ export const limits = {
   /** Verified bearer tokens remembered. */
   tokenCacheEntries: 4096,
   tokenCacheMs: 10_000,
+  /** An issuer's keys are not fetched more often, and what it, or a webhook, may answer, and how long it may take. */
+  issuerKeysMs: 10_000,
+  issuerAnswerBytes: 1024 * 1024,
+  issuerAnswerMs: 10_000,
+  /** How long a token webhook's word counts (--authentication-token-webhook-cache-ttl). */
+  webhookTokenMs: 120_000,
   /** Audit events, and their bytes, that wait for the disk; more are dropped and counted. */
   auditEvents: 10_000,
   auditBytes: 16 * 1024 * 1024,

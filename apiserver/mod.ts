@@ -5,3 +5,6 @@ export type { ApiServerConfig, ServerConfig, ServerDeps, ServerTimers } from "./
 export { type ApiServer, createApiServer } from "./server.ts";
 export { startApiServer } from "./serve.ts";
 export { type EncryptionRule, parseEncryptionConfiguration } from "./encryption/configuration.ts";
+export { configurationOfFlags, type OidcFlags, parseAuthenticationConfiguration } from "./authn/configuration.ts";
+export { parseTokenFile } from "./authn/static_tokens.ts";
+export { parseTokenWebhook } from "./authn/webhook.ts";

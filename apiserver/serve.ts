@@ -21,6 +21,7 @@ export async function startApiServer(
     kubelets,
     backends,
     ...more,
+    dialHttps: (ca) => platform.network.http.client({ ...(ca === undefined ? {} : { tls: { ca } }), http2: false }),
   });
   const listener = await platform.network.http.serve({
     address: config.address,

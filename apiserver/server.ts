@@ -8,7 +8,10 @@ import { audit, auditStrangers } from "./audit/filter.ts";
 import { handleIssuerDiscovery, isIssuerDiscovery } from "./authn/issuer_discovery.ts";
 import { bootstrapTokens } from "./authn/bootstrap_tokens.ts";
 import { serviceAccountTokens } from "./authn/review.ts";
-import { firstOf } from "./authn/token_authenticator.ts";
+import { jwtTokens } from "./authn/jwt.ts";
+import { staticTokens } from "./authn/static_tokens.ts";
+import { webhookTokens } from "./authn/webhook.ts";
+import { firstOf, type TokenAuthenticator } from "./authn/token_authenticator.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
 import { Authorizer } from "./authz/authorizer.ts";
@@ -174,6 +177,7 @@ function makeRegistry(
     authenticateToken: firstOf([
       bootstrapTokens({ strategy, clock }),
       serviceAccountTokens({ strategy, clock, store, tokens }),
+      ...configuredTokens(config, deps),
     ]),
     counts: { historic: 0, longRunning: 0 },
     postHttps: deps.postHttps,
@@ -243,6 +247,23 @@ async function startRoles(registry: Registry, state: State): Promise<void> {
   state.roles = true;
 }
 
+function configuredTokens({ authentication = {} }: ServerConfig, deps: ServerDeps): TokenAuthenticator[] {
+  const { jwt = [], webhook, tokens = [] } = authentication;
+  const { clock, timers, dialHttps, postHttps } = deps;
+  invariant(jwt.length === 0 || dialHttps !== undefined, "issuers are configured, and there is no way to them");
+  invariant(
+    webhook === undefined || postHttps !== undefined,
+    "a token webhook is configured, and there is no way to it",
+  );
+  return [
+    ...(tokens.length === 0 ? [] : [staticTokens(tokens)]),
+    ...(dialHttps === undefined ? [] : jwt.map((issuer) => jwtTokens(issuer, { clock, timers, dial: dialHttps }))),
+    ...(webhook === undefined || postHttps === undefined
+      ? []
+      : [webhookTokens(webhook, { clock, timers, post: postHttps })]),
+  ];
+}
+
 /** Tokens for this API itself. */
 function reviewer({ authenticateToken, tokens, log }: Registry): TokenReviewer {
   const audiences = [tokens.issuer];
@@ -268,7 +289,7 @@ function filters(registry: Registry, deps: ServerDeps) {
     measure(deps.metrics, deps.clock),
     recover(deps.log),
     ...strangers,
-    authenticate(reviewer(registry)),
+    authenticate(reviewer(registry), registry.config.authentication?.anonymous),
     ...audited,
     impersonate(registry.authorizer),
     prioritize(registry.flowControl),
@@ -283,7 +304,7 @@ function batchHandler(registry: Registry, deps: ServerDeps, handler: Handler): H
   const outer = [
     addAuditId,
     recover(deps.log),
-    authenticate(reviewer(registry)),
+    authenticate(reviewer(registry), registry.config.authentication?.anonymous),
     refuseCrossSite,
     readBody,
   ];

@@ -13,6 +13,7 @@ import type {
 import type { Timer, Timers } from "../platform/mod.ts";
 import { createLocalStore, type LocalStore } from "../store/mod.ts";
 import { prng } from "../base/prng.ts";
+import type { DialHttps } from "./authn/jwt.ts";
 import { type ApiServer, createApiServer } from "./server.ts";
 import type { ServerConfig } from "./config.ts";
 
@@ -59,6 +60,7 @@ export interface StartOptions {
   readonly certificates?: Certificates;
   readonly ciphers?: Ciphers;
   readonly metrics?: Metrics;
+  readonly dialHttps?: DialHttps;
   readonly seed?: number;
 }
 
@@ -87,6 +89,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
     ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
     ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
+    ...(options.dialHttps === undefined ? {} : { dialHttps: options.dialHttps }),
     ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }),
   });
   await server.ready;

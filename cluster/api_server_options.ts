@@ -3,10 +3,16 @@ import { encodeBase64 } from "../api/base64.ts";
 import {
   AdmissionPluginError,
   type AuditPolicy,
+  configurationOfFlags,
   enabledPlugins,
   type EncryptionRule,
+  type OidcFlags,
   parseAuditPolicy,
+  parseAuthenticationConfiguration,
   parseEncryptionConfiguration,
+  parseTokenFile,
+  parseTokenWebhook,
+  type ServerConfig,
 } from "../apiserver/mod.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { layout } from "./home.ts";
@@ -19,6 +25,13 @@ export interface ApiServerRequest {
   readonly encryptionConfigFile?: string;
   /** A Policy of audit.k8s.io/v1. */
   readonly auditPolicyFile?: string;
+  /** An AuthenticationConfiguration; the flags say one issuer the classic way. */
+  readonly authenticationConfigFile?: string;
+  readonly oidc?: Omit<OidcFlags, "ca"> & { readonly caFile?: string };
+  /** `token,user,uid,"group,group"` a line. */
+  readonly tokenAuthFile?: string;
+  /** A kubeconfig whose first cluster answers TokenReviews. */
+  readonly tokenWebhookFile?: string;
   /** Names of admission plug-ins. */
   readonly enableAdmissionPlugins?: readonly string[];
   readonly disableAdmissionPlugins?: readonly string[];
@@ -28,6 +41,9 @@ export interface ApiServerRequest {
 export interface ApiServerOptions {
   readonly encryption?: true;
   readonly audit?: true;
+  readonly authentication?: true;
+  readonly tokens?: true;
+  readonly tokenWebhook?: true;
   readonly admissionPlugins?: { readonly enable: readonly string[]; readonly disable: readonly string[] };
 }
 
@@ -37,7 +53,13 @@ export interface ReadOptions {
   readonly files: ReadonlyMap<string, string>;
 }
 
-const files = { encryption: "encryption.yaml", audit: "audit-policy.yaml" } as const;
+const files = {
+  encryption: "encryption.yaml",
+  audit: "audit-policy.yaml",
+  authentication: "authentication.yaml",
+  tokens: "tokens.csv",
+  tokenWebhook: "token-webhook.yaml",
+} as const;
 
 /** Reads and checks the files that the flags name. */
 export async function readApiServerRequest(request: ApiServerRequest): Promise<ReadOptions> {
@@ -52,15 +74,44 @@ export async function readApiServerRequest(request: ApiServerRequest): Promise<R
   if (request.auditPolicyFile !== undefined) {
     kept.set(files.audit, await readChecked(request.auditPolicyFile, parseAuditPolicy));
   }
+  await keepAuthentication(request, kept);
   const plugins = admissionPlugins(request);
   return {
     options: {
       ...(plugins === null ? {} : { admissionPlugins: plugins }),
       ...(kept.has(files.encryption) ? { encryption: true } : {}),
       ...(kept.has(files.audit) ? { audit: true } : {}),
+      ...(kept.has(files.authentication) ? { authentication: true } : {}),
+      ...(kept.has(files.tokens) ? { tokens: true } : {}),
+      ...(kept.has(files.tokenWebhook) ? { tokenWebhook: true } : {}),
     },
     files: kept,
   };
+}
+
+async function keepAuthentication(request: ApiServerRequest, kept: Map<string, string>): Promise<void> {
+  const { authenticationConfigFile, oidc, tokenAuthFile, tokenWebhookFile } = request;
+  if (authenticationConfigFile !== undefined && oidc !== undefined) {
+    throw new CliError(exitCode.usage, "--authentication-config and the --oidc flags exclude each other");
+  }
+  if (authenticationConfigFile !== undefined) {
+    kept.set(files.authentication, await readChecked(authenticationConfigFile, parseAuthenticationConfiguration));
+  }
+  if (oidc !== undefined) {
+    const { caFile, ...flags } = oidc;
+    const ca = caFile === undefined ? {} : { ca: await readText(caFile) };
+    const configuration = configurationOfFlags({ ...flags, ...ca });
+    checked("--oidc-issuer-url", () => parseAuthenticationConfiguration(configuration));
+    kept.set(files.authentication, JSON.stringify(configuration, null, 2) + "\n");
+  }
+  if (tokenAuthFile !== undefined) {
+    const text = await readText(tokenAuthFile);
+    checked(tokenAuthFile, () => parseTokenFile(text));
+    kept.set(files.tokens, text);
+  }
+  if (tokenWebhookFile !== undefined) {
+    kept.set(files.tokenWebhook, await readChecked(tokenWebhookFile, parseTokenWebhook));
+  }
 }
 
 function admissionPlugins(
@@ -78,20 +129,27 @@ function admissionPlugins(
 
 /** The text of `path`, if `check` takes it. */
 async function readChecked(path: string, check: (value: unknown) => unknown): Promise<string> {
-  let text: string;
+  const text = await readText(path);
+  checked(path, () => check(parseYaml(text).value));
+  return text;
+}
+
+async function readText(path: string): Promise<string> {
   try {
-    text = await Deno.readTextFile(path);
+    return await Deno.readTextFile(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CliError(exitCode.usage, `Cannot read ${path}: ${reason}`, { cause });
   }
+}
+
+function checked(what: string, check: () => unknown): void {
   try {
-    check(parseYaml(text).value);
+    check();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError(exitCode.usage, `Cannot use ${path}: ${reason}`, { cause });
+    throw new CliError(exitCode.usage, `Cannot use ${what}: ${reason}`, { cause });
   }
-  return text;
 }
 
 function freshEncryption(): string {
@@ -114,12 +172,20 @@ resources:
 export interface LoadedOptions {
   readonly encryption?: EncryptionRule[];
   readonly auditPolicy?: AuditPolicy;
+  readonly authentication: Required<ServerConfig>["authentication"];
 }
 
 export function loadApiServerOptions(options: ApiServerOptions): LoadedOptions {
   return {
     ...(options.encryption === true ? { encryption: load(files.encryption, parseEncryptionConfiguration) } : {}),
     ...(options.audit === true ? { auditPolicy: load(files.audit, parseAuditPolicy) } : {}),
+    authentication: {
+      ...(options.authentication === true ? load(files.authentication, parseAuthenticationConfiguration) : {}),
+      ...(options.tokens === true
+        ? { tokens: parseTokenFile(Deno.readTextFileSync(`${layout.config}/${files.tokens}`)) }
+        : {}),
+      ...(options.tokenWebhook === true ? { webhook: load(files.tokenWebhook, parseTokenWebhook) } : {}),
+    },
   };
 }
 

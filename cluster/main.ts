@@ -96,6 +96,19 @@ function program(): Command {
       "--audit-policy <file>",
       "an audit Policy: each apiserver's log is logs/audit-apiserver-N.log of the cluster",
     )
+    .option("--authentication-config <file>", "an AuthenticationConfiguration: issuers of tokens, who may be anonymous")
+    .option("--oidc-issuer-url <url>", "one issuer of ID tokens, the classic way")
+    .option("--oidc-client-id <id>", "the audience of its tokens")
+    .option("--oidc-ca-file <file>", "the authority it is known by")
+    .option("--oidc-username-claim <claim>", "sub unless said otherwise")
+    .option("--oidc-username-prefix <prefix>", "the issuer's URL and # unless said otherwise; - for none")
+    .option("--oidc-groups-claim <claim>", "none unless said")
+    .option("--oidc-groups-prefix <prefix>", "before each group")
+    .option("--token-auth-file <file>", 'lines of token,user,uid,"groups": for trying things out')
+    .option(
+      "--authentication-token-webhook-config-file <file>",
+      "a kubeconfig whose first cluster answers TokenReviews",
+    )
     .option("--enable-admission-plugins <names>", "by commas, beside the default ones: DenyServiceExternalIPs", names)
     .option("--disable-admission-plugins <names>", "by commas", names)
     .addOption(waitOption())
@@ -125,6 +138,20 @@ function program(): Command {
           encryptSecrets: options.encryptSecrets,
           encryptionConfigFile: options.encryptionProviderConfig,
           auditPolicyFile: options.auditPolicy,
+          authenticationConfigFile: options.authenticationConfig,
+          ...(options.oidcIssuerUrl === undefined ? {} : {
+            oidc: {
+              issuerUrl: options.oidcIssuerUrl,
+              clientId: options.oidcClientId ?? "",
+              caFile: options.oidcCaFile,
+              usernameClaim: options.oidcUsernameClaim,
+              usernamePrefix: options.oidcUsernamePrefix,
+              groupsClaim: options.oidcGroupsClaim,
+              groupsPrefix: options.oidcGroupsPrefix,
+            },
+          }),
+          tokenAuthFile: options.tokenAuthFile,
+          tokenWebhookFile: options.authenticationTokenWebhookConfigFile,
           enableAdmissionPlugins: options.enableAdmissionPlugins,
           disableAdmissionPlugins: options.disableAdmissionPlugins,
         },

@@ -1,3 +1,4 @@
+import type { FlowSchemaSpec } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
   clusterRoleBindings,
@@ -38,7 +39,7 @@ export function defaultObjects(): DefaultObject[] {
     ...defaultBindings.map(bindingObject),
     ...systemPriorities.map(priorityObject),
     ...defaultLevels.map((level) => flowObject(priorityLevelConfigurations, level)),
-    ...defaultSchemas.map((schema) => flowObject(flowSchemas, schema)),
+    ...defaultSchemas.map((schema) => flowObject(flowSchemas, schema, { conditions: [foundLevel(schema.spec)] })),
   ];
 }
 
@@ -73,10 +74,16 @@ const preemptionPolicy = "PreemptLowerPriority";
 
 const autoUpdateSpec = "apf.kubernetes.io/autoupdate-spec";
 
+function foundLevel({ priorityLevelConfiguration: { name } }: FlowSchemaSpec) {
+  const message = `This FlowSchema references the PriorityLevelConfiguration object named "${name}" and it exists`;
+  return { type: "Dangling", status: "False", reason: "Found", message };
+}
+
 /** Mandatory ones are kept as they are here; suggested ones until an administrator says otherwise, or has changed them. */
 function flowObject<Spec extends object>(
   info: ResourceInfo,
   { name, mandatory, spec }: DefaultFlow<Spec>,
+  status: object = {},
 ): DefaultObject {
   const annotations = { [autoUpdateSpec]: "true" };
   return {
@@ -85,7 +92,7 @@ function flowObject<Spec extends object>(
     name,
     wanted: (present) => {
       if (present === null) {
-        return Object.assign({ metadata: { name, generation: 1, annotations } }, { spec, status: {} });
+        return Object.assign({ metadata: { name, generation: 1, annotations } }, { spec, status });
       }
       const { annotations: given, generation = 1 } = present.metadata ?? {};
       const automatic = given?.[autoUpdateSpec] ?? String(generation === 1);

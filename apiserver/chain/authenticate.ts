@@ -1,4 +1,5 @@
 import { unauthorized } from "../../api/status.ts";
+import type { Anonymous } from "../authn/configuration.ts";
 import { anonymous, type User, userOfCertificate } from "../authn/user.ts";
 import { isPublicPath } from "../authz/decide.ts";
 import type { Exchange, Filter } from "../exchange.ts";
@@ -7,16 +8,16 @@ import type { Exchange, Filter } from "../exchange.ts";
 export type TokenReviewer = (token: string) => Promise<User | null>;
 
 /** A bearer token counts before a certificate; a wrong one is refused even where anonymous would do. */
-export function authenticate(review: TokenReviewer): Filter {
+export function authenticate(review: TokenReviewer, open?: Anonymous): Filter {
   return async (exchange, next) => {
-    const user = await identify(exchange, review);
+    const user = await identify(exchange, review, open);
     if (user === null) throw unauthorized();
     exchange.user = user;
     return await next(exchange);
   };
 }
 
-async function identify(exchange: Exchange, review: TokenReviewer): Promise<User | null> {
+async function identify(exchange: Exchange, review: TokenReviewer, open: Anonymous | undefined): Promise<User | null> {
   const header = exchange.request.headers.get("authorization");
   if (header !== null && header.trim() !== "") {
     const token = /^bearer ([^\s]+)$/i.exec(header.trim())?.[1];
@@ -24,5 +25,10 @@ async function identify(exchange: Exchange, review: TokenReviewer): Promise<User
   }
   const { peer } = exchange.context;
   if (peer !== null) return userOfCertificate(peer);
-  return isPublicPath(exchange.url.pathname) ? anonymous : null;
+  return mayBeAnonymous(exchange.url.pathname, open) ? anonymous : null;
+}
+
+function mayBeAnonymous(path: string, open: Anonymous | undefined): boolean {
+  if (open === undefined) return isPublicPath(path);
+  return open.enabled && (open.paths.length === 0 || open.paths.includes(path));
 }

@@ -8,7 +8,7 @@ import { openStore } from "./_store.ts";
 
 export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
   const store = await openStore(spec, index, platform);
-  const { encryption, auditPolicy } = loadApiServerOptions(spec.apiServer ?? {});
+  const { encryption, auditPolicy, authentication } = loadApiServerOptions(spec.apiServer ?? {});
   const ciphers = encryption === undefined ? {} : { ciphers: await loadCiphers() };
   const auditFile = auditPolicy === undefined ? null : openAuditFile(auditLogPath(plan.name), platform);
   const host = apiServerHost(spec, index);
@@ -24,6 +24,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
         publicKeyPem: readPkiFile("sa.pub"),
         issuer: "https://kubernetes.default.svc.cluster.local",
       },
+      authentication,
       admissionPlugins: admissionPluginsOf(spec),
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
