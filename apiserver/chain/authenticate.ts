@@ -1,6 +1,7 @@
 import { unauthorized } from "../../api/status.ts";
 import type { Anonymous } from "../authn/configuration.ts";
 import { anonymous, type User, userOfCertificate } from "../authn/user.ts";
+import { webSocketToken } from "../authn/websocket_token.ts";
 import { isPublicPath } from "../authz/decide.ts";
 import type { Exchange, Filter } from "../exchange.ts";
 
@@ -23,6 +24,8 @@ async function identify(exchange: Exchange, review: TokenReviewer, open: Anonymo
     const token = /^bearer ([^\s]+)$/i.exec(header.trim())?.[1];
     return token === undefined ? null : await review(token);
   }
+  const token = webSocketToken(exchange.request.headers);
+  if (token !== null) return token === "" ? null : await review(token);
   const { peer } = exchange.context;
   if (peer !== null) return userOfCertificate(peer);
   return mayBeAnonymous(exchange.url.pathname, open) ? anonymous : null;

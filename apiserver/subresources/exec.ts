@@ -48,7 +48,8 @@ export async function handleStream(
 function agreeOnProtocol(headers: Headers): string {
   const upgrade = text(headers.get("upgrade")).toLowerCase();
   if (upgrade !== "websocket") throw badRequest("Upgrade request required");
-  const offered = text(headers.get("sec-websocket-protocol")).split(",").map((it) => it.trim());
+  const offered = text(headers.get("sec-websocket-protocol")).split(",").map((it) => it.trim())
+    .filter((it) => !it.startsWith("base64url.bearer."));
   const chosen = protocols.find((it) => offered.includes(it));
   if (chosen === undefined) {
     throw badRequest(

@@ -1,5 +1,6 @@
 import { ApiError, internal } from "../../api/status.ts";
 import type { ByteConnection, HttpClient, UpgradeAnswer } from "../../platform/mod.ts";
+import { dropWebSocketToken } from "../authn/websocket_token.ts";
 import type { Exchange } from "../exchange.ts";
 import { limits } from "../limits.ts";
 import { holdLongRunning } from "../long_running.ts";
@@ -41,6 +42,7 @@ export async function passUpgrade(
   if (upgradeBytes === undefined || client.upgrade === undefined) throw internal("this connection cannot be upgraded");
   const headers = only(exchange.request.headers, forwarded);
   for (const [name, value] of more) headers.set(name, value);
+  dropWebSocketToken(headers);
   const hold = holdLongRunning(registry);
   try {
     const answer = await ask(registry, client, url, exchange.request.method, headers);

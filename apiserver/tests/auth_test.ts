@@ -288,6 +288,22 @@ Deno.test("a service account's token identifies it while it and its pod exist; u
   assert.equal((await server.get("/apis", bearer)).code, 401);
 });
 
+Deno.test("a browser's WebSocket brings its token as a subprotocol", async () => {
+  await using server = await start();
+  await withPods(server);
+  const made = await server.post("/api/v1/namespaces/default/serviceaccounts/default/token", {});
+  const ask = (token: string) => {
+    const encoded = btoa(token).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+    const protocols = `base64url.bearer.authorization.k8s.io.${encoded}, v5.channel.k8s.io`;
+    const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-protocol": protocols };
+    return server.get(`${pods}/p1/attach`, { as: null, headers });
+  };
+  const known = await ask(made.body.status.token);
+  assert.equal(known.code, 403);
+  assert.match(known.body.message, /User "system:serviceaccount:default:default" cannot/);
+  assert.equal((await ask("wrong")).code, 401);
+});
+
 Deno.test("tokens expire; wrong, foreign and broken ones are 401 even where anonymous would do", async () => {
   await using server = await start();
   await withPods(server);
