@@ -113,6 +113,8 @@ export class KeyIndex {
 
   /** Drops what no read at >= `compactRevision` can see; a tombstone exactly there stays, a watch may still start there. */
   prune(record: KeyRecord, compactRevision: number): void {
+    // Dropped whole by an earlier entry of the history; the key may live again, in a record of its own.
+    if (this.#tree.get(record.text) !== record) return;
     const kept = keptVersions(record, compactRevision);
     const total = 1 + (record.older?.length ?? 0);
     if (kept.length === total) return;

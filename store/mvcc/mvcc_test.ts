@@ -4,6 +4,7 @@ import { storeLimits } from "../limits.ts";
 import type { Compare, Operation, RangeRequest, TxnResponse } from "../types.ts";
 import type { Refusal } from "./command.ts";
 import { hashKv } from "./hash_kv.ts";
+import { versionBytes } from "./key_index.ts";
 import { Mvcc } from "./mvcc.ts";
 import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
 
@@ -294,4 +295,18 @@ Deno.test("hashKv() is the same whatever was freed when, and another after any c
   while (mvcc.compactStep(1));
   assert.equal(hashKv(twin, mvcc.revision), hashKv(mvcc, mvcc.revision));
   assert.equal(hashes.has(hashKv(mvcc, mvcc.revision)), false, "a compaction changes what is hashed");
+});
+
+Deno.test("Mvcc keeps a key that was written again while the writes of its former life are still being freed", () => {
+  const mvcc = new Mvcc();
+  run(mvcc, [put("k", "1")]);
+  for (let i = 0; i < storeLimits.compactionStepEntries; i++) run(mvcc, [put("other", "1")]);
+  run(mvcc, [remove("k")]);
+  run(mvcc, [put("other", "2")]);
+  assert.ok(mvcc.apply({ kind: "compact", revision: mvcc.revision }).result.ok);
+  run(mvcc, [put("k", "2")]); // frees as much as one command may: the first life's put, not its deletion
+  while (mvcc.compactStep(1_000));
+  const kept = mvcc.range({ key: utf8("k"), rangeEnd: utf8("p") });
+  assert.deepEqual(kept.ok && kept.response.kvs.map((kv) => fromUtf8(kv.key)), ["k", "other"]);
+  assert.equal(mvcc.bytes, kept.ok && kept.response.kvs.reduce((sum, kv) => sum + versionBytes(kv), 0));
 });

@@ -288,6 +288,9 @@ Deno.test("Mvcc agrees with a list of all writes over 9,000 random commands, thr
         const request = randomTxn(random, twin.revision, [...keys], 0);
         command = { kind: "txn", request };
         expected = twin.txn(request);
+      } else if (roll < 87) {
+        command = { kind: "leaseCheckpoint", leases: [{ id, remainingSeconds: random.int(5) }] };
+        expected = twin.revision;
       } else if (roll < 90) {
         command = { kind: "leaseGrant", id, ttlSeconds: 5 };
         expected = twin.leases.has(id) ? "LeaseExists" : null;
