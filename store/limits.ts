@@ -54,6 +54,10 @@ export const storeLimits = {
   /** After another member became leader, what the old one has not answered by then counts as lost. */
   clientLeaderGraceMs: 300,
   clientSweepMs: 100,
+  /** A leader that no connection leads to for so long may be a new member. */
+  clientMembersMs: 500,
+  /** Members a client keeps connections to, those that it was told of included. */
+  clientEndpointsMax: 16,
   requestTimeoutMs: 5_000,
   /** A server says at least this often who leads; a client takes a link silent for the other for dead. */
   serverBeatMs: 1_000,

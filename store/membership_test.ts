@@ -241,3 +241,18 @@ Deno.test("a member that was away while another was added catches up though that
   assert.equal(crowd.leader().status().memberId, "m4");
   await crowd.stop();
 });
+
+Deno.test("a client that knows the first members only finds one that was added once that one leads", async () => {
+  const crowd = new Crowd(8);
+  const first = ["m1", "m2", "m3"].map((id) => placeOf(id));
+  for (const { id } of first) await crowd.start(id, first);
+  const endpoints = first.map(({ clientAddress }) => clientAddress);
+  const narrow = connectStore({ endpoints, requestTimeoutMs: 5_000 }, crowd.world.host("other client").platform);
+  const success = [{ kind: "put", key: utf8("k1"), value: utf8("v") }] as const;
+  await crowd.settle(narrow.txn({ compare: [], success, failure: [] }));
+  await crowd.grow("m4");
+  await crowd.settle(crowd.store.membership.moveLeader("m4"));
+  await crowd.settle(narrow.txn({ compare: [], success, failure: [] }));
+  narrow.close();
+  await crowd.stop();
+});

@@ -74,13 +74,17 @@ export function connectStore(config: RemoteStoreConfig, deps: RemoteStoreDeps): 
 }
 
 class RemoteStore implements Store {
-  readonly #links: Link[];
+  readonly #links: Link[] = [];
+  readonly #endpoints = new Set<Address>();
   readonly #deps: RemoteStoreDeps;
+  readonly #tls: TlsIdentity | undefined;
   readonly #timeoutMs: number;
   readonly #watchRoute: Route;
   /** Woken when a link or the leader changes. */
   readonly #waiting = new Set<() => void>();
   #leader: LeaderNews | null = null;
+  /** Runs while the leader is a member that no link leads to. */
+  #searching: Timer | null = null;
   readonly #graces = new Set<Timer>();
   #closed = false;
 
@@ -88,11 +92,16 @@ class RemoteStore implements Store {
     this.#deps = deps;
     this.#timeoutMs = config.requestTimeoutMs ?? storeLimits.requestTimeoutMs;
     this.#watchRoute = config.watchAt === "first" ? "any" : "leaderOrAny";
-    const { clock, timers, random, network } = deps;
-    const linkDeps = { clock, timers, random, frames: network.frames };
-    this.#links = config.endpoints.map((endpoint) =>
-      new Link({ endpoint, tls: config.tls, deps: linkDeps, changed: () => this.#onChange() })
-    );
+    this.#tls = config.tls;
+    for (const endpoint of config.endpoints) this.#connect(endpoint);
+  }
+
+  #connect(endpoint: Address): void {
+    if (endpoint === "" || this.#endpoints.has(endpoint)) return;
+    this.#endpoints.add(endpoint);
+    const { clock, timers, random, network } = this.#deps;
+    const deps = { clock, timers, random, frames: network.frames };
+    this.#links.push(new Link({ endpoint, tls: this.#tls, deps, changed: () => this.#onChange() }));
   }
 
   readonly membership: Membership = {
@@ -241,6 +250,7 @@ class RemoteStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     for (const timer of this.#graces) timer.cancel();
+    this.#searching?.cancel();
     for (const link of this.#links) link.close();
     this.#wake();
   }
@@ -312,7 +322,36 @@ class RemoteStore implements Store {
       this.#deps.log.info("the store's leader changed", { leader: this.#leader.leaderId, term: this.#leader.term });
       if (this.#leader.leaderId !== "") this.#abandonOthers(this.#leader.leaderId);
     }
+    this.#searchLeader();
     this.#wake();
+  }
+
+  #knowsLeader(): boolean {
+    const { leaderId = "" } = this.#leader ?? {};
+    return leaderId === "" || this.#links.some((link) => link.news?.memberId === leaderId);
+  }
+
+  /** Who leads may have been added after this client was told of the members: they are asked for the others. */
+  #searchLeader(): void {
+    if (this.#closed || this.#searching !== null || this.#knowsLeader()) return;
+    this.#searching = this.#deps.timers.schedule(storeLimits.clientMembersMs, () => {
+      if (this.#knowsLeader()) this.#searching = null;
+      else void this.#meetMembers();
+    });
+  }
+
+  async #meetMembers(): Promise<void> {
+    try {
+      const { fields } = await this.#call("any", method.membership, ["list"], true);
+      for (const { clientAddress } of asArray(fields).map(asMember)) {
+        if (this.#closed || this.#links.length >= storeLimits.clientEndpointsMax) break;
+        this.#connect(clientAddress);
+      }
+    } catch (error) {
+      this.#deps.log.info("cannot ask for the store's members", { error: String(error) });
+    }
+    this.#searching = null;
+    this.#searchLeader();
   }
 
   /** A leader that was cut off or stopped may never answer: what it owes counts as lost after a grace. */
