@@ -164,3 +164,15 @@ Deno.test("propose() is refused beyond the uncommitted bounds, and taken again o
   cluster.stabilize();
   equal(raft.propose(utf8("123456")).ok, true);
 });
+
+Deno.test("entries that a newer leader replaced before they were saved are not acknowledged to the older one", () => {
+  const raft = single();
+  const head = { kind: "append", to: "1", prevIndex: 0, prevTerm: 0, commit: 0 } as const;
+  const noop = (index: number, term: number) => ({ index, term, kind: "noop", data: utf8("") } as const);
+  raft.step({ ...head, from: "2", term: 3, entries: [noop(1, 3), noop(2, 3)] });
+  raft.step({ ...head, from: "3", term: 4, entries: [noop(1, 4)] });
+  const { save } = raft.ready();
+  deepEqual(save?.entries.map(({ index, term }) => `${index}@${term}`), ["1@4"]);
+  const accepted = save?.messages.flatMap((message) => message.kind === "appendAccepted" ? [message] : []);
+  deepEqual(accepted?.map(({ to, term, match }) => `${to} ${term} ${match}`), ["3 4 1"]);
+});

@@ -597,6 +597,8 @@ export class Raft {
       invariant(term > this.#term, "terms never go back (paper §5.1)");
       this.#term = term;
       this.#vote = null;
+      // They wait for a save of entries that the new term's leader may replace before it; nobody needs them any more.
+      this.#promises = this.#promises.filter((message) => message.kind !== "appendAccepted");
       this.#patience.begin();
     }
     this.#leader = null;
