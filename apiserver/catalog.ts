@@ -1,4 +1,5 @@
 import { type ResourceInfo, served } from "../api/resources.ts";
+import type { RemoteVersion } from "./aggregation/remote.ts";
 import type { Json } from "./dig.ts";
 import type { Strategy } from "./registry/strategy.ts";
 
@@ -15,6 +16,8 @@ export function resourceName(group: string, version: string, resource: string): 
   return `${group}/${version}/${resource}`;
 }
 
+const builtinVersions: ReadonlySet<string> = new Set(served.map((info) => `${info.group}/${info.version}`));
+
 const builtin: ReadonlyMap<string, ResourceInfo> = new Map(
   served.map((info) => [resourceName(info.group, info.version, info.resource), info]),
 );
@@ -27,6 +30,8 @@ export class Catalog {
   #dynamic: ReadonlyMap<string, DynamicResource> = new Map();
   #byType: ReadonlyMap<string, DynamicResource> = new Map();
   #all: readonly ResourceInfo[] = served;
+  #remotes: ReadonlyMap<string, RemoteVersion> = new Map();
+  readonly #listeners = new Set<() => void>();
   /** Also of what is served no more: requests on it may be under way. */
   readonly #strategies = new WeakMap<ResourceInfo, Strategy>();
   #generation = 0;
@@ -44,6 +49,31 @@ export class Catalog {
   find(group: string, version: string, resource: string): ResourceInfo | undefined {
     const name = resourceName(group, version, resource);
     return builtin.get(name) ?? this.#dynamic.get(name)?.info;
+  }
+
+  /** The group versions that other servers serve. */
+  get remotes(): readonly RemoteVersion[] {
+    return [...this.#remotes.values()];
+  }
+
+  remote(group: string, version: string): RemoteVersion | undefined {
+    return this.#remotes.size === 0 ? undefined : this.#remotes.get(`${group}/${version}`);
+  }
+
+  setRemotes(all: readonly RemoteVersion[]): void {
+    this.#remotes = new Map(all.map((it) => [`${it.group}/${it.version}`, it]));
+    this.#generation++;
+  }
+
+  /** Whether this server serves something of a group version itself. */
+  hasLocal(group: string, version: string): boolean {
+    return builtinVersions.has(`${group}/${version}`) || this.isDynamic(group, version);
+  }
+
+  /** Calls `listener` whenever definitions have changed what is served. @returns ends it */
+  onReplace(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** @param type as in ResourceInfo; undefined for built-in types */
@@ -70,5 +100,6 @@ export class Catalog {
     this.#all = [...served, ...all.map(({ info }) => info)];
     for (const { info, strategy } of all) this.#strategies.set(info, strategy);
     this.#generation++;
+    for (const listener of this.#listeners) listener();
   }
 }

@@ -1,5 +1,6 @@
 import type {
   Address,
+  CallHttps,
   Certificates,
   Ciphers,
   Clock,
@@ -65,8 +66,21 @@ export interface ServerConfig {
   readonly maxInFlight?: { readonly readOnly: number; readonly mutating: number };
   /** Absent: nothing is audited. Whoever opened the log closes it. */
   readonly audit?: { readonly policy: AuditPolicy; readonly log: AuditLog };
+  /** Who this server is to extension apiservers; absent: none is asked. */
+  readonly frontProxy?: FrontProxy;
   /** Where `kubectl explain` gets its descriptions from; absent: there are none. */
   readonly declarationOf?: DeclarationOf;
+}
+
+/** What an extension apiserver needs to believe this one, PEM. */
+export interface FrontProxy {
+  /** The client certificate that this server shows; its common name is `front-proxy-client`. */
+  readonly cert: string;
+  readonly key: string;
+  /** Who signed it. */
+  readonly ca: string;
+  /** Who signs the cluster's client certificates. */
+  readonly clientCa: string;
 }
 
 export interface ApiServerConfig extends ServerConfig {
@@ -90,6 +104,8 @@ export interface ServerDeps {
   readonly backends?: HttpClient;
   /** Reaches webhooks; absent: calling one fails. */
   readonly postHttps?: PostHttps;
+  /** Reaches extension apiservers; absent: none is available. */
+  readonly callHttps?: CallHttps;
   /** Reads certificate requests; absent: they are stored unread. */
   readonly certificates?: Certificates;
   /** Needed where issuers of tokens are configured. */

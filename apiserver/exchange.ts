@@ -29,6 +29,7 @@ export type Filter = (exchange: Exchange, next: Handler) => Promise<Response>;
 const longRunning: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
 
 export function isLongRunning(info: RequestInfo): boolean {
+  if (info.kind === "remote") return info.verb === "watch";
   if (info.kind !== "resource") return false;
   if (info.verb === "watch") return true;
   return longRunning.has(info.subresource);

@@ -107,6 +107,14 @@ export const limits = {
   /** What a webhook may answer, and how many warnings it may give. */
   webhookAnswerBytes: 3 * 1024 * 1024,
   webhookWarnings: 16,
+  /** How long an extension apiserver may take to answer a check, how often one is tried, and the pause between checks. */
+  remoteCallMs: 5000,
+  availabilityAttempts: 5,
+  availabilityMs: 30_000,
+  /** The pause while one does not answer. */
+  availabilityRetryMs: 2000,
+  /** A discovery or OpenAPI document of an extension apiserver. */
+  remoteDocumentBytes: 16 * 1024 * 1024,
   /** Objects that a conversion webhook is asked about at once. */
   conversionBatch: 500,
   /** Pause before work on definitions that failed is tried again. */

@@ -79,15 +79,15 @@ function handleApi(deps: PlainDeps, exchange: Exchange, parts: readonly string[]
       deps,
       exchange,
       true,
-      apiVersions(deps.catalog.resources, `${deps.advertise.address}:${deps.advertise.port}`),
+      apiVersions(deps.catalog, `${deps.advertise.address}:${deps.advertise.port}`),
     );
   }
-  const resources = parts.length === 2 ? apiResourceList(deps.catalog.resources, "", parts[1] as string) : null;
+  const resources = parts.length === 2 ? apiResourceList(deps.catalog, "", parts[1] as string) : null;
   return resources === null ? pageNotFound() : tagged(exchange, resources, "application/json");
 }
 
 function handleApis(deps: PlainDeps, exchange: Exchange, parts: readonly string[]): Response {
-  const served = deps.catalog.resources;
+  const served = deps.catalog;
   switch (parts.length) {
     case 1:
       return discovery(deps, exchange, false, apiGroupList(served));
@@ -110,7 +110,7 @@ function discovery(deps: PlainDeps, exchange: Exchange, core: boolean, plain: Js
     const version = aggregatedVersion(clause);
     if (version !== null) {
       const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-      const response = tagged(exchange, aggregated(deps.catalog.resources, core, version), contentType);
+      const response = tagged(exchange, aggregated(deps.catalog, core, version), contentType);
       response.headers.set("vary", "Accept");
       return response;
     }

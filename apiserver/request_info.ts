@@ -29,6 +29,21 @@ export interface ResourceRequest {
   readonly tail: string;
 }
 
+/** Something of a group version that another server serves: only the path is known. */
+export interface RemoteRequest {
+  readonly kind: "remote";
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly verb: string;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
 export interface PlainRequest {
   readonly kind: "plain";
   readonly method: string;
@@ -45,10 +60,10 @@ export interface UnservedRequest {
   readonly problem: "notFound" | "methodNotAllowed" | "badPath";
 }
 
-export type RequestInfo = ResourceRequest | PlainRequest | UnservedRequest;
+export type RequestInfo = ResourceRequest | RemoteRequest | PlainRequest | UnservedRequest;
 
 /** @param catalog what is served now */
-export function requestInfo(method: string, url: URL, catalog: Pick<Catalog, "find">): RequestInfo {
+export function requestInfo(method: string, url: URL, catalog: Pick<Catalog, "find" | "remote">): RequestInfo {
   const common = { method, path: url.pathname, query: url.searchParams };
   // What follows belongs to the backend, which may read it as it likes.
   const proxied = /^(\/api\/v1\/(?:namespaces\/[^/]+\/(?:pods|services)|nodes)\/[^/]+\/proxy)(\/.*)?$/.exec(
@@ -66,7 +81,12 @@ export function requestInfo(method: string, url: URL, catalog: Pick<Catalog, "fi
     : [parts[1] ?? "", parts[2] ?? "", parts.slice(3)];
   if (rest.at(-1) === "") rest.pop();
   const target = resourceOf(catalog, group, version, rest);
-  if (target === null) return { kind: "unserved", problem: "notFound", ...common };
+  if (target === null) {
+    if (parts[0] === "apis" && catalog.remote(group, version) !== undefined) {
+      return { kind: "remote", ...common, group, version, ...remoteTarget(method, url.searchParams, rest) };
+    }
+    return { kind: "unserved", problem: "notFound", ...common };
+  }
   const verb = verbOf(method, url.searchParams, target);
   if (verb === null) return { kind: "unserved", problem: "methodNotAllowed", ...common };
   return { kind: "resource", ...common, ...target, verb, tail };
@@ -114,6 +134,30 @@ function resourceOf(
   if (subresource !== "" && !info.subresources.includes(subresource)) return null;
   return { info, namespace: info.resource === "namespaces" ? name : namespace, name, subresource };
 }
+
+/** What a path asks of a server whose resources are not known here. @see apiserver pkg/endpoints/request/requestinfo.go */
+function remoteTarget(
+  method: string,
+  query: URLSearchParams,
+  rest: readonly string[],
+): Pick<RemoteRequest, "verb" | "resource" | "subresource" | "namespace" | "name"> {
+  const inNamespace = rest[0] === "namespaces" && rest.length > 2;
+  const [resource = "", name = "", subresource = ""] = inNamespace ? rest.slice(2) : rest;
+  const verb = remoteVerbs[method] ?? method.toLowerCase();
+  const target = { resource, subresource, namespace: inNamespace ? rest[1] ?? "" : "", name };
+  if (verb === "get" && isTrue(query.get("watch"))) return { verb: "watch", ...target };
+  if (name !== "") return { verb, ...target };
+  return { verb: verb === "get" ? "list" : verb === "delete" ? "deletecollection" : verb, ...target };
+}
+
+const remoteVerbs: Readonly<Record<string, string>> = {
+  GET: "get",
+  HEAD: "get",
+  POST: "create",
+  PUT: "update",
+  PATCH: "patch",
+  DELETE: "delete",
+};
 
 function isNamespaceSubresource(rest: readonly string[]): boolean {
   return rest.length === 3 && (rest[2] === "status" || rest[2] === "finalize");

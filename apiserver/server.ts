@@ -4,6 +4,10 @@ import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
 import { enabledPlugins } from "./admission/plugins.ts";
+import { ApiServices } from "./aggregation/api_services.ts";
+import { publishAuthentication } from "./aggregation/authentication_config.ts";
+import { proxyToRemote } from "./aggregation/proxy.ts";
+import type { RemoteVersion } from "./aggregation/remote.ts";
 import { audit, auditStrangers } from "./audit/filter.ts";
 import { handleIssuerDiscovery, isIssuerDiscovery } from "./authn/issuer_discovery.ts";
 import { bootstrapTokens } from "./authn/bootstrap_tokens.ts";
@@ -88,9 +92,10 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
   const handler = chain(filters(registry, deps), route(registry, deps, plain));
   const batch = batchHandler(registry, deps, handler);
   const definitions = new Definitions(registry);
+  const aggregation = new ApiServices(registry);
   const bookmarks = startBookmarks(registry, () => [...caches, ...definitions.caches()]);
   const endpoints = new EndpointReconciler(registry);
-  const ready = start(registry, { endpoints, definitions }, state);
+  const ready = start(registry, { endpoints, definitions, aggregation }, state);
   // A failure is reported by `ready`; whoever does not await it shall not die of it.
   ready.catch(() => {});
   return {
@@ -104,7 +109,9 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
           return handler(exchange);
         }
         // Whoever has seen a definition established by one server finds it served by every other.
-        return definitions.caughtUp().then(() => handler(exchangeOf(request, context, registry)));
+        return Promise.all([definitions.caughtUp(), aggregation.caughtUp()]).then(() =>
+          handler(exchangeOf(request, context, registry))
+        );
       });
     },
     ready,
@@ -114,6 +121,7 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
       state.stopping = true;
       bookmarks.stop();
       await endpoints.stop();
+      await aggregation.stop();
       const delayMs = config.timers.shutdownDelayMs ?? 0;
       if (delayMs > 0) await deps.timers.sleep(delayMs);
       const drained = drain.drain(deps.timers);
@@ -182,6 +190,7 @@ function makeRegistry(
     counts: { historic: 0, longRunning: 0 },
     postHttps: deps.postHttps,
     certificates: deps.certificates,
+    callHttps: deps.callHttps,
     webhookSeconds: deps.metrics.histogram(
       "apiserver_admission_webhook_admission_duration_seconds",
       "Time to a webhook's answer, in seconds.",
@@ -232,11 +241,20 @@ interface State {
 
 async function start(
   registry: Registry,
-  { endpoints, definitions }: { endpoints: EndpointReconciler; definitions: Definitions },
+  { endpoints, definitions, aggregation }: {
+    endpoints: EndpointReconciler;
+    definitions: Definitions;
+    aggregation: ApiServices;
+  },
   state: State,
 ): Promise<void> {
   await registry.feed.start();
-  await Promise.all([createBootstrapObjects(registry), startRoles(registry, state), definitions.start()]);
+  await Promise.all([
+    createBootstrapObjects(registry).then(() => publishAuthentication(registry)),
+    startRoles(registry, state),
+    definitions.start(),
+  ]);
+  aggregation.start();
   await endpoints.start();
   state.ready = true;
 }
@@ -319,9 +337,14 @@ function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler 
   return async (exchange) => {
     const { info } = exchange;
     switch (info.kind) {
-      case "plain":
+      case "remote":
+      case "plain": {
+        const remote = remoteOf(registry.catalog, exchange);
+        if (remote !== undefined) return await proxyToRemote(registry, exchange, remote);
+        if (info.kind === "remote") return pageNotFound();
         if (isIssuerDiscovery(info.path)) return await handleIssuerDiscovery(registry, exchange);
         return handlePlain(plain, exchange);
+      }
       case "unserved":
         if (info.problem === "notFound") return pageNotFound();
         if (info.problem === "badPath") throw badRequest("the path is not valid");
@@ -334,6 +357,13 @@ function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler 
         return await handleSubresource(registry, deps, exchange, info);
     }
   };
+}
+
+/** The other server that a path belongs to. */
+function remoteOf(catalog: Catalog, { info }: Exchange): RemoteVersion | undefined {
+  if (info.kind === "remote") return catalog.remote(info.group, info.version);
+  const [, group, version] = /^(?:\/openapi\/v3)?\/apis\/([^/]+)\/([^/]+)\/?$/.exec(info.path) ?? [];
+  return group === undefined || version === undefined ? undefined : catalog.remote(group, version);
 }
 
 function exchangeOf(request: Request, context: RequestContext, registry: Registry): Exchange {

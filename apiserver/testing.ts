@@ -1,4 +1,5 @@
 import type {
+  CallHttps,
   Certificates,
   Ciphers,
   Clock,
@@ -57,6 +58,7 @@ export interface StartOptions {
   readonly time?: VirtualTime;
   readonly kubelets?: HttpClient;
   readonly postHttps?: PostHttps;
+  readonly callHttps?: CallHttps;
   readonly certificates?: Certificates;
   readonly ciphers?: Ciphers;
   readonly metrics?: Metrics;
@@ -87,6 +89,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     log: quiet,
     metrics: options.metrics ?? noMetrics,
     ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
+    ...(options.callHttps === undefined ? {} : { callHttps: options.callHttps }),
     ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
     ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
     ...(options.dialHttps === undefined ? {} : { dialHttps: options.dialHttps }),

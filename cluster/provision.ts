@@ -135,6 +135,8 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
   const ca = await createAuthority(`sauropod-${spec.name}-ca`);
   // An authority of its own, as upstream: whoever it certifies may read and write everything, Secrets included.
   const etcdCa = await createAuthority(`sauropod-${spec.name}-etcd-ca`);
+  // So is this one: whoever it certifies may say who a request comes from.
+  const frontProxyCa = await createAuthority(`sauropod-${spec.name}-front-proxy-ca`);
   const signing = await createSigningKey();
   const write = (file: string, text: string) => Deno.writeTextFile(`${directory}/${file}`, text, { mode: 0o600 });
   const issue = async (file: string, request: Parameters<typeof ca.issue>[0], by = ca) => {
@@ -161,6 +163,9 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
     write("etcd-ca.key", etcdCa.key),
     issue("etcd-server", { commonName: "etcd", names: etcdNames, usage: "both" }, etcdCa),
     issue("etcd-client", { commonName: "root", usage: "client" }, etcdCa),
+    write("front-proxy-ca.crt", frontProxyCa.cert),
+    write("front-proxy-ca.key", frontProxyCa.key),
+    issue("front-proxy-client", { commonName: "front-proxy-client", usage: "client" }, frontProxyCa),
     write("sa.key", signing.privateKey),
     write("sa.pub", signing.publicKey),
     issue("apiserver", { commonName: "kube-apiserver", names: apiServerNames, usage: "server" }),

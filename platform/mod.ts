@@ -233,17 +233,36 @@ export interface HttpClient {
   close(): void;
 }
 
-/** One request to a server that the cluster's users name: a webhook. */
-export interface HttpsPost {
+/** Whom to reach, and whom to trust, of a server that the cluster's users name. */
+export interface HttpsTarget {
   readonly url: string;
-  /** JSON. */
-  readonly body: string;
   /** The roots to trust, PEM; absent: the system's. */
   readonly ca?: string;
   /** Where to connect, when not to the URL's host, whose certificate it must show all the same. */
   readonly via?: { readonly hostname: string; readonly port: number };
   readonly signal: AbortSignal;
 }
+
+/** One request to a webhook. */
+export interface HttpsPost extends HttpsTarget {
+  /** JSON. */
+  readonly body: string;
+}
+
+/** One request to an extension apiserver. */
+export interface HttpsCall extends HttpsTarget {
+  readonly method: string;
+  /** Lower-case names; one that comes twice is sent as two lines, which is not the same as one with a comma. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array | null;
+  /** Who the caller is, PEM. */
+  readonly identity?: { readonly cert: string; readonly key: string };
+  /** True: any certificate will do. */
+  readonly insecure?: boolean;
+}
+
+/** As {@linkcode PostHttps}; the response's body streams, and cancelling it ends the connection. */
+export type CallHttps = (call: HttpsCall) => Promise<Response>;
 
 /** Resolves with whatever was answered; never follows a redirect. Rejects when no response came. */
 export type PostHttps = (post: HttpsPost) => Promise<Response>;

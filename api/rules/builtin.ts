@@ -1,7 +1,6 @@
 /** What differs between the kinds whose rules follow from their schemas. @see kubernetes pkg/registry strategies */
 import type { PodTemplate } from "../gen/types.ts";
 import {
-  apiServices,
   certificateSigningRequests,
   clusterRoleBindings,
   clusterRoles,
@@ -46,7 +45,6 @@ import {
 import { bindingOptions, clusterRoleOptions, priorityClassOptions, roleOptions } from "./access.ts";
 import {
   admissionPolicyOptions,
-  apiServiceOptions,
   flowSchemaOptions,
   policyBindingOptions,
   priorityLevelOptions,
@@ -71,7 +69,6 @@ const spec = { generationOf: ["spec"] } as const;
 const fixedSpec = { fixed: ["spec"] } as const;
 
 const options = new Map<ResourceInfo, SchemaRuleOptions>([
-  [apiServices, apiServiceOptions],
   [certificateSigningRequests, { needs: ["spec.request", "spec.usages"] }],
   [clusterRoleBindings, bindingOptions(["ClusterRole"])],
   [clusterRoles, clusterRoleOptions],

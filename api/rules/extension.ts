@@ -1,7 +1,6 @@
 /** Kinds that extend or steer the API itself. @see kubernetes pkg/apis/admissionregistration, flowcontrol, certificates */
 import { type FieldError, invalid, notSupported, required } from "../field_errors.ts";
 import type {
-  APIService,
   CustomResourceDefinition,
   FlowSchema,
   MatchResources,
@@ -15,13 +14,12 @@ import type { KubeObject } from "../meta.ts";
 import { customResourceDefinitions } from "../resources.ts";
 import { unset } from "./common.ts";
 import { fieldsOf } from "./generic.ts";
-import { pathSegmentName, type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
+import { type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
 import type { Rules } from "./types.ts";
 import { specOf } from "./workloads.ts";
 
 // Rules are looked up by resource, and the codec has checked the object against the schema of that resource's type.
 const asDefinition = (object: KubeObject): CustomResourceDefinition => object as CustomResourceDefinition;
-const asApiService = (object: KubeObject): APIService => object as APIService;
 
 function defaultMatch(match: MatchResources | undefined): void {
   if (match === undefined) return;
@@ -173,20 +171,5 @@ export const definitionRules: Rules = {
     definitionBase.prepareForCreate(object, context);
     const storage = (asDefinition(object).spec?.versions ?? []).filter((version) => version.storage);
     fieldsOf(object)["status"] = { storedVersions: storage.map((version) => version.name) };
-  },
-};
-
-export const apiServiceOptions: SchemaRuleOptions = {
-  name: pathSegmentName,
-  setDefaults(object) {
-    const service = asApiService(object).spec?.service;
-    if (service !== undefined) service.port ??= 443;
-  },
-  check(object) {
-    const { metadata, spec } = asApiService(object);
-    const wanted = `${spec?.version ?? ""}.${spec?.group ?? ""}`;
-    if (metadata?.name === wanted) return [];
-    const text = `must be \`spec.version+"."+spec.group\`: "${wanted}"`;
-    return [invalid("metadata.name", metadata?.name ?? "", text)];
   },
 };

@@ -4,6 +4,7 @@
  */
 import { invariant } from "../../base/assert.ts";
 import {
+  apiServices,
   certificateSigningRequests,
   configMaps,
   cronJobs,
@@ -29,6 +30,7 @@ import { builtinRules } from "./builtin.ts";
 import { signingRequestRules } from "./certificates.ts";
 import { configMapRules, secretRules } from "./config.ts";
 import { endpointSliceRules } from "./endpoint_slice.ts";
+import { apiServiceRules } from "./api_service.ts";
 import { definitionRules } from "./extension.ts";
 import { cronJobRules, jobRules } from "./jobs.ts";
 import { namespaceRules } from "./namespace.ts";
@@ -40,6 +42,7 @@ import { claimRules, volumeRules } from "./storage.ts";
 import type { Rules } from "./types.ts";
 import { deploymentRules, replicaSetRules } from "./workloads.ts";
 
+export { localApiServiceCondition } from "./api_service.ts";
 export type { RuleContext, Rules, ViewRules } from "./types.ts";
 export { distinct, metadataRules } from "./generic.ts";
 export { certificateUsages } from "./certificates.ts";
@@ -53,6 +56,7 @@ const rulesByType: ReadonlyMap<string, Rules> = new Map([
   [certificateSigningRequests.type, signingRequestRules(signingRequestBase)],
   [configMaps.type, configMapRules],
   [cronJobs.type, cronJobRules],
+  [apiServices.type, apiServiceRules],
   [customResourceDefinitions.type, definitionRules],
   [deployments.type, deploymentRules],
   [endpointSlices.type, endpointSliceRules],

@@ -45,7 +45,6 @@ const minimalObjects: Readonly<Record<string, Readonly<Record<string, unknown>>>
       version: "v1",
       groupPriorityMinimum: 100,
       versionPriority: 100,
-      service: { namespace: "default", name: "s" },
     },
   },
   certificatesigningrequests: {

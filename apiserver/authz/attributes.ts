@@ -16,6 +16,12 @@ export type Attributes =
   | { readonly kind: "path"; readonly verb: string; readonly path: string };
 
 export function attributesOf(info: RequestInfo): Attributes {
+  if (info.kind === "remote") {
+    const { verb, group, resource, subresource, namespace } = info;
+    const fields = equalities(info.query.get("fieldSelector") ?? "");
+    const name = info.name !== "" ? info.name : fields["metadata.name"] ?? "";
+    return { kind: "resource", verb, group, resource, subresource, namespace, name, fields };
+  }
   if (info.kind !== "resource") return { kind: "path", verb: info.method.toLowerCase(), path: info.path };
   const fields = equalities(info.query.get("fieldSelector") ?? "");
   return {

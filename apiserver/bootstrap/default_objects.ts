@@ -10,6 +10,7 @@ import {
   roleBindings,
   roles,
 } from "../../api/resources.ts";
+import { defaultApiServices } from "../aggregation/local.ts";
 import { bindingOf, ruleObject, rulesOf } from "../authz/policy_objects.ts";
 import { compactRules, missingRules } from "../authz/policy_rule.ts";
 import type { Subject } from "../authz/rbac.ts";
@@ -33,13 +34,15 @@ export interface DefaultObject {
   wanted(present: KubeObject | null): KubeObject | null;
 }
 
-export function defaultObjects(): DefaultObject[] {
+/** @param now unix ms */
+export function defaultObjects(now: number): DefaultObject[] {
   return [
     ...defaultRoles().map(roleObject),
     ...defaultBindings.map(bindingObject),
     ...systemPriorities.map(priorityObject),
     ...defaultLevels.map((level) => flowObject(priorityLevelConfigurations, level)),
     ...defaultSchemas.map((schema) => flowObject(flowSchemas, schema, { conditions: [foundLevel(schema.spec)] })),
+    ...defaultApiServices(now),
   ];
 }
 

@@ -25,7 +25,7 @@ interface Present {
  */
 export async function reconcileRoles(registry: Registry): Promise<void> {
   let revision = 0;
-  const all = defaultObjects().map((of) => fromCache(registry, of));
+  const all = defaultObjects(registry.clock.now()).map((of) => fromCache(registry, of));
   for (let at = 0; at < all.length; at += limits.bootstrapBatch) {
     revision = Math.max(revision, await reconcile(registry, all.slice(at, at + limits.bootstrapBatch)));
   }

@@ -9,7 +9,7 @@ import type { ResourceCache, Subscriber } from "../watchcache/resource_cache.ts"
 import { cleanUp } from "./clean_up.ts";
 import { loadParser } from "../cel/parse.ts";
 import { customStrategy, type RuleCheck, versionSchema } from "./custom_strategy.ts";
-import { Loop } from "./loop.ts";
+import { Loop } from "../loop.ts";
 import { isServable } from "./names.ts";
 import { loadPatterns } from "./patterns.ts";
 import { checkRules, compileRules, type RuleEngine } from "./rules.ts";

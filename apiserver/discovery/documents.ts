@@ -1,45 +1,87 @@
 import type { ResourceInfo } from "../../api/resources.ts";
+import type { RemoteVersion } from "../aggregation/remote.ts";
 import type { Json } from "../dig.ts";
+import { localPriority, type Priority } from "./priorities.ts";
 import { type GroupVersion, groupVersionName, groupVersions, subresourceOf, verbsOf } from "./resources.ts";
+import { compareVersions } from "./versions.ts";
 
-/** What is served, in discovery order. */
-export type Served = readonly ResourceInfo[];
+/** What is served here, in discovery order, and what other servers serve. */
+export interface Served {
+  readonly resources: readonly ResourceInfo[];
+  readonly remotes: readonly RemoteVersion[];
+  /** Whether definitions brought a group version. */
+  isDynamic(group: string, version: string): boolean;
+}
 
 /** GET /api. @param address `host:port` that clients of this network reach */
-export function apiVersions(served: Served, address: string): Json {
+export function apiVersions({ resources }: Served, address: string): Json {
   return {
     kind: "APIVersions",
-    versions: groupVersions(served).filter((it) => it.group === "").map((it) => it.version),
+    versions: groupVersions(resources).filter((it) => it.group === "").map((it) => it.version),
     serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: address }],
   };
 }
 
 /** GET /apis */
 export function apiGroupList(served: Served): Json {
-  const names = new Set(groupVersions(served).map((it) => it.group).filter((group) => group !== ""));
-  const groups = [...names].map((name) => groupOf(served, name));
+  const groups = groupsOf(served).filter(({ name }) => name !== "").map(groupOf);
   return { kind: "APIGroupList", apiVersion: "v1", groups };
 }
 
 /** GET /apis/GROUP; null when there is no such group. */
 export function apiGroup(served: Served, group: string): Json | null {
-  const known = groupVersions(served).some((it) => it.group === group && group !== "");
-  return known ? { kind: "APIGroup", apiVersion: "v1", ...groupOf(served, group) } : null;
+  const found = groupsOf(served).find(({ name }) => name === group && name !== "");
+  return found === undefined ? null : { kind: "APIGroup", apiVersion: "v1", ...groupOf(found) };
 }
 
-/** The versions of a group that is served, the preferred one first. */
-function groupOf(served: Served, group: string): Json {
-  const versions = versionsOf(served, group).map((it) => ({ groupVersion: groupVersionName(it), version: it.version }));
-  return { name: group, versions, preferredVersion: versions[0] };
+/** One version of a group: this server's own, or another's. */
+interface Version {
+  readonly version: string;
+  readonly priority: Priority;
+  readonly local: GroupVersion | null;
+  readonly remote: RemoteVersion | null;
 }
 
-function versionsOf(served: Served, group: string): GroupVersion[] {
-  return groupVersions(served).filter((it) => it.group === group);
+interface Group {
+  readonly name: string;
+  /** The preferred one first. */
+  readonly versions: readonly Version[];
+}
+
+/** Groups by the highest priority that a version of theirs has, then by name. */
+function groupsOf(served: Served): Group[] {
+  const groups = new Map<string, Version[]>();
+  const add = (group: string, version: Version) => {
+    const known = groups.get(group);
+    if (known === undefined) groups.set(group, [version]);
+    else known.push(version);
+  };
+  for (const it of groupVersions(served.resources)) {
+    const priority = localPriority(it.group, it.version, served.isDynamic(it.group, it.version));
+    add(it.group, { version: it.version, priority, local: it, remote: null });
+  }
+  for (const it of served.remotes) {
+    const priority = { group: it.groupPriority, version: it.versionPriority };
+    add(it.group, { version: it.version, priority, local: null, remote: it });
+  }
+  const rank = ({ versions }: Group) => Math.max(...versions.map(({ priority }) => priority.group));
+  return [...groups]
+    .map(([name, versions]) => ({ name, versions: versions.sort(byPreference) }))
+    .sort((a, b) => rank(b) - rank(a) || (a.name < b.name ? -1 : 1));
+}
+
+function byPreference(a: Version, b: Version): number {
+  return b.priority.version - a.priority.version || compareVersions(a.version, b.version);
+}
+
+function groupOf({ name, versions }: Group): Json {
+  const all = versions.map(({ version }) => ({ groupVersion: groupVersionName({ group: name, version }), version }));
+  return { name, versions: all, preferredVersion: all[0] };
 }
 
 /** GET /api/v1 and /apis/GROUP/VERSION; null when not served. */
-export function apiResourceList(served: Served, group: string, version: string): Json | null {
-  const found = groupVersions(served).find((it) => it.group === group && it.version === version);
+export function apiResourceList({ resources }: Served, group: string, version: string): Json | null {
+  const found = groupVersions(resources).find((it) => it.group === group && it.version === version);
   if (found === undefined) return null;
   return {
     kind: "APIResourceList",
@@ -88,14 +130,12 @@ export function aggregated(served: Served, core: boolean, version: "v2" | "v2bet
     kind: "APIGroupDiscoveryList",
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
-    items: [...new Set(groupVersions(served).map((it) => it.group))].filter((group) => (group === "") === core).map((
-      group,
-    ) => ({
-      metadata: { ...(group === "" ? {} : { name: group }), creationTimestamp: null },
-      versions: versionsOf(served, group).map((it) => ({
-        version: it.version,
-        resources: it.resources.map(discoveryEntry),
-        freshness: "Current",
+    items: groupsOf(served).filter(({ name }) => (name === "") === core).map(({ name, versions }) => ({
+      metadata: { ...(name === "" ? {} : { name }), creationTimestamp: null },
+      versions: versions.map(({ version, local, remote }) => ({
+        version,
+        resources: local?.resources.map(discoveryEntry) ?? remote?.resources ?? [],
+        freshness: remote === null || remote.fresh ? "Current" : "Stale",
       })),
     })),
   };

@@ -50,6 +50,11 @@ export class OpenApiDocuments {
       const hash = this.groupVersion(name)?.hash ?? "";
       paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` };
     }
+    for (const { group, version, openApiHash } of this.#catalog.remotes) {
+      if (openApiHash === "") continue;
+      const name = pathName({ group, version, resources: [] });
+      paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${openApiHash}` };
+    }
     return { paths };
   }
 
@@ -80,8 +85,7 @@ export class OpenApiDocuments {
     this.#v2 ??= encode({
       swagger: "2.0",
       info: { title: "Kubernetes", version: this.#version },
-      paths: pathsOf(all, "v2"),
-      definitions: schemasOf(all, "v2", this.#catalog),
+      ...withRemotes({ paths: pathsOf(all, "v2"), definitions: schemasOf(all, "v2", this.#catalog) }, this.#catalog),
     }, "v2");
     return this.#v2;
   }
@@ -100,6 +104,18 @@ export class OpenApiDocuments {
     }
     return all;
   }
+}
+
+/** What other servers say of their part; of a type that both describe, ours counts. */
+function withRemotes(
+  own: { paths: Json; definitions: Json },
+  { remotes }: Catalog,
+): { paths: Json; definitions: Json } {
+  const theirs = remotes.map(({ openApiV2 }) => openApiV2).filter((it) => it !== null);
+  return {
+    paths: Object.assign({}, ...theirs.map(({ paths }) => paths), own.paths),
+    definitions: Object.assign({}, ...theirs.map(({ definitions }) => definitions), own.definitions),
+  };
 }
 
 function encode(document: Json, dialect: Dialect, declarationOf?: DeclarationOf): Document {

@@ -1,4 +1,4 @@
-import type { Certificates, Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
+import type { CallHttps, Certificates, Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
 import type { IsEnabled } from "../admission/plugins.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
@@ -39,6 +39,8 @@ export interface Registry {
   readonly postHttps: PostHttps | undefined;
   /** Reads certificate requests; absent: they are stored unread. */
   readonly certificates: Certificates | undefined;
+  /** Reaches extension apiservers; absent: none is available. */
+  readonly callHttps: CallHttps | undefined;
   readonly webhookSeconds: Histogram;
   /** Which admission plug-ins take part. */
   readonly admits: IsEnabled;

@@ -4,8 +4,29 @@ import { start } from "../testing.ts";
 
 const aggregatedV2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/** Every served group but the core, in discovery order. */
-const groupNames = [...new Set(served.map((info) => info.group))].filter((group) => group !== "");
+/** Every group but the core, by upstream's priorities. */
+const groupNames = [
+  "apiregistration.k8s.io",
+  "apps",
+  "events.k8s.io",
+  "authentication.k8s.io",
+  "authorization.k8s.io",
+  "autoscaling",
+  "batch",
+  "certificates.k8s.io",
+  "networking.k8s.io",
+  "policy",
+  "rbac.authorization.k8s.io",
+  "storage.k8s.io",
+  "admissionregistration.k8s.io",
+  "apiextensions.k8s.io",
+  "scheduling.k8s.io",
+  "coordination.k8s.io",
+  "node.k8s.io",
+  "discovery.k8s.io",
+  "flowcontrol.apiserver.k8s.io",
+  "resource.k8s.io",
+];
 
 interface Named {
   readonly name: string;

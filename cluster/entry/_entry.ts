@@ -91,6 +91,15 @@ export function readPkiFile(file: string): string {
   return Deno.readTextFileSync(`${layout.pki}/${file}`);
 }
 
+export function hasPkiFile(file: string): boolean {
+  try {
+    return Deno.statSync(`${layout.pki}/${file}`).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** The certificate, key and authority files of `name` under `pki/`. */
 export function readIdentity(name: string, authority = "ca"): TlsIdentity {
   return { cert: readPkiFile(`${name}.crt`), key: readPkiFile(`${name}.key`), ca: readPkiFile(`${authority}.crt`) };

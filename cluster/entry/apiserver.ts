@@ -1,9 +1,9 @@
 import type { Component } from "../../platform/mod.ts";
-import { certificates, loadCiphers, postHttps } from "../../platform/deno/mod.ts";
-import { openAuditFile, type ServerConfig, startApiServer } from "../../apiserver/mod.ts";
+import { callHttps, certificates, loadCiphers, postHttps } from "../../platform/deno/mod.ts";
+import { type FrontProxy, openAuditFile, type ServerConfig, startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { auditLogPath, loadApiServerOptions } from "../api_server_options.ts";
-import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
+import { type Entry, hasPkiFile, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 import { openStore } from "./_store.ts";
 
 export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
@@ -26,6 +26,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
       },
       authentication,
       admissionPlugins: admissionPluginsOf(spec),
+      ...frontProxy(),
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
       declarationOf,
@@ -38,7 +39,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     },
     platform,
     store,
-    { postHttps, certificates, ...ciphers },
+    { postHttps, callHttps, certificates, ...ciphers },
   );
   return {
     ready: server.ready,
@@ -67,4 +68,10 @@ function declarationOf(className: string): string | undefined {
     // Not fetched, or not in there: then there is nothing to say.
     return undefined;
   }
+}
+
+/** Clusters made before there was one have none: their apiservers ask no extension apiserver. */
+function frontProxy(): { frontProxy?: FrontProxy } {
+  if (!hasPkiFile("front-proxy-client.key")) return {};
+  return { frontProxy: { ...readIdentity("front-proxy-client", "front-proxy-ca"), clientCa: readPkiFile("ca.crt") } };
 }

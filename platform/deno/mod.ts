@@ -107,6 +107,7 @@ export const http2 = {
       await (await import("./http2_transport.ts")).dialHttp2(address, options)) satisfies DialHttp2,
 };
 
+export { callHttps } from "./https_call.ts";
 export { postHttps } from "./https_post.ts";
 
 /** X.509, loaded when first used: most components sign nothing. */

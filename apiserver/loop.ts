@@ -1,5 +1,5 @@
-import type { Log, Timer, Timers } from "../../platform/mod.ts";
-import { limits } from "../limits.ts";
+import type { Log, Timer, Timers } from "../platform/mod.ts";
+import { limits } from "./limits.ts";
 
 /** Work that is done again whenever something may have changed: never twice at once, never forgotten. */
 export class Loop {

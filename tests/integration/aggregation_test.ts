@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { type Answer, type Loose, start, type TestServer, until } from "../../apiserver/testing.ts";
+import { callHttps } from "../../platform/deno/mod.ts";
+import { SampleApiServer } from "./sample_apiserver.ts";
+
+const services = "/apis/apiregistration.k8s.io/v1/apiservices";
+const flunders = "/apis/wardle.example.com/v1alpha1/namespaces/default/flunders";
+const sample = `${services}/v1alpha1.wardle.example.com`;
+const aggregated = { headers: { accept: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" } };
+
+const available = ({ body }: Answer): Loose => body.status?.conditions?.find((it: Loose) => it.type === "Available");
+
+function startWith(api: SampleApiServer): Promise<TestServer> {
+  return start({ callHttps, config: { frontProxy: api.frontProxy } });
+}
+
+async function register(server: TestServer, api: SampleApiServer): Promise<void> {
+  for (const { path, object } of api.manifests()) {
+    const made = await server.post(path, object);
+    assert.equal(made.code, 201, JSON.stringify(made.body));
+  }
+  await until(() => server.get(sample), (it) => available(it)?.status === "True");
+}
+
+/** Moves the clock past the next check, and waits for what it finds. */
+async function checked(server: TestServer, afterMs: number, status: string): Promise<Loose> {
+  await server.time.advance(afterMs);
+  return available(await until(() => server.get(sample), (it) => available(it)?.status === status));
+}
+
+Deno.test("every group version that the server serves itself has an APIService that is Local, and definitions' come and go", async () => {
+  await using server = await start();
+  const { body } = await server.get(services);
+  const core = body.items.find((it: Loose) => it.metadata.name === "v1.");
+  assert.deepEqual(core.spec, { version: "v1", groupPriorityMinimum: 18_000, versionPriority: 1 });
+  assert.equal(core.metadata.labels["kube-aggregator.kubernetes.io/automanaged"], "onstart");
+  for (const it of body.items) {
+    const [condition] = it.status.conditions;
+    assert.deepEqual([condition.type, condition.status, condition.reason], ["Available", "True", "Local"]);
+  }
+  const groups = (await server.get("/apis")).body.groups.map((it: Loose) => it.name);
+  const named = new Set(body.items.map((it: Loose) => it.spec.group ?? ""));
+  assert.deepEqual(groups.filter((it: string) => !named.has(it)), ["apiregistration.k8s.io"]);
+  const definition = {
+    metadata: { name: "things.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "things", kind: "Thing" },
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+    },
+  };
+  const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  await server.post(definitions, definition);
+  const custom = await until(() => server.get(`${services}/v1.example.com`), ({ code }) => code === 200);
+  assert.deepEqual([custom.body.spec.groupPriorityMinimum, custom.body.spec.versionPriority], [1000, 100]);
+  await server.delete(`${services}/v1.example.com`);
+  await until(() => server.get(`${services}/v1.example.com`), ({ code }) => code === 200);
+  await server.delete(`${definitions}/things.example.com`);
+  await until(() => server.get(`${services}/v1.example.com`), ({ code }) => code === 404);
+});
+
+Deno.test("an extension apiserver's objects are served through the front proxy, which says who asks and lets nobody else say it", async () => {
+  await using api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  await register(server, api);
+  const flunder = { apiVersion: "wardle.example.com/v1alpha1", kind: "Flunder", metadata: { name: "a" }, spec: {} };
+  const made = await server.post(`${flunders}?dryRun=`, flunder, {
+    headers: { authorization2: "x", "x-custom": "kept" },
+  });
+  assert.deepEqual([made.code, made.body.metadata.name, made.headers.get("x-sample")], [201, "a", "yes"]);
+  const asked = api.asked.at(-1);
+  assert.equal(asked?.path, `${flunders}?dryRun=`);
+  assert.deepEqual(asked?.headers["x-remote-user"], ["kubernetes-admin"]);
+  assert.deepEqual(asked?.headers["x-remote-group"], ["system:masters", "system:authenticated"]);
+  assert.deepEqual(asked?.headers["x-custom"], ["kept"]);
+  assert.equal(asked?.headers["authorization"], undefined);
+  const list = await server.get(flunders);
+  assert.deepEqual([list.code, list.body.items.length], [200, 1]);
+  // Who may not by the rules here does not get there.
+  const count = api.asked.length;
+  const stranger = { as: { commonName: "jane", organizations: [] } };
+  const refused = await server.get(flunders, stranger);
+  assert.equal(refused.code, 403);
+  assert.match(
+    refused.body.message,
+    /^flunders.wardle.example.com is forbidden: User "jane" cannot list resource "flunders" in API group "wardle.example.com" in the namespace "default"/,
+  );
+  assert.equal(api.asked.length, count);
+  const redirected = await server.get("/apis/wardle.example.com/v1alpha1/redirect");
+  assert.deepEqual([redirected.code, redirected.body], [
+    502,
+    "the backend attempted to redirect this request, which is not permitted",
+  ]);
+  const config = await server.get("/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication");
+  assert.equal(config.body.data["requestheader-client-ca-file"], api.frontProxy.ca);
+  assert.equal(config.body.data["requestheader-username-headers"], '["X-Remote-User"]');
+});
+
+Deno.test("a watch on an extension apiserver streams, and ends there when the client goes", async () => {
+  await using api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  await register(server, api);
+  const watch = await server.watch(`${flunders}?watch=1`);
+  await server.post(flunders, { metadata: { name: "seen" } });
+  const event = await watch.next();
+  assert.deepEqual([event.type, event.object.metadata.name], ["ADDED", "seen"]);
+  assert.equal(api.watches, 1);
+  await watch.cancel();
+  await until(() => server.get(flunders), () => api.watches === 0);
+});
+
+Deno.test("discovery and OpenAPI name what extension apiservers serve, by priority; one that fails is Stale", async () => {
+  await using api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  await register(server, api);
+  const find = ({ body }: Answer) => body.items.find((it: Loose) => it.metadata.name === "wardle.example.com");
+  const known = await until(
+    () => server.get("/apis", aggregated),
+    (it) => find(it)?.versions[0].freshness === "Current",
+  );
+  assert.equal(find(known).versions[0].resources[0].resource, "flunders");
+  assert.equal(known.body.items.at(-1).metadata.name, "wardle.example.com", "2000 comes after all built-in groups");
+  const groups = await server.get("/apis");
+  assert.deepEqual(groups.body.groups.at(-1).preferredVersion, {
+    groupVersion: "wardle.example.com/v1alpha1",
+    version: "v1alpha1",
+  });
+  assert.equal((await server.get("/apis/wardle.example.com")).body.name, "wardle.example.com");
+  const legacy = await server.get("/apis/wardle.example.com/v1alpha1");
+  assert.equal(legacy.body.resources[0].name, "flunders");
+  const index = await server.get("/openapi/v3");
+  const entry = index.body.paths["apis/wardle.example.com/v1alpha1"];
+  assert.equal(entry.serverRelativeURL, "/openapi/v3/apis/wardle.example.com/v1alpha1?hash=ABC");
+  const v3 = await server.get(entry.serverRelativeURL);
+  assert.ok("com.example.wardle.v1alpha1.Flunder" in v3.body.components.schemas);
+  const v2 = await server.get("/openapi/v2");
+  assert.ok("com.example.wardle.v1alpha1.Flunder" in v2.body.definitions);
+  assert.ok("io.k8s.api.core.v1.Pod" in v2.body.definitions);
+  assert.equal("/apis/other.example.com/v1/things" in v2.body.paths, false);
+  api.healthy = false;
+  await checked(server, 30_100, "False");
+  const stale = await until(() => server.get("/apis", aggregated), (it) => find(it).versions[0].freshness === "Stale");
+  assert.equal(find(stale).versions[0].resources[0].resource, "flunders");
+  await server.delete(sample);
+  await until(() => server.get("/apis", aggregated), (it) => find(it) === undefined);
+  assert.equal((await server.get(flunders)).code, 404);
+});
+
+Deno.test("an older extension apiserver's discovery is made of its resource list", async () => {
+  await using api = await SampleApiServer.open();
+  api.aggregated = false;
+  await using server = await startWith(api);
+  await register(server, api);
+  const answer = await until(
+    () => server.get("/apis", aggregated),
+    ({ body }) => body.items.at(-1).versions[0].resources.length > 0,
+  );
+  const [resource] = answer.body.items.at(-1).versions[0].resources;
+  assert.deepEqual([resource.resource, resource.scope, resource.responseKind.kind], [
+    "flunders",
+    "Namespaced",
+    "Flunder",
+  ]);
+});
+
+Deno.test("availability says what is missing, in upstream's words; until it is there requests are answered 503", async () => {
+  await using api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  const [service, slice, registration] = api.manifests();
+  assert.ok(service && slice && registration);
+  await server.post(registration.path, registration.object);
+  const told = (reason: string) =>
+    until(() => server.get(sample), (it) => available(it)?.reason === reason).then((it) => available(it).message);
+  assert.equal(await told("ServiceNotFound"), 'service/sample-api in "default" is not present');
+  const refused = await server.get(flunders);
+  assert.deepEqual([refused.code, refused.body], [503, "service unavailable\n"]);
+  await server.post(service.path, service.object);
+  assert.equal(await told("EndpointsNotFound"), 'cannot find endpointslices for service/sample-api in "default"');
+  slice.object.ports[0].name = "other";
+  await server.post(slice.path, slice.object);
+  assert.equal(
+    await told("MissingEndpoints"),
+    'endpointslices for service/sample-api in "default" have no addresses with port name "https"',
+  );
+  api.healthy = false;
+  await server.patch(`${slice.path}/sample-api-1`, { ports: [{ name: "https", port: api.port }] });
+  assert.match(
+    await told("FailedDiscoveryCheck"),
+    /^failing or missing response from https:\/\/sample-api.default.svc:7443\/apis\/wardle.example.com\/v1alpha1: bad status from .*: 500$/,
+  );
+  api.healthy = true;
+  const condition = await checked(server, 2100, "True");
+  assert.deepEqual([condition.reason, condition.message], ["Passed", "all checks passed"]);
+  assert.equal((await server.get(flunders)).code, 200);
+});
+
+Deno.test("a server whose certificate the bundle did not sign gets no user's request", async () => {
+  await using api = await SampleApiServer.open();
+  await using other = await SampleApiServer.open();
+  await using server = await startWith(api);
+  for (const { path, object } of api.manifests()) {
+    if (object.spec?.caBundle !== undefined) object.spec.caBundle = other.caBundle;
+    assert.equal((await server.post(path, object)).code, 201);
+  }
+  await until(() => server.get(sample), (it) => available(it)?.status === "True");
+  const count = api.asked.filter(({ path }) => path === flunders).length;
+  const refused = await server.get(flunders);
+  assert.equal(refused.code, 503);
+  assert.match(refused.body, /^error trying to reach service: /);
+  assert.equal(api.asked.filter(({ path }) => path === flunders).length, count);
+});
+
+Deno.test("APIServices are refused in upstream's words", async () => {
+  await using server = await start();
+  const refused = async (spec: Loose, name = "v1.example.com") => {
+    const answer = await server.post(services, { metadata: { name }, spec });
+    assert.equal(answer.code, 422);
+    return answer.body.message;
+  };
+  const good = { group: "example.com", version: "v1", groupPriorityMinimum: 100, versionPriority: 100 };
+  assert.match(await refused({ ...good, groupPriorityMinimum: 30_000 }), /must be positive and less than 20000/);
+  assert.match(
+    await refused({ ...good, insecureSkipTLSVerify: true }),
+    /local APIServices may not have insecureSkipTLSVerify/,
+  );
+  assert.match(
+    await refused(good, "wrong"),
+    /metadata.name: Invalid value: "wrong": must be `spec.version\+"."\+spec.group`: "v1.example.com"/,
+  );
+});
