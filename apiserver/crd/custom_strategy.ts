@@ -12,6 +12,7 @@ import type { Strategy } from "../registry/strategy.ts";
 import { type StoredResource, storedResource } from "../watchcache/cached.ts";
 import { Conversion, type Converter } from "../watchcache/conversion.ts";
 import { ResourceCache } from "../watchcache/resource_cache.ts";
+import { applyTypeOfSchema } from "./apply_type.ts";
 import { customCodec } from "./codec.ts";
 import { customPrinter } from "./columns.ts";
 import { dropNulls, setDefaults } from "./default.ts";
@@ -63,6 +64,7 @@ export function customStrategy(parts: VersionParts): Strategy {
     cache,
     codec: customCodec(info, schema),
     printer: customPrinter(version.additionalPrinterColumns),
+    applyType: applyTypeOfSchema(schema),
     createsOnUpdate: false,
     updatesUnconditionally: false,
     returnsDeleted: false,
@@ -80,8 +82,11 @@ export function customStrategy(parts: VersionParts): Strategy {
     },
     prepareForStatusUpdate: (object, old) => {
       const status = fields(object)["status"];
+      // An apply has noted there who owns the status now.
+      const { managedFields } = object.metadata ?? {};
       for (const name of Object.keys(object)) delete fields(object)[name];
       Object.assign(object, clone(old));
+      object.metadata = { ...object.metadata, ...(managedFields === undefined ? {} : { managedFields }) };
       if (status === undefined) delete fields(object)["status"];
       else fields(object)["status"] = status;
     },

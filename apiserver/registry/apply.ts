@@ -102,7 +102,8 @@ function readConfig(target: UpdateTarget, request: ApplyRequest): KubeObject {
   return config;
 }
 
-function parseConfig(request: ApplyRequest): JsonObject {
+/** An apply's body. @throws ApiError 400 */
+export function parseConfig(request: ApplyRequest): JsonObject {
   let parsed: { readonly value: unknown; readonly duplicates: readonly string[] };
   try {
     parsed = parseText(fromUtf8(request.body));
@@ -157,7 +158,7 @@ function namedPath(path: string, value: unknown): string {
 }
 
 /** The object that the configuration leads to, with its managedFields. @param live {} to create one */
-function merged(
+export function merged(
   registry: Registry,
   context: WriteContext,
   target: UpdateTarget,

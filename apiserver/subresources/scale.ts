@@ -5,15 +5,18 @@ import type { CustomResourceSubresourceScale as ScalePaths } from "../../api/gen
 import { setOwn } from "../../api/json_value.ts";
 import { formatSelector, selectorFromObject } from "../../api/labels.ts";
 import type { KubeObject } from "../../api/meta.ts";
+import { apiVersionOf } from "../../api/resources.ts";
 import { badRequest, invalid, notFound } from "../../api/status.ts";
 import { parseJsonPath, plainNames } from "../crd/json_path.ts";
 import { dig, isRecord, type Json, record, text, whole } from "../dig.ts";
 import type { Exchange } from "../exchange.ts";
+import { isApply, patchOptions } from "../field_manager.ts";
 import { limits } from "../limits.ts";
-import type { Registry } from "../registry/context.ts";
+import { merged, parseConfig } from "../registry/apply.ts";
+import type { Registry, WriteContext } from "../registry/context.ts";
 import { respondValue } from "../registry/output.ts";
 import { readPatch } from "../registry/patch.ts";
-import { change } from "../registry/update.ts";
+import { change, type UpdateTarget } from "../registry/update.ts";
 import { keyOf, readCurrent } from "../registry/write.ts";
 import type { ResourceRequest } from "../request_info.ts";
 import { agree, fieldValidation, writeContext } from "../resource_handler.ts";
@@ -35,15 +38,60 @@ export async function handleScale(
     if (object === null) throw notFound(strategy.info, request.name);
     return respondValue(200, scaleOf(object, strategy.scale), negotiated);
   }
+  const context = writeContext(exchange);
+  const target: UpdateTarget = {
+    strategy,
+    namespace: request.namespace,
+    name: request.name,
+    subresource: "",
+    ownedThrough: "scale",
+  };
+  const contentType = exchange.request.headers.get("content-type") ?? "";
+  if (request.verb === "patch" && isApply(contentType)) {
+    const desired = applied(registry, exchange, context, target);
+    const written = await change(registry, context, { ...target, applied: true }, desired, limits.patchAttempts);
+    return respondValue(200, scaleOf(parseBytes(written), strategy.scale), negotiated);
+  }
   const wanted = readWanted(exchange, request, strategy.scale);
   const written = await change(
     registry,
-    writeContext(exchange),
-    { strategy, namespace: request.namespace, name: request.name, subresource: "", ownedThrough: "scale" },
+    context,
+    target,
     (current) => scaled(current, wanted(current), request, strategy.scale),
     request.verb === "patch" ? limits.patchAttempts : undefined,
   );
   return respondValue(200, scaleOf(parseBytes(written), strategy.scale), negotiated);
+}
+
+/** An applied Scale as an apply of the one field that it stands for, owned through the sub-resource. */
+function applied(
+  registry: Registry,
+  exchange: Exchange,
+  context: WriteContext,
+  target: UpdateTarget,
+): (current: KubeObject) => KubeObject {
+  const { strategy, name } = target;
+  const validation = fieldValidation(exchange);
+  const { force } = patchOptions(exchange, exchange.request.headers.get("content-type") ?? "");
+  const { warnings, body } = exchange;
+  const parsed = parseConfig({ body, force, fieldValidation: validation, warnings });
+  const { object: scale } = decodeValue<KubeObject>(parsed, scaleType, { fieldValidation: validation });
+  if (scale.metadata?.name !== name) {
+    throw badRequest(
+      `the name of the object (${scale.metadata?.name ?? ""}) does not match the name on the URL (${name})`,
+    );
+  }
+  const { uid, resourceVersion } = scale.metadata;
+  const metadata = {
+    name,
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  const config: Json = { apiVersion: apiVersionOf(strategy.info), kind: strategy.info.kind, metadata };
+  const replicas = dig(scale, "spec", "replicas");
+  if (replicas !== undefined) setAt(config, namesOf(strategy.scale?.specReplicasPath ?? ".spec.replicas"), replicas);
+  const owned = { ...target, subresource: "scale" };
+  return (current) => merged(registry, context, owned, current, config as KubeObject, force);
 }
 
 /** The Scale that the request wants, from the object as it is. */
