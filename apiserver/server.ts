@@ -4,6 +4,7 @@ import { batchPath } from "../api/batch.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
 import { enabledPlugins } from "./admission/plugins.ts";
+import { PolicyStatus } from "./admission/policies/status.ts";
 import { ApiServices } from "./aggregation/api_services.ts";
 import { publishAuthentication } from "./aggregation/authentication_config.ts";
 import { proxyToRemote } from "./aggregation/proxy.ts";
@@ -35,6 +36,7 @@ import { refuseCrossSite } from "./chain/same_origin.ts";
 import { addAuditId } from "./chain/request_id.ts";
 import { handleBatch } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
+import { Expressions } from "./cel/expressions.ts";
 import type { ServerConfig, ServerDeps } from "./config.ts";
 import { Definitions } from "./crd/definitions.ts";
 import { OpenApiDocuments } from "./discovery/openapi.ts";
@@ -93,9 +95,10 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
   const batch = batchHandler(registry, deps, handler);
   const definitions = new Definitions(registry);
   const aggregation = new ApiServices(registry);
+  const policies = new PolicyStatus(registry);
   const bookmarks = startBookmarks(registry, () => [...caches, ...definitions.caches()]);
   const endpoints = new EndpointReconciler(registry);
-  const ready = start(registry, { endpoints, definitions, aggregation }, state);
+  const ready = start(registry, { endpoints, definitions, aggregation, policies }, state);
   // A failure is reported by `ready`; whoever does not await it shall not die of it.
   ready.catch(() => {});
   return {
@@ -121,6 +124,7 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
       state.stopping = true;
       bookmarks.stop();
       await endpoints.stop();
+      await policies.stop();
       await aggregation.stop();
       const delayMs = config.timers.shutdownDelayMs ?? 0;
       if (delayMs > 0) await deps.timers.sleep(delayMs);
@@ -191,6 +195,7 @@ function makeRegistry(
     postHttps: deps.postHttps,
     certificates: deps.certificates,
     callHttps: deps.callHttps,
+    expressions: new Expressions(),
     webhookSeconds: deps.metrics.histogram(
       "apiserver_admission_webhook_admission_duration_seconds",
       "Time to a webhook's answer, in seconds.",
@@ -241,10 +246,11 @@ interface State {
 
 async function start(
   registry: Registry,
-  { endpoints, definitions, aggregation }: {
+  { endpoints, definitions, aggregation, policies }: {
     endpoints: EndpointReconciler;
     definitions: Definitions;
     aggregation: ApiServices;
+    policies: PolicyStatus;
   },
   state: State,
 ): Promise<void> {
@@ -255,6 +261,7 @@ async function start(
     definitions.start(),
   ]);
   aggregation.start();
+  policies.start();
   await endpoints.start();
   state.ready = true;
 }

@@ -17,6 +17,21 @@ export function mergeValues(live: unknown, config: unknown, type: ApplyType): un
   return merged;
 }
 
+/** The places where `config` sets a list, a map or a structure that is owned as a whole. */
+export function atomicPaths(config: unknown, type: ApplyType, path = ""): string[] {
+  if (typeof config !== "object" || config === null) return [];
+  if (isLeaf(type, config)) return [path];
+  if (type.kind === "list") {
+    return (config as readonly unknown[]).flatMap((item) =>
+      atomicPaths(item, type.of, `${path}[${itemKey(type, item)}]`)
+    );
+  }
+  return Object.entries(config).flatMap(([name, value]) => {
+    const inner = childType(type, name);
+    return inner === undefined ? [] : atomicPaths(value, inner, `${path}.${name}`);
+  });
+}
+
 /** Items that only `live` has keep their place among the others; the rest follows the order of `config`. */
 function mergeLists(live: readonly unknown[], config: readonly unknown[], type: ApplyType & { kind: "list" }) {
   const mine = itemsByKey(type, live);

@@ -10,5 +10,6 @@ export {
   sameManagers,
 } from "./managers.ts";
 export { type Applied, applyConfig, type ApplyOptions, ownable, trackNew, trackUpdate, type Writer } from "./track.ts";
+export { atomicPaths, mergeValues } from "./merge.ts";
 export { compareValues, fieldSetOf } from "./walk.ts";
 export { difference, type FieldSet, isEmpty, printedPaths, union } from "./field_set.ts";

@@ -46,6 +46,7 @@ import { bindingOptions, clusterRoleOptions, priorityClassOptions, roleOptions }
 import {
   admissionPolicyOptions,
   flowSchemaOptions,
+  mutatingPolicyOptions,
   policyBindingOptions,
   priorityLevelOptions,
   webhookOptions,
@@ -86,7 +87,7 @@ const options = new Map<ResourceInfo, SchemaRuleOptions>([
   [ingresses, ingressOptions],
   [ipAddresses, { name: ipAddressName, needs: ["spec.parentRef"] }],
   [limitRanges, limitRangeOptions],
-  [mutatingAdmissionPolicies, { ...admissionPolicyOptions, needs: ["spec.matchConstraints", "spec.mutations"] }],
+  [mutatingAdmissionPolicies, mutatingPolicyOptions],
   [mutatingAdmissionPolicyBindings, policyBindingOptions],
   [mutatingWebhookConfigurations, webhookOptions(true)],
   [networkPolicies, networkPolicyOptions],

@@ -4,6 +4,7 @@ import type {
   CustomResourceDefinition,
   FlowSchema,
   MatchResources,
+  MutatingAdmissionPolicy,
   MutatingWebhook,
   MutatingWebhookConfiguration,
   PriorityLevelConfiguration,
@@ -103,6 +104,32 @@ export const admissionPolicyOptions: SchemaRuleOptions = {
     const spec = specOf(object as ValidatingAdmissionPolicy);
     spec.failurePolicy ??= "Fail";
     defaultMatch(spec.matchConstraints);
+  },
+};
+
+/** @see kubernetes pkg/apis/admissionregistration/validation: validateMutation */
+export const mutatingPolicyOptions: SchemaRuleOptions = {
+  ...admissionPolicyOptions,
+  needs: ["spec.matchConstraints", "spec.mutations"],
+  check(object) {
+    const { spec } = object as MutatingAdmissionPolicy;
+    const errors: FieldError[] = [];
+    const policy = spec?.reinvocationPolicy ?? "";
+    if (policy === "") errors.push(required("spec.reinvocationPolicy"));
+    else if (policy !== "Never" && policy !== "IfNeeded") {
+      errors.push(notSupported("spec.reinvocationPolicy", policy, ["IfNeeded", "Never"]));
+    }
+    for (const [index, { patchType, applyConfiguration, jsonPatch }] of (spec?.mutations ?? []).entries()) {
+      const path = `spec.mutations[${index}]`;
+      if (patchType === "") errors.push(required(`${path}.patchType`));
+      else if (patchType !== "ApplyConfiguration" && patchType !== "JSONPatch") {
+        errors.push(notSupported(`${path}.patchType`, patchType, ["ApplyConfiguration", "JSONPatch"]));
+      } else if (patchType === "JSONPatch" ? applyConfiguration !== undefined : jsonPatch !== undefined) {
+        const other = patchType === "JSONPatch" ? "applyConfiguration" : "jsonPatch";
+        errors.push(invalid(`${path}.${other}`, "{}", `must not be specified when patchType is ${patchType}`));
+      }
+    }
+    return errors;
   },
 };
 

@@ -1,7 +1,12 @@
 import { type FieldError, invalid, required } from "../../api/field_errors.ts";
-import type { MatchCondition, MutatingWebhookConfiguration, ValidatingAdmissionPolicy } from "../../api/gen/types.ts";
+import type {
+  MatchCondition,
+  MutatingAdmissionPolicy,
+  MutatingWebhookConfiguration,
+  ValidatingAdmissionPolicy,
+} from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
-import { validatingAdmissionPolicies } from "../../api/resources.ts";
+import { mutatingAdmissionPolicies, validatingAdmissionPolicies } from "../../api/resources.ts";
 import { checkNames } from "../cel/check.ts";
 import { loadParser, type Parser } from "../cel/parse.ts";
 import { CelError } from "../cel/values.ts";
@@ -15,15 +20,24 @@ interface Place {
 
 const conditionNames: ReadonlySet<string> = new Set(["object", "oldObject", "request", "authorizer"]);
 const policyNames: ReadonlySet<string> = new Set([...conditionNames, "params", "namespaceObject", "variables"]);
+/** What mutations may make. */
+const mutationNames: ReadonlySet<string> = new Set([...policyNames, "Object", "JSONPatch"]);
 
 /** Policies and webhook configurations: their expressions are read before they are stored. */
 export function expressionStrategy(base: Strategy): Strategy {
   let parse: Parser | null = null;
-  const isPolicy = base.info === validatingAdmissionPolicies;
-  const names = isPolicy ? policyNames : conditionNames;
+  const placesOf = base.info === validatingAdmissionPolicies
+    ? ofPolicy
+    : base.info === mutatingAdmissionPolicies
+    ? ofMutations
+    : ofWebhooks;
+  const names = base.info === validatingAdmissionPolicies
+    ? policyNames
+    : base.info === mutatingAdmissionPolicies
+    ? mutationNames
+    : conditionNames;
   const check = (object: KubeObject): FieldError[] => {
-    const places = isPolicy ? ofPolicy(object) : ofWebhooks(object);
-    return places.flatMap((place) => parse === null ? [] : errorsAt(place, parse, names));
+    return placesOf(object).flatMap((place) => parse === null ? [] : errorsAt(place, parse, names));
   };
   return {
     ...base,
@@ -65,5 +79,22 @@ function ofPolicy(object: KubeObject): Place[] {
         ? []
         : [{ path: `spec.validations[${i}].messageExpression`, expression: messageExpression }]),
     ]),
+    ...(spec?.auditAnnotations ?? []).map(({ valueExpression }, i) => ({
+      path: `spec.auditAnnotations[${i}].valueExpression`,
+      expression: valueExpression,
+    })),
+  ];
+}
+
+function ofMutations(object: KubeObject): Place[] {
+  const { spec } = object as MutatingAdmissionPolicy;
+  return [
+    ...(spec?.variables ?? []).map(({ expression }, i) => ({ path: `spec.variables[${i}].expression`, expression })),
+    ...conditions(spec?.matchConditions, "spec.matchConditions"),
+    ...(spec?.mutations ?? []).flatMap(({ patchType, applyConfiguration, jsonPatch }, i) => {
+      const field = patchType === "JSONPatch" ? "jsonPatch" : "applyConfiguration";
+      const expression = (patchType === "JSONPatch" ? jsonPatch : applyConfiguration)?.expression ?? "";
+      return [{ path: `spec.mutations[${i}].${field}.expression`, expression }];
+    }),
   ];
 }

@@ -28,6 +28,10 @@ export function checkNames(node: Node, declared: ReadonlySet<string>): void {
     case "call":
       checkCall(node, declared);
       return;
+    case "message":
+      if (!declared.has(node.type.split(".")[0] ?? "")) throw undeclared(node.type);
+      for (const inner of childrenOf(node)) checkNames(inner, declared);
+      return;
     default:
       for (const inner of childrenOf(node)) checkNames(inner, declared);
   }

@@ -2,6 +2,7 @@ import type { Budget } from "./budget.ts";
 import { callFunction, type Engine } from "./functions.ts";
 import type { Node } from "./parse.ts";
 import {
+  AuthorizerValue,
   BudgetError,
   CelError,
   type CelMap,
@@ -11,6 +12,7 @@ import {
   isList,
   isMap,
   type Key,
+  Message,
   Optional,
   Timestamp,
   typeName,
@@ -73,6 +75,9 @@ class Evaluation {
         return node.items.map((item) => this.run(item, scope));
       case "map":
         return this.#map(node.entries, scope);
+      case "message":
+        this.#budget.spend(40);
+        return new Message(node.type, new Map(node.fields.map(([name, value]) => [name, this.run(value, scope)])));
       case "and":
       case "or":
         return this.#logical(node.op === "or", node.left, node.right, scope);
@@ -291,6 +296,10 @@ function unescapeName(name: string): string {
 }
 
 function fieldOf(of: Value, field: string): Value | undefined {
+  if (of instanceof Message) return of.fields.get(field);
+  if (of instanceof AuthorizerValue && of.question.kind === "authorizer" && field === "requestResource") {
+    return new AuthorizerValue({ kind: "resource", ask: of.question.ask, of: of.question.own });
+  }
   if (!isMap(of)) throw new CelError(`no such key: ${field}`);
   return of.get(field) ?? (of.has(field) ? null : of.get(unescapeName(field)));
 }

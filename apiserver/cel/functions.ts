@@ -1,5 +1,6 @@
 import type { Patterns } from "../crd/patterns.ts";
 import type { Budget } from "./budget.ts";
+import { authorizerFunctions } from "./functions/authorizer.ts";
 import { conversions } from "./functions/conversions.ts";
 import { kubernetes } from "./functions/kubernetes.ts";
 import { lists } from "./functions/lists.ts";
@@ -18,7 +19,7 @@ export type CelFunction = (args: readonly Value[], budget: Budget, engine: Engin
 export type Functions = Readonly<Record<string, CelFunction>>;
 
 const all: ReadonlyMap<string, CelFunction> = new Map(
-  [strings, lists, conversions, kubernetes].flatMap((each) => Object.entries(each)),
+  [strings, lists, conversions, kubernetes, authorizerFunctions].flatMap((each) => Object.entries(each)),
 );
 
 export function isFunction(name: string): boolean {

@@ -1,15 +1,26 @@
+import { messageCall, rewriteMessages } from "./messages.ts";
 import { CelError } from "./values.ts";
 
 /** An expression's tree. Macros are calls: the evaluator knows them by name. */
 export type Node =
   | { readonly op: "value"; readonly value: unknown }
   | { readonly op: "id"; readonly name: string }
-  | { readonly op: "select"; readonly of: Node; readonly field: string; readonly optional: boolean }
+  /** @property at where the dot stands in the text */
+  | {
+    readonly op: "select";
+    readonly of: Node;
+    readonly field: string;
+    readonly optional: boolean;
+    readonly at: number;
+  }
   | { readonly op: "index"; readonly of: Node; readonly at: Node; readonly optional: boolean }
   | { readonly op: "call"; readonly name: string; readonly receiver: Node | null; readonly args: readonly Node[] }
   | { readonly op: "list"; readonly items: readonly Node[] }
+  | { readonly op: "message"; readonly type: string; readonly fields: readonly (readonly [string, Node])[] }
   | { readonly op: "map"; readonly entries: readonly (readonly [Node, Node])[] }
-  | { readonly op: "unary" | "binary"; readonly name: string; readonly args: readonly Node[] }
+  | { readonly op: "unary"; readonly name: string; readonly args: readonly Node[] }
+  /** @property at where the operator stands in the text */
+  | { readonly op: "binary"; readonly name: string; readonly args: readonly Node[]; readonly at: number }
   | { readonly op: "and" | "or"; readonly left: Node; readonly right: Node }
   | { readonly op: "if"; readonly args: readonly [Node, Node, Node] };
 
@@ -25,7 +36,7 @@ export async function loadParser(): Promise<Parser> {
   return (text) => {
     let tree: unknown;
     try {
-      tree = environment.parse(text).ast;
+      tree = environment.parse(rewriteMessages(text)).ast;
     } catch (error) {
       const message = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
       throw new CelError(`ERROR: <input>:1:1: Syntax error: ${message}`, { cause: error });
@@ -34,13 +45,15 @@ export async function loadParser(): Promise<Parser> {
   };
 }
 
-type Raw = { readonly op: string; readonly args: unknown };
+/** @property start where it begins in the text, and where it ends */
+type Raw = { readonly op: string; readonly args: unknown; readonly start: number; readonly end: number };
 
 function rawOf(value: unknown): Raw {
   if (typeof value !== "object" || value === null || !("op" in value) || !("args" in value)) {
     throw new CelError("ERROR: <input>:1:1: Syntax error: unexpected tree");
   }
-  return { op: String(value.op), args: value.args };
+  const { start, end } = value as { start?: unknown; end?: unknown };
+  return { op: String(value.op), args: value.args, start: Number(start ?? 0), end: Number(end ?? 0) };
 }
 
 function listOf(value: unknown): readonly unknown[] {
@@ -57,11 +70,18 @@ function convert(value: unknown): Node {
       return { op: "id", name: String(args) };
     case ".":
     case ".?":
-      return { op: "select", of: convert(list[0]), field: String(list[1]), optional: op === ".?" };
+      return {
+        op: "select",
+        of: convert(list[0]),
+        field: String(list[1]),
+        optional: op === ".?",
+        at: rawOf(list[0]).end,
+      };
     case "[]":
     case "[?]":
       return { op: "index", of: convert(list[0]), at: convert(list[1]), optional: op === "[?]" };
     case "call":
+      if (list[0] === messageCall) return messageOf(listOf(list[1] ?? []));
       return { op: "call", name: String(list[0]), receiver: null, args: listOf(list[1] ?? []).map(convert) };
     case "rcall":
       return {
@@ -87,8 +107,16 @@ function convert(value: unknown): Node {
     case "?:":
       return { op: "if", args: [convert(list[0]), convert(list[1]), convert(list[2])] };
     default:
-      return { op: "binary", name: op, args: list.map(convert) };
+      return { op: "binary", name: op, args: list.map(convert), at: rawOf(list[0]).end };
   }
+}
+
+function messageOf([type, fields]: readonly unknown[]): Node {
+  const entries = listOf(rawOf(fields).args).map((entry) => {
+    const [key, value] = listOf(entry);
+    return [String(rawOf(key).args), convert(value)] as const;
+  });
+  return { op: "message", type: String(rawOf(type).args), fields: entries };
 }
 
 /** Every name that is used as a variable, iteration variables included. */
@@ -112,6 +140,8 @@ export function childrenOf(node: Node): readonly Node[] {
       return node.items;
     case "map":
       return node.entries.flat();
+    case "message":
+      return node.fields.map(([, value]) => value);
     case "and":
     case "or":
       return [node.left, node.right];

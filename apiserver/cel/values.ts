@@ -75,6 +75,44 @@ export class CidrValue {
   }
 }
 
+/** An object or a patch that an expression makes: `Object.spec{replicas: 3}`. */
+export class Message {
+  readonly type: string;
+  readonly fields: ReadonlyMap<string, Value>;
+  constructor(type: string, fields: ReadonlyMap<string, Value>) {
+    this.type = type;
+    this.fields = fields;
+  }
+}
+
+/** A question to the authorizer on its way from `authorizer` to a decision. */
+export type Question =
+  | { readonly kind: "authorizer"; readonly ask: Ask; readonly own: AskedResource }
+  | { readonly kind: "path"; readonly ask: Ask; readonly path: string }
+  | { readonly kind: "group"; readonly ask: Ask; readonly group: string }
+  | { readonly kind: "resource"; readonly ask: Ask; readonly of: AskedResource }
+  | { readonly kind: "decision"; readonly allowed: boolean; readonly reason: string };
+
+export interface AskedResource {
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type Ask = (
+  verb: string,
+  about: AskedResource | string,
+) => { readonly allowed: boolean; readonly reason: string };
+
+export class AuthorizerValue {
+  readonly question: Question;
+  constructor(question: Question) {
+    this.question = question;
+  }
+}
+
 export type Key = string | bigint | boolean;
 export type CelMap = ReadonlyMap<Key, Value>;
 
@@ -95,6 +133,8 @@ export type Value =
   | UrlValue
   | IpValue
   | CidrValue
+  | Message
+  | AuthorizerValue
   | readonly Value[]
   | CelMap;
 
@@ -141,8 +181,18 @@ export function typeName(value: Value): string {
   if (value instanceof TypeValue) return "type";
   if (value instanceof QuantityValue) return "kubernetes.Quantity";
   if (value instanceof UrlValue) return "kubernetes.URL";
+  if (value instanceof Message) return value.type;
+  if (value instanceof AuthorizerValue) return questionTypes[value.question.kind];
   return value instanceof IpValue ? "net.IP" : "net.CIDR";
 }
+
+const questionTypes: Readonly<Record<Question["kind"], string>> = {
+  authorizer: "kubernetes.authorization.Authorizer",
+  path: "kubernetes.authorization.PathCheck",
+  group: "kubernetes.authorization.GroupCheck",
+  resource: "kubernetes.authorization.ResourceCheck",
+  decision: "kubernetes.authorization.Decision",
+};
 
 /** A JSON value: whole numbers are ints, as Go's decoder makes them. */
 export function fromJson(value: unknown): Value {
@@ -161,6 +211,7 @@ export function toJson(value: Value): unknown {
   if (typeof value === "bigint") return Number(value);
   if (value instanceof Uint) return Number(value.value);
   if (isList(value)) return value.map(toJson);
+  if (value instanceof Message) return toJson(value.fields);
   if (!isMap(value)) throw new CelError(`unsupported conversion of ${typeName(value)} to JSON`);
   const object: Record<string, unknown> = Object.create(null);
   for (const [key, it] of value) object[String(key)] = toJson(it);

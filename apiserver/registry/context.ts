@@ -6,6 +6,7 @@ import type { TokenAuthenticator } from "../authn/token_authenticator.ts";
 import type { User } from "../authn/user.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Catalog } from "../catalog.ts";
+import type { Expressions } from "../cel/expressions.ts";
 import type { ServerConfig } from "../config.ts";
 import type { FlowControl } from "../flowcontrol/control.ts";
 import type { StoreAccess } from "../store_access.ts";
@@ -41,6 +42,8 @@ export interface Registry {
   readonly certificates: Certificates | undefined;
   /** Reaches extension apiservers; absent: none is available. */
   readonly callHttps: CallHttps | undefined;
+  /** What policies and match conditions say, parsed. */
+  readonly expressions: Expressions;
   readonly webhookSeconds: Histogram;
   /** Which admission plug-ins take part. */
   readonly admits: IsEnabled;

@@ -5,6 +5,7 @@ import {
   customResourceDefinitions,
   events,
   leases,
+  mutatingAdmissionPolicies,
   mutatingWebhookConfigurations,
   newEvents,
   pods,
@@ -32,6 +33,7 @@ const returnsDeleted: ReadonlySet<ResourceInfo> = new Set([pods, serviceAccounts
 
 /** Kinds that hold CEL. */
 const withExpressions: ReadonlySet<ResourceInfo> = new Set([
+  mutatingAdmissionPolicies,
   mutatingWebhookConfigurations,
   validatingAdmissionPolicies,
   validatingWebhookConfigurations,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Loose, start, type TestServer } from "../../apiserver/testing.ts";
+import { type Loose, start, type TestServer, until } from "../../apiserver/testing.ts";
 
 const group = "/apis/admissionregistration.k8s.io/v1";
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -97,4 +97,39 @@ Deno.test("expressions that name what does not exist are refused with the policy
     }],
   });
   assert.match(hook.body.message, /webhooks\[0\].matchConditions\[0\].expression: .*compilation failed/);
+});
+
+Deno.test("types are checked once for each generation; the status says what cannot be right", async () => {
+  await using server = await start();
+  const path = `${group}/validatingadmissionpolicies/p`;
+  const warnings = async (generation: number) =>
+    (await until(() => server.get(path), ({ body }) => body.status?.observedGeneration === generation)).body.status
+      .typeChecking.expressionWarnings;
+  const deployments = { apiGroups: ["apps"], apiVersions: ["v1"], operations: ["*"], resources: ["deployments"] };
+  await policy(server, {
+    matchConstraints: { resourceRules: [deployments] },
+    variables: [{ name: "replicas", expression: "object.spec.replicas" }],
+    validations: [
+      { expression: "object.spec.replicas > '1'" },
+      { expression: "variables.replicas >= 1 && object.spec.template.spec.containers.all(c, c.image.startsWith('x'))" },
+      { expression: "object.spec.template.spec.containers.exists(c, c.imagee == 'x')" },
+      { expression: "object.metadata.name", messageExpression: "1 + 1" },
+    ],
+  });
+  const found = await warnings(1);
+  assert.deepEqual(found.map((it: Loose) => it.fieldRef), [
+    "spec.validations[0].expression",
+    "spec.validations[2].expression",
+    "spec.validations[3].expression",
+    "spec.validations[3].messageExpression",
+  ]);
+  assert.equal(
+    found[0].warning,
+    "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '(int, string)'\n" +
+      " | object.spec.replicas > '1'\n | .....................^\n",
+  );
+  assert.match(found[1].warning, /undefined field 'imagee'/);
+  assert.match(found[2].warning, /must evaluate to bool but got string/);
+  await server.patch(path, { spec: { validations: [{ expression: "object.spec.replicas > 1" }] } });
+  assert.equal(await warnings(2), undefined);
 });

@@ -2,6 +2,7 @@ import type { MutatingWebhook, MutatingWebhookConfiguration } from "../../../api
 import type { KubeObject } from "../../../api/meta.ts";
 import { applyJsonPatch, PatchError } from "../../../api/patch/mod.ts";
 import {
+  mutatingAdmissionPolicyBindings,
   mutatingWebhookConfigurations,
   namespaces,
   type ResourceInfo,
@@ -12,22 +13,36 @@ import { ApiError } from "../../../api/status.ts";
 import { clone, equalJson } from "../../../api/json_value.ts";
 import { Budget } from "../../cel/budget.ts";
 import { evaluate, scopeOf } from "../../cel/evaluate.ts";
-import { loadParser } from "../../cel/parse.ts";
 import { CelError, fromJson } from "../../cel/values.ts";
-import { loadPatterns, PatternError } from "../../crd/patterns.ts";
+import { PatternError } from "../../crd/patterns.ts";
 import { limits } from "../../limits.ts";
 import type { Registry, WriteContext } from "../../registry/context.ts";
 import { keyOf, readCurrent } from "../../registry/write.ts";
 import type { Strategy } from "../../registry/strategy.ts";
-import { parseCached } from "../../watchcache/cached.ts";
+import type { CachedObject } from "../../watchcache/cached.ts";
 import { checkPolicies } from "../policies/check.ts";
+import { mutateByPolicies } from "../policies/mutate.ts";
+import { authorizerOf } from "../policies/scope.ts";
 import { admissionRequest, CallError, callFailure, callWebhook, denial, replaceWith, type Verdict } from "./call.ts";
 import { type Admission, isExempt, isMatched } from "./match.ts";
+import { Rounds } from "./rounds.ts";
+
+const dynamicKinds = [
+  mutatingAdmissionPolicyBindings,
+  mutatingWebhookConfigurations,
+  validatingAdmissionPolicyBindings,
+  validatingWebhookConfigurations,
+];
 
 /** Whether anyone asked to be asked: a write costs one comparison where no one did. */
 export function hasDynamicAdmission(registry: Registry): boolean {
-  return [mutatingWebhookConfigurations, validatingWebhookConfigurations, validatingAdmissionPolicyBindings]
-    .some((info) => registry.strategy(info).cache.size > 0);
+  return dynamicKinds.some((info) => registry.strategy(info).cache.size > 0);
+}
+
+interface Hook {
+  readonly hook: MutatingWebhook;
+  /** Its name among all. */
+  readonly key: string;
 }
 
 /** Every webhook of `info`'s configurations that is to be asked, by the configurations' names. */
@@ -36,37 +51,44 @@ async function hooksFor(
   info: ResourceInfo,
   it: Admission,
   context: WriteContext,
-): Promise<MutatingWebhook[]> {
+): Promise<Hook[]> {
   const { cache } = registry.strategy(info);
   if (cache.size === 0 || isExempt(it.info)) return [];
   const labelsOf = (name: string) => registry.strategy(namespaces).cache.get("", name)?.labels ?? {};
-  const asked: MutatingWebhook[] = [];
+  const asked: Hook[] = [];
   for (const cached of cache.list("")) {
     // Validating webhooks have the same fields but one.
-    const { webhooks = [] } = parseCached<MutatingWebhookConfiguration>(cached);
+    const { webhooks = [] } = cached.parsed as MutatingWebhookConfiguration;
     for (const hook of webhooks) {
-      if (isMatched(hook, it, labelsOf) && await meetsConditions(hook, it, context)) asked.push(hook);
+      if (!isMatched(hook, it, labelsOf) || !(await meetsConditions(registry, cached, hook, it, context))) continue;
+      asked.push({ hook, key: `webhook ${cached.name}/${hook.name}` });
     }
   }
   return asked;
 }
 
 /** A false condition spares the webhook; one that fails is the webhook's failure, if no other is false. */
-async function meetsConditions(hook: MutatingWebhook, it: Admission, context: WriteContext): Promise<boolean> {
+async function meetsConditions(
+  registry: Registry,
+  owner: CachedObject,
+  hook: MutatingWebhook,
+  it: Admission,
+  context: WriteContext,
+): Promise<boolean> {
   const conditions = hook.matchConditions ?? [];
   if (conditions.length === 0) return true;
-  const parse = await loadParser();
-  const engine = { patterns: await loadPatterns() };
+  const engine = await registry.expressions.of(owner);
   const scope = scopeOf({
     object: fromJson(it.object),
     oldObject: fromJson(it.old),
     request: fromJson(admissionRequest({ ...it, object: null, old: null }, context, "")),
+    authorizer: authorizerOf(registry, context, it),
   });
   const budget = new Budget(limits.celMatchBudget);
   let failure: string | undefined;
   for (const { expression } of conditions) {
     try {
-      if (evaluate(parse(expression), scope, budget, engine) !== true) return false;
+      if (evaluate(engine.parse(expression), scope, budget, engine) !== true) return false;
     } catch (error) {
       if (!(error instanceof CelError || error instanceof PatternError)) throw error;
       failure ??= error.message;
@@ -104,8 +126,8 @@ async function ask(
 }
 
 /**
- * Mutating webhooks, one after another, each seeing what those before it made. Those that ask for it are called once more
- * when a later one has changed the object. Changes `it.object` in place.
+ * Mutating policies, then mutating webhooks, one after another, each seeing what those before it made. Those that ask for
+ * it are asked once more when a later one has changed the object. Changes `it.object` in place.
  */
 export async function mutate(
   registry: Registry,
@@ -113,20 +135,15 @@ export async function mutate(
   strategy: Strategy,
   it: Admission,
 ): Promise<void> {
-  const changedBy = new Map<string, number>();
-  let changes = 0;
-  for (const round of ["first", "again"] as const) {
-    for (const hook of await hooksFor(registry, mutatingWebhookConfigurations, it, context)) {
-      const seen = changedBy.get(hook.name);
-      if (round === "again" && seen !== undefined && (hook.reinvocationPolicy !== "IfNeeded" || seen === changes)) {
-        continue;
-      }
+  const rounds = new Rounds();
+  do {
+    await mutateByPolicies(registry, context, strategy, it, rounds);
+    for (const { hook, key } of await hooksFor(registry, mutatingWebhookConfigurations, it, context)) {
+      if (!rounds.isDue(key, hook.reinvocationPolicy)) continue;
       const verdict = await ask(registry, hook, it, context);
-      if (verdict !== null && verdict.patch !== null && applyVerdict(hook, verdict, strategy, it)) changes++;
-      changedBy.set(hook.name, changes);
+      rounds.note(key, verdict !== null && verdict.patch !== null && applyVerdict(hook, verdict, strategy, it));
     }
-    if (changes === 0) return;
-  }
+  } while (!rounds.isSecond && rounds.again());
 }
 
 function applyVerdict(hook: MutatingWebhook, { patch }: Verdict, strategy: Strategy, it: Admission): boolean {
@@ -150,7 +167,7 @@ export async function askValidators(registry: Registry, context: WriteContext, i
   await checkPolicies(registry, context, it);
   const hooks = await hooksFor(registry, validatingWebhookConfigurations, it, context);
   if (hooks.length === 0) return;
-  const results = await Promise.allSettled(hooks.map((hook) => ask(registry, hook, it, context)));
+  const results = await Promise.allSettled(hooks.map(({ hook }) => ask(registry, hook, it, context)));
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 

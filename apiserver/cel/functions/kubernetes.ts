@@ -52,6 +52,7 @@ const isRelative = (it: UrlValue) => it.text.startsWith("/");
 
 /** Kubernetes's library. @see apiserver pkg/cel/library */
 export const kubernetes: Functions = {
+  "jsonpatch.escapeKey": (args) => textAt(args, 0).replaceAll("~", "~0").replaceAll("/", "~1"),
   "quantity": (args) => {
     const text = textAt(args, 0);
     return new QuantityValue(must(
