@@ -32,7 +32,8 @@ export class ApiServices implements Subscriber {
   readonly #documents = new Map<string, RemoteDocuments>();
   readonly #backing: BackingWatch;
   #unsubscribe = () => {};
-  #stopped = false;
+  /** Ends what is asked of other servers when this one stops. */
+  readonly #stopping = new AbortController();
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -54,7 +55,7 @@ export class ApiServices implements Subscriber {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     this.#unsubscribe();
     this.#cache.unsubscribe(this);
     this.#backing.watch([]);
@@ -79,7 +80,7 @@ export class ApiServices implements Subscriber {
 
   /** The cache begins anew. */
   end(): void {
-    if (this.#stopped) return;
+    if (this.#stopping.signal.aborted) return;
     this.#cache.subscribe(this);
     this.#changed();
   }
@@ -125,8 +126,8 @@ export class ApiServices implements Subscriber {
     const remotes = this.#remotes();
     let failing = false;
     await Promise.all(remotes.map(async ({ service, spec, name }) => {
-      const verdict = await checkAvailability(this.#registry, spec);
-      if (this.#stopped) return;
+      const verdict = await checkAvailability(this.#registry, spec, this.#stopping.signal);
+      if (this.#stopping.signal.aborted) return;
       const known = this.#documents.get(name) ?? unknownDocuments;
       failing ||= verdict.status !== "True";
       this.#documents.set(
@@ -135,14 +136,14 @@ export class ApiServices implements Subscriber {
       );
       await this.#report(service, verdict);
     }));
-    if (this.#stopped || remotes.length === 0) return;
+    if (this.#stopping.signal.aborted || remotes.length === 0) return;
     this.#publish();
     this.#check.kickLater(failing ? limits.availabilityRetryMs : limits.availabilityMs);
   }
 
   async #fetch(spec: Parameters<typeof fetchDocuments>[1], known: RemoteDocuments): Promise<RemoteDocuments> {
     try {
-      return await fetchDocuments(this.#registry, spec, known);
+      return await fetchDocuments(this.#registry, spec, known, this.#stopping.signal);
     } catch (error) {
       this.#registry.log.warn("Cannot read what an APIService serves", {
         group: spec.group ?? "",

@@ -12,10 +12,14 @@ export type Verdict = Required<Pick<APIServiceCondition, "status" | "reason" | "
  * Whether a remote APIService can be used, in upstream's words: its Service and endpoints are there and its discovery
  * answers. @see kube-aggregator pkg/controllers/status/remote
  */
-export async function checkAvailability(registry: Registry, spec: RemoteSpec): Promise<Verdict> {
+export async function checkAvailability(
+  registry: Registry,
+  spec: RemoteSpec,
+  stopping: AbortSignal,
+): Promise<Verdict> {
   const missing = checkService(registry, spec);
   if (missing !== null) return { status: "False", ...missing };
-  const message = await checkDiscovery(registry, spec);
+  const message = await checkDiscovery(registry, spec, stopping);
   return message === null
     ? { status: "True", reason: "Passed", message: "all checks passed" }
     : { status: "False", reason: "FailedDiscoveryCheck", message };
@@ -51,17 +55,28 @@ function checkService(registry: Registry, spec: RemoteSpec): Pick<Verdict, "reas
 const checker = { name: "system:kube-aggregator", uid: "", groups: ["system:masters"] };
 
 /** Null: it answers. Several attempts, since each may find another endpoint. */
-async function checkDiscovery(registry: Registry, spec: RemoteSpec): Promise<string | null> {
+async function checkDiscovery(
+  registry: Registry,
+  spec: RemoteSpec,
+  stopping: AbortSignal,
+): Promise<string | null> {
   const { group = "", version = "", service } = spec;
   const path = `/apis/${group}/${version}`;
   const url = `https://${service.name ?? ""}.${service.namespace ?? ""}.svc:${service.port ?? 443}${path}`;
   let failure = "";
-  for (let attempt = 0; attempt < limits.availabilityAttempts; attempt++) {
+  for (let attempt = 0; attempt < limits.availabilityAttempts && !stopping.aborted; attempt++) {
     const headers = [["accept", "application/json"] as const, ...identityLines(checker)];
     const abort = new AbortController();
     const timer = registry.timers.schedule(limits.remoteCallMs, () => abort.abort());
     try {
-      const call = { method: "GET", path, headers, body: null, signal: abort.signal, unverified: true };
+      const call = {
+        method: "GET",
+        path,
+        headers,
+        body: null,
+        signal: AbortSignal.any([abort.signal, stopping]),
+        unverified: true,
+      };
       const response = await callRemote(registry, spec, call);
       await response.body?.cancel();
       if (response.status >= 200 && response.status < 300) return null;

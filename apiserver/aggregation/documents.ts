@@ -16,6 +16,7 @@ export async function fetchDocuments(
   registry: Registry,
   spec: RemoteSpec,
   known: RemoteDocuments,
+  stopping: AbortSignal,
 ): Promise<RemoteDocuments> {
   const { group = "", version = "" } = spec;
   const ask = async (path: string, accept: string, user: string, groups: readonly string[]) => {
@@ -23,7 +24,7 @@ export async function fetchDocuments(
     const abort = new AbortController();
     const timer = registry.timers.schedule(limits.remoteCallMs, () => abort.abort());
     try {
-      const call = { method: "GET", path, headers, body: null, signal: abort.signal };
+      const call = { method: "GET", path, headers, body: null, signal: AbortSignal.any([abort.signal, stopping]) };
       const response = await callRemote(registry, spec, call);
       if (response.status === 200) return await readJson(response);
       await response.body?.cancel();

@@ -65,6 +65,10 @@ export function customStrategy(parts: VersionParts): Strategy {
     codec: customCodec(info, schema),
     printer: customPrinter(version.additionalPrinterColumns),
     applyType: applyTypeOfSchema(schema),
+    ...(definition.spec.versions.length === 1 ? {} : {
+      convertTo: async (object: KubeObject, apiVersion: string) =>
+        (await parts.convert?.([object], apiVersion))?.[0] ?? { ...object, apiVersion },
+    }),
     createsOnUpdate: false,
     updatesUnconditionally: false,
     returnsDeleted: false,

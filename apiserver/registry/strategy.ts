@@ -35,6 +35,8 @@ export interface Strategy {
   readonly returnsDeleted: boolean;
   /** Paths of spec.replicas, status.replicas and the selector, for `/scale` of custom resources. */
   readonly scale?: CustomResourceSubresourceScale | undefined;
+  /** The object under another version of its resource; absent: there is but one. */
+  convertTo?(object: KubeObject, apiVersion: string): Promise<KubeObject>;
   /** Told to every client that uses the resource. */
   readonly warning?: string;
   /** Loads what the functions below need; called before a write. */

@@ -73,12 +73,19 @@ export class SampleApiServer implements AsyncDisposable {
     server.on("request", (request, response) => void this.#answer(request, response));
   }
 
-  static async open(): Promise<SampleApiServer> {
+  /** @param frontProxyCa who signs the front proxy's certificate, PEM; absent: an authority of its own */
+  static async open(frontProxyCa?: string): Promise<SampleApiServer> {
     const serving = await createAuthority("sample");
     const frontCa = await createAuthority("front-proxy-ca");
     const leaf = await serving.issue({ commonName: "sample", names: ["sample-api.default.svc"], usage: "server" });
     const identity = await frontCa.issue({ commonName: "front-proxy-client", usage: "client" });
-    const options = { cert: leaf.cert, key: leaf.key, ca: frontCa.cert, requestCert: true, rejectUnauthorized: false };
+    const options = {
+      cert: leaf.cert,
+      key: leaf.key,
+      ca: frontProxyCa ?? frontCa.cert,
+      requestCert: true,
+      rejectUnauthorized: false,
+    };
     const server = createServer(options);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return new SampleApiServer(server, encodeBase64(utf8(serving.cert)), {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeBase64 } from "../../api/base64.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { type Loose, start, type TestServer } from "../../apiserver/testing.ts";
+import { type Loose, start, type TestServer, until } from "../../apiserver/testing.ts";
 import { postHttps } from "../../platform/deno/mod.ts";
 import { createAuthority } from "../../cluster/pki.ts";
 import { Hook } from "./hook.ts";
@@ -182,4 +182,80 @@ Deno.test("webhook configurations are refused in upstream's words", async () => 
   assert.deepEqual(await refused({ url: "https://x" }, { sideEffects: "Some" }), [
     'webhooks[0].sideEffects: Unsupported value: "Some": supported values: "None", "NoneOnDryRun"',
   ]);
+});
+
+Deno.test("attach and exec are asked about as CONNECT, with the connection's options", async () => {
+  await using server = await start({ postHttps });
+  await using hook = await Hook.open((it) =>
+    it.object.container === "forbidden"
+      ? { allowed: false, status: { message: "attaching to pod is not allowed" } }
+      : { allowed: true }
+  );
+  const rules = [{
+    apiGroups: [""],
+    apiVersions: ["v1"],
+    operations: ["CONNECT"],
+    resources: ["pods/attach", "pods/exec"],
+  }];
+  await configure(server, "validating", "v", webhook(hook.client(), { rules }));
+  const connect = (path: string) =>
+    server.get(`/api/v1/namespaces/default/pods/p/${path}`, {
+      headers: { upgrade: "SPDY/3.1", connection: "Upgrade" },
+    });
+  const denied = await connect("attach?container=forbidden&stdout=true");
+  assert.equal(denied.code, 400);
+  assert.equal(
+    denied.body.message,
+    'admission webhook "a.hook.test" denied the request: attaching to pod is not allowed',
+  );
+  const [request] = hook.asked;
+  assert.deepEqual([request.operation, request.kind.kind, request.subResource, request.name], [
+    "CONNECT",
+    "PodAttachOptions",
+    "attach",
+    "p",
+  ]);
+  assert.deepEqual(request.object, {
+    kind: "PodAttachOptions",
+    apiVersion: "v1",
+    stdout: true,
+    container: "forbidden",
+  });
+  // Whoever is let through finds that this server reaches no kubelet.
+  assert.equal((await connect("exec?command=sh&command=-c&stdout=true")).code, 503);
+  assert.deepEqual(hook.asked.at(-1).object.command, ["sh", "-c"]);
+});
+
+Deno.test("a webhook for one version sees writes of an equivalent one, as that version; an Exact one does not", async () => {
+  await using server = await start({ postHttps });
+  await using hook = await Hook.open((it) => patch({ op: "add", path: "/seen", value: it.kind.version }));
+  const open = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  const version = (name: string) => ({
+    name,
+    served: true,
+    storage: name === "v1",
+    schema: { openAPIV3Schema: open },
+  });
+  await server.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+    metadata: { name: "things.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "things", kind: "Thing" },
+      versions: [version("v1"), version("v2")],
+    },
+  });
+  const things = "/apis/example.com/v2/namespaces/default/things";
+  await until(() => server.get(things), ({ code }) => code === 200);
+  const rules = [{ apiGroups: ["example.com"], apiVersions: ["v1"], operations: ["*"], resources: ["things"] }];
+  await configure(server, "mutating", "m", webhook(hook.client(), { rules }));
+  const made = await server.post(things, { apiVersion: "example.com/v2", kind: "Thing", metadata: { name: "a" } });
+  assert.deepEqual([made.code, made.body.apiVersion, made.body.seen], [201, "example.com/v2", "v1"]);
+  const [request] = hook.asked;
+  assert.deepEqual([request.object.apiVersion, request.requestKind.version], ["example.com/v1", "v2"]);
+  await server.delete(`${group}/mutatingwebhookconfigurations/m`);
+  await configure(server, "mutating", "exact", webhook(hook.client(), { rules, matchPolicy: "Exact" }));
+  const count = hook.asked.length;
+  await server.post(things, { apiVersion: "example.com/v2", kind: "Thing", metadata: { name: "b" } });
+  assert.equal(hook.asked.length, count);
 });

@@ -41,19 +41,25 @@ const optionKinds: Readonly<Record<Operation, string | null>> = {
 export function admissionRequest(it: Admission, ask: Ask, uid: string): Json {
   const { group, version, resource } = it.info;
   const { kind = it.info.kind } = it;
-  const { name, groups, uid: userUid } = ask.user;
+  const asked = it.requested ?? it.info;
+  const { name, groups, uid: userUid, extra } = ask.user;
   const options = optionKinds[it.operation];
   return {
     uid,
     kind: { group, version, kind },
     resource: { group, version, resource },
     ...(it.subresource === "" ? {} : { subResource: it.subresource, requestSubResource: it.subresource }),
-    requestKind: { group, version, kind },
-    requestResource: { group, version, resource },
+    requestKind: { group: asked.group, version: asked.version, kind: it.kind ?? asked.kind },
+    requestResource: { group: asked.group, version: asked.version, resource: asked.resource },
     ...(it.name === "" ? {} : { name: it.name }),
     ...(it.namespace === "" ? {} : { namespace: it.namespace }),
     operation: it.operation,
-    userInfo: { username: name, ...(userUid === "" ? {} : { uid: userUid }), groups },
+    userInfo: {
+      username: name,
+      ...(userUid === "" ? {} : { uid: userUid }),
+      groups,
+      ...(extra === undefined ? {} : { extra }),
+    },
     object: it.object,
     oldObject: it.old,
     dryRun: ask.dryRun,

@@ -24,7 +24,8 @@ import { checkPolicies } from "../policies/check.ts";
 import { mutateByPolicies } from "../policies/mutate.ts";
 import { authorizerOf } from "../policies/scope.ts";
 import { admissionRequest, CallError, callFailure, callWebhook, denial, replaceWith, type Verdict } from "./call.ts";
-import { type Admission, isExempt, isMatched } from "./match.ts";
+import { equivalentsOf, shownAs, takeBack } from "./equivalents.ts";
+import { type Admission, isExempt, matchedAs } from "./match.ts";
 import { Rounds } from "./rounds.ts";
 
 const dynamicKinds = [
@@ -43,6 +44,8 @@ interface Hook {
   readonly hook: MutatingWebhook;
   /** Its name among all. */
   readonly key: string;
+  /** The write as it is shown to the webhook. */
+  readonly it: Admission;
 }
 
 /** Every webhook of `info`'s configurations that is to be asked, by the configurations' names. */
@@ -60,8 +63,11 @@ async function hooksFor(
     // Validating webhooks have the same fields but one.
     const { webhooks = [] } = cached.parsed as MutatingWebhookConfiguration;
     for (const hook of webhooks) {
-      if (!isMatched(hook, it, labelsOf) || !(await meetsConditions(registry, cached, hook, it, context))) continue;
-      asked.push({ hook, key: `webhook ${cached.name}/${hook.name}` });
+      const as = matchedAs(hook, it, labelsOf, (info) => equivalentsOf(registry, info));
+      if (as === null) continue;
+      const shown = as === it.info ? it : await shownAs(registry, it, as);
+      if (!(await meetsConditions(registry, cached, hook, shown, context))) continue;
+      asked.push({ hook, key: `webhook ${cached.name}/${hook.name}`, it: shown });
     }
   }
   return asked;
@@ -138,10 +144,14 @@ export async function mutate(
   const rounds = new Rounds();
   do {
     await mutateByPolicies(registry, context, strategy, it, rounds);
-    for (const { hook, key } of await hooksFor(registry, mutatingWebhookConfigurations, it, context)) {
+    for (const { hook, key, it: first } of await hooksFor(registry, mutatingWebhookConfigurations, it, context)) {
       if (!rounds.isDue(key, hook.reinvocationPolicy)) continue;
-      const verdict = await ask(registry, hook, it, context);
-      rounds.note(key, verdict !== null && verdict.patch !== null && applyVerdict(hook, verdict, strategy, it));
+      const shown = first.info === it.info ? it : await shownAs(registry, it, first.info);
+      const verdict = await ask(registry, hook, shown, context);
+      const changed = verdict !== null && verdict.patch !== null &&
+        applyVerdict(hook, verdict, registry.strategy(shown.info), shown);
+      if (changed && shown !== it) await takeBack(registry, strategy, it, shown);
+      rounds.note(key, changed);
     }
   } while (!rounds.isSecond && rounds.again());
 }
@@ -167,7 +177,7 @@ export async function askValidators(registry: Registry, context: WriteContext, i
   await checkPolicies(registry, context, it);
   const hooks = await hooksFor(registry, validatingWebhookConfigurations, it, context);
   if (hooks.length === 0) return;
-  const results = await Promise.allSettled(hooks.map(({ hook }) => ask(registry, hook, it, context)));
+  const results = await Promise.allSettled(hooks.map(({ hook, it }) => ask(registry, hook, it, context)));
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 

@@ -8,7 +8,10 @@ export type Operation = "CONNECT" | "CREATE" | "DELETE" | "UPDATE";
 /** One write, as admission sees it. */
 export interface Admission {
   readonly operation: Operation;
+  /** Under which the object is shown. */
   readonly info: ResourceInfo;
+  /** Under which the client asked, where that is another version: the webhook asked for an equivalent one. */
+  readonly requested?: ResourceInfo;
   /** The kind of `object` where it is not the resource's own: what a stream is opened with. */
   readonly kind?: string;
   readonly subresource: string;
@@ -17,14 +20,14 @@ export interface Admission {
   readonly name: string;
   /** Null on DELETE. */
   readonly object: KubeObject | null;
-  /** Null on CREATE. */
+  /** Null on CREATE and CONNECT. */
   readonly old: KubeObject | null;
 }
 
 type Labels = Readonly<Record<string, string>>;
 type Rule = NonNullable<MutatingWebhook["rules"]>[number];
 /** What webhooks and policies have in common. */
-export type Matcher = Pick<MutatingWebhook, "namespaceSelector" | "objectSelector"> & {
+export type Matcher = Pick<MutatingWebhook, "matchPolicy" | "namespaceSelector" | "objectSelector"> & {
   readonly rules?: readonly Rule[];
 };
 
@@ -38,6 +41,21 @@ export function isExempt({ group, resource }: ResourceInfo): boolean {
 export function isMatched(matcher: Matcher, it: Admission, labelsOf: (namespace: string) => Labels): boolean {
   return (matcher.rules ?? []).some((rule) => ruleMatches(rule, it)) && namespaceMatches(matcher, it, labelsOf) &&
     objectMatches(matcher, it);
+}
+
+/**
+ * Under which of a resource's versions a webhook is to be asked: the one of the request where a rule names it, else,
+ * unless its rules are to be taken exactly, one that is equivalent. Null: it is not to be asked.
+ */
+export function matchedAs(
+  matcher: Matcher,
+  it: Admission,
+  labelsOf: (namespace: string) => Labels,
+  equivalents: (info: ResourceInfo) => readonly ResourceInfo[],
+): ResourceInfo | null {
+  if (isMatched(matcher, it, labelsOf)) return it.info;
+  if (matcher.matchPolicy === "Exact") return null;
+  return equivalents(it.info).find((info) => isMatched(matcher, { ...it, info }, labelsOf)) ?? null;
 }
 
 function has(list: readonly string[] | undefined, value: string): boolean {
