@@ -95,6 +95,20 @@ export function writeContext(exchange: Exchange): WriteContext {
     dryRun: isDryRun(exchange.url.searchParams.getAll("dryRun")),
     warnings: exchange.warnings,
     manager: fieldManagerOf(exchange),
+    ...annotating(exchange),
+  };
+}
+
+/** Where admission leaves notes for the audit log; where two leave one under the same key, both are kept. */
+function annotating({ audit }: Exchange): Pick<WriteContext, "annotate"> {
+  if (audit === undefined) return {};
+  const { annotations } = audit;
+  return {
+    annotate: (key, value) => {
+      const known = annotations[key];
+      if (known === undefined) annotations[key] = value;
+      else if (!known.split(", ").includes(value)) annotations[key] = `${known}, ${value}`;
+    },
   };
 }
 
@@ -220,7 +234,8 @@ async function handleDelete(registry: Registry, exchange: Exchange, request: Res
   const negotiated = agree(exchange);
   const contentType = exchange.request.headers.get("content-type") ?? "";
   const options = deleteOptions(exchange.body, contentType, request.query);
-  const context = { user: exchange.user, dryRun: options.dryRun, warnings: exchange.warnings };
+  const { user, warnings } = exchange;
+  const context = { user, dryRun: options.dryRun, warnings, ...annotating(exchange) };
   const deleted = await remove(registry, context, strategy, namespaceOf(request), request.name, options);
   if (deleted.kind === "status") return respondStatus(deleted.status, negotiated.encoding);
   return respondObject(200, request.info, deleted.written.bytes, output(registry, exchange, negotiated, strategy));
@@ -235,7 +250,8 @@ async function handleDeleteCollection(
   const negotiated = agree(exchange, { shapes: false });
   const contentType = exchange.request.headers.get("content-type") ?? "";
   const options = deleteOptions(exchange.body, contentType, request.query);
-  const context = { user: exchange.user, dryRun: options.dryRun, warnings: exchange.warnings };
+  const { user, warnings } = exchange;
+  const context = { user, dryRun: options.dryRun, warnings, ...annotating(exchange) };
   const { revision, objects } = await removeCollection(registry, context, strategy, {
     namespace: namespaceOf(request),
     selection: selectionOf(strategy.cache.resource, request.query),

@@ -58,6 +58,8 @@ export interface WriteContext {
   readonly dryRun: boolean;
   /** Texts for Warning headers: admission adds to them. */
   readonly warnings: string[];
+  /** Notes something for the audit log; absent: the request is not audited. */
+  readonly annotate?: (key: string, value: string) => void;
   /** Who is to own the fields that this write sets. Undefined: no one, as for what the server does on its own. */
   readonly manager?: string;
 }

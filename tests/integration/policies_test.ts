@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parseAuditPolicy } from "../../apiserver/mod.ts";
 import { type Loose, start, type TestServer, until } from "../../apiserver/testing.ts";
 
 const group = "/apis/admissionregistration.k8s.io/v1";
@@ -132,4 +133,32 @@ Deno.test("types are checked once for each generation; the status says what cann
   assert.match(found[2].warning, /must evaluate to bool but got string/);
   await server.patch(path, { spec: { validations: [{ expression: "object.spec.replicas > 1" }] } });
   assert.equal(await warnings(2), undefined);
+});
+
+Deno.test("what policies note reaches the audit log: annotations, and validations that only audit", async () => {
+  const events: Loose[] = [];
+  const log = { write: (event: Loose) => void events.push(event) };
+  const rules = parseAuditPolicy({ apiVersion: "audit.k8s.io/v1", kind: "Policy", rules: [{ level: "Metadata" }] });
+  await using server = await start({ config: { audit: { policy: rules, log } } });
+  await policy(server, {
+    auditAnnotations: [
+      { key: "size", valueExpression: "string(object.data.size())" },
+      { key: "never", valueExpression: "object.data.size() > 9 ? 'many' : null" },
+    ],
+    validations: [{ expression: "object.data.size() < 1", message: "too many" }],
+  }, { validationActions: ["Audit", "Warn"] });
+  const made = await server.post(maps, config("x", { a: "1" }));
+  assert.equal(made.code, 201, JSON.stringify(made.body));
+  const { annotations } = events.filter(({ stage, objectRef }) =>
+    stage === "ResponseComplete" && objectRef?.resource === "configmaps"
+  ).at(-1);
+  assert.equal(annotations["p/size"], "1");
+  assert.equal("p/never" in annotations, false);
+  assert.deepEqual(JSON.parse(annotations["validation.policy.admission.k8s.io/validation_failure"]), [{
+    message: "too many",
+    policy: "p",
+    binding: "b",
+    expressionIndex: 0,
+    validationActions: ["Audit", "Warn"],
+  }]);
 });

@@ -22,11 +22,14 @@ export async function checkPolicies(registry: Registry, context: WriteContext, i
     const { spec } = policy;
     if (spec === undefined) continue;
     if (problem !== "" && spec.failurePolicy !== "Ignore") {
-      act(context, policy, binding, it, { message: `failed to configure binding: ${problem}`, reason: "" });
+      const message = `failed to configure binding: ${problem}`;
+      act(context, policy, binding, it, { message, reason: "", index: -1 });
     }
     const engine = await registry.expressions.of(owner);
     for (const each of params) {
-      for (const complaint of judge(spec, sources, each, engine)) act(context, policy, binding, it, complaint);
+      const { complaints, annotations } = judge(spec, sources, each, engine);
+      for (const [key, value] of annotations) context.annotate?.(`${policy.metadata?.name ?? ""}/${key}`, value);
+      for (const complaint of complaints) act(context, policy, binding, it, complaint);
     }
   }
 }
@@ -43,6 +46,16 @@ function act(
   }'`;
   const actions = binding.spec?.validationActions ?? [];
   if (actions.includes("Warn")) context.warnings.push(`Validation failed for ${who}: ${complaint.message}`);
+  if (actions.includes("Audit")) {
+    const note = {
+      message: complaint.message,
+      policy: policy.metadata?.name ?? "",
+      binding: binding.metadata?.name ?? "",
+      expressionIndex: complaint.index,
+      validationActions: actions,
+    };
+    context.annotate?.("validation.policy.admission.k8s.io/validation_failure", JSON.stringify([note]));
+  }
   if (actions.includes("Deny")) {
     throw denied(it.info, it.name, `${who} denied request: ${complaint.message}`, complaint);
   }

@@ -18,6 +18,8 @@ export interface Verdict {
   /** A JSON Patch, parsed; null: none. */
   readonly patch: unknown;
   readonly warnings: readonly string[];
+  /** For the audit log. */
+  readonly auditAnnotations: Json;
 }
 
 /** The webhook could not be asked, or its answer could not be read: the failure policy decides what that means. */
@@ -106,7 +108,7 @@ function readVerdict(answer: unknown, apiVersion: string, uid: string): Verdict 
   if (response["uid"] !== uid) {
     throw new CallError(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(text(response["uid"]))}`);
   }
-  const { patch, patchType, status } = response;
+  const { patch, patchType, status, auditAnnotations } = response;
   if (patch !== undefined && patchType !== "JSONPatch") {
     throw new CallError(`webhook returned response.patchType=${JSON.stringify(text(patchType))}, must be "JSONPatch"`);
   }
@@ -115,6 +117,7 @@ function readVerdict(answer: unknown, apiVersion: string, uid: string): Verdict 
     status: isRecord(status) ? status : {},
     patch: typeof patch === "string" ? JSON.parse(fromUtf8(decodeBase64(patch) ?? new Uint8Array(0))) : null,
     warnings: texts(response["warnings"]).slice(0, limits.webhookWarnings),
+    auditAnnotations: isRecord(auditAnnotations) ? auditAnnotations : {},
   };
 }
 

@@ -117,6 +117,9 @@ async function ask(
   try {
     const verdict = await callWebhook(registry, hook, it, context);
     for (const warning of verdict.warnings) context.warnings.push(warning);
+    for (const [key, value] of Object.entries(verdict.auditAnnotations)) {
+      if (typeof value === "string") context.annotate?.(`${hook.name}/${key}`, value);
+    }
     if (verdict.allowed) return verdict;
     outcome = "denied";
     throw denial(hook, verdict);
