@@ -32,7 +32,7 @@ export const limits = {
   /** The same for watches whose clients say that they can wait; ascending. */
   watchGatherMs: [10, 25, 50, 100, 250, 500],
   /** One chunk of a list or watch body. */
-  chunkBytes: 256 * 1024,
+  chunkBytes: 64 * 1024,
   /** Longer answers are compressed for who takes gzip; upstream's defaultGzipThresholdBytes. */
   gzipBytes: 128 * 1024,
   /** Lists larger than this are streamed rather than joined. */

@@ -1,6 +1,7 @@
 import { concatBytes, utf8 } from "../base/bytes.ts";
 import { ApiError, type Status } from "../api/status.ts";
 import { encodeYaml } from "../api/codec/mod.ts";
+import { BytesResponse } from "../platform/bytes_response.ts";
 import { limits } from "./limits.ts";
 import { type Encoding, negotiate } from "./negotiate.ts";
 import { encodeProtobuf } from "./protobuf/encode.ts";
@@ -13,7 +14,7 @@ export function textBytes(text: string): Bytes {
 }
 
 export function respondBytes(code: number, contentType: string, body: Bytes): Response {
-  return new Response(body, { status: code, headers: headersOf(contentType, body.length) });
+  return new BytesResponse(body, { status: code, headers: headersOf(contentType, body.length) });
 }
 
 /** Only what may be worth compressing needs to say how long it is: for the rest the HTTP server counts. */

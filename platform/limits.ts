@@ -48,5 +48,13 @@ export const maxSeriesPerMetric = 2000;
 export const maxQueuedDatagrams = 256;
 /** The longest payload of a datagram over IPv4, bytes. */
 export const maxDatagramBytes = 65_507;
+/** Streams that a client may have open on one HTTP/2 connection of an HTTP server; Go's and hyper's servers take as many. */
+export const http2StreamsPerConnection = 200;
+/** Streams that it may reset at once (CVE-2023-44487), twice what it may have open: all watches of a client may end together. */
+export const http2ResetsAtOnce = 400;
+/** A request body announced to be no longer is gathered before the handler sees the request. */
+export const http2GatheredBytes = 64 * 1024;
+/** Bytes of one answer that wait for its client before more are asked for. */
+export const http2BufferedBytes = 64 * 1024;
 /** HTTP/2 connections that one gRPC server has open; later ones are closed at once. */
 export const maxHttp2Connections = 4_096;

@@ -26,10 +26,12 @@ export interface FrontOptions {
   readonly port: number;
   readonly tls: TlsIdentity;
   readonly clientCertificates: boolean;
-  /** The plain server on 127.0.0.1. */
+  /** The plain server on 127.0.0.1, for HTTP/1.1. */
   readonly backPort: number;
   /** Takes a connection whose first request asks to be upgraded; the front keeps none of it but its end. */
   readonly onUpgrade: (socket: TLSSocket, flow: FlowControl, begun: Upgrading, caller: Caller) => void;
+  /** Serves a connection on which HTTP/2 was agreed; the result takes no more requests when told so. */
+  readonly serveHttp2: (socket: TLSSocket, caller: Caller) => { drain(): void };
 }
 
 export type Upgrading = Beginning & { readonly upgrade: NonNullable<Beginning["upgrade"]> };
@@ -45,8 +47,8 @@ function sourceHost(): string {
 }
 
 /**
- * Ends TLS with node:tls and pipes the bytes to a plain Deno.serve in the same process: node:http2 aborts the process
- * under load, and Deno.serve neither asks for client certificates nor sets TCP_NODELAY under TLS.
+ * Ends TLS with node:tls. HTTP/2 is then served on the socket itself. The bytes of HTTP/1.1 are piped to a plain
+ * Deno.serve in the same process: Deno.serve neither asks for client certificates nor sets TCP_NODELAY under TLS.
  *
  * The back server learns who is calling by where the back connection comes from. Invariant: a source (address and port)
  * stands for at most one caller, from before its first byte until its connection has ended, and for nobody else for a
@@ -58,6 +60,7 @@ class TlsFront {
   /** Sources whose connection has ended, and when, oldest first. */
   readonly #quarantine = new Map<string, number>();
   readonly #sockets = new Set<Socket>();
+  readonly #http2 = new Set<{ drain(): void }>();
   #closed = false;
 
   constructor(options: FrontOptions) {
@@ -81,9 +84,12 @@ class TlsFront {
     if (this.#closed) return void socket.destroy(); // its handshake was under way
     this.#track(socket);
     const flow = takeFlowControl(socket);
+    if (socket.alpnProtocol === "h2") {
+      const served = this.#options.serveHttp2(socket, this.#callerBehind(socket));
+      this.#http2.add(served);
+      return void socket.on("close", () => this.#http2.delete(served));
+    }
     flow.stop();
-    // HTTP/2 knows no such upgrade.
-    if (socket.alpnProtocol === "h2") return this.#dialBack(socket, flow, maxBackDials);
     void readBeginning(socket, flow).then((begun) => {
       if (begun === null || socket.destroyed) return void socket.destroy();
       if (begun.upgrade === null) return this.#dialBack(socket, flow, maxBackDials, begun.bytes);
@@ -94,6 +100,11 @@ class TlsFront {
   #callerBehind(socket: TLSSocket): Caller {
     const remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
     return { peer: this.#options.clientCertificates ? peerOf(socket) : null, remoteAddress };
+  }
+
+  /** Tells HTTP/2 clients to go elsewhere; what they have asked for is still answered. */
+  drain(): void {
+    for (const served of this.#http2) served.drain();
   }
 
   #track(socket: Socket): void {
@@ -176,7 +187,10 @@ export async function openFront(options: FrontOptions): Promise<Front> {
   return {
     port: server.port,
     callerOf: (host, port) => front.callerOf(host, port),
-    stopAccepting: () => server.close(),
+    stopAccepting: () => {
+      server.close();
+      front.drain();
+    },
     destroy: () => front.destroy(),
   };
 }

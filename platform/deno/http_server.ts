@@ -3,6 +3,7 @@ import { drainMs, lingerMs } from "../limits.ts";
 import { type HttpListener, type HttpServeOptions, type Log, NetworkError, type RequestContext } from "../mod.ts";
 import type { Caller, Front } from "./front.ts";
 import { webSocketChannel } from "./web_socket.ts";
+import { nodeWire } from "./wire.ts";
 
 function upgradeWebSocket(request: Request, protocol: string): ReturnType<RequestContext["upgradeWebSocket"]> {
   const options = protocol === "" ? { idleTimeout: 0 } : { idleTimeout: 0, protocol };
@@ -40,13 +41,19 @@ class InFlight {
 /** The caller by where the connection comes from; undefined refuses. */
 type WhoIs = (remote: Deno.NetAddr) => Caller | undefined;
 
+interface Started {
+  readonly server: Deno.HttpServer<Deno.NetAddr>;
+  readonly abort: () => void;
+  readonly handle: (request: Request, caller: Caller) => Promise<Response>;
+}
+
 function startServer(
   options: HttpServeOptions,
   at: { hostname: string; port: number },
   who: WhoIs,
   inFlight: InFlight,
   log: Log,
-): { server: Deno.HttpServer<Deno.NetAddr>; abort: () => void } {
+): Started {
   const controller = new AbortController();
   async function handle(request: Request, caller: Caller): Promise<Response> {
     inFlight.enter();
@@ -65,7 +72,7 @@ function startServer(
       if (caller !== undefined) return handle(request, caller);
       return new Response("Forbidden", { status: 403 }); // somebody on this machine dialled the back port
     });
-    return { server, abort: () => controller.abort() };
+    return { server, abort: () => controller.abort(), handle };
   } catch (error) {
     throw new NetworkError(`Cannot listen on ${options.address}: ${String(error)}`, { cause: error });
   }
@@ -99,6 +106,7 @@ async function serveTls(
 ): Promise<HttpListener> {
   const { openFront } = await import("./front.ts");
   const upgraded = await import("./upgraded.ts");
+  const { serveRequests } = await import("./http2_requests.ts");
   const inFlight = new InFlight();
   let front: Front | null = null;
   const who: WhoIs = (remote) => front?.callerOf(remote.hostname, remote.port);
@@ -117,6 +125,7 @@ async function serveTls(
           socket.destroy();
         });
       },
+      serveHttp2: (socket, caller) => serveRequests(nodeWire(socket), (request) => started.handle(request, caller)),
     });
   } catch (error) {
     await stopServer(started);

@@ -2,6 +2,7 @@ import { concatBytes } from "../../base/bytes.ts";
 import {
   ConnectionError,
   encodeFrame,
+  encodeHead,
   errorCode,
   flag,
   type Frame,
@@ -36,6 +37,8 @@ export interface Http2Options {
   readonly onGoAway?: () => void;
   /** Server: streams a client may have open. */
   readonly concurrentStreamsMax?: number;
+  /** Resets and the like that the peer may send at once; `http2Limits.nuisanceBurst` when left out. */
+  readonly nuisanceBurst?: number;
 }
 
 const preface = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -81,7 +84,11 @@ export class Http2Connection {
     this.#server = options.role === "server";
     this.#prefaceLeft = this.#server ? preface.length : 0;
     this.#nextStream = this.#server ? 2 : 1;
-    this.#nuisance = new Allowance(http2Limits.nuisanceBurst, http2Limits.nuisancePerSecond, options.now);
+    this.#nuisance = new Allowance(
+      options.nuisanceBurst ?? http2Limits.nuisanceBurst,
+      http2Limits.nuisancePerSecond,
+      options.now,
+    );
     this.#outbox = new Outbox(options.write, () => this.#pump(), (error) => this.#shut(error));
     this.#port = {
       writeHeaders: (stream, fields, end) => this.#writeHeaders(stream.id, fields, end),
@@ -485,7 +492,9 @@ export class Http2Connection {
     if (piece === null) return endsNow;
     this.#sendWindow -= piece.bytes.length;
     stream.sendWindow -= piece.bytes.length;
-    this.#write(frameType.data, piece.end ? flag.endStream : 0, stream.id, piece.bytes);
+    // The stream's owner has given the bytes away: they are copied once, into the transport's buffer.
+    this.#outbox.push(encodeHead(frameType.data, piece.end ? flag.endStream : 0, stream.id, piece.bytes.length));
+    if (piece.bytes.length > 0) this.#outbox.push(piece.bytes);
     return true;
   }
 

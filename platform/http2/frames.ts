@@ -78,14 +78,25 @@ const headerBytes = 9;
 
 export function encodeFrame(type: number, flags: number, streamId: number, payload: Uint8Array): Uint8Array {
   const frame = new Uint8Array(headerBytes + payload.length);
-  frame[0] = payload.length >> 16;
-  frame[1] = payload.length >> 8;
-  frame[2] = payload.length;
+  writeHead(frame, type, flags, streamId, payload.length);
+  frame.set(payload, headerBytes);
+  return frame;
+}
+
+/** What goes before a payload that is not copied. */
+export function encodeHead(type: number, flags: number, streamId: number, length: number): Uint8Array {
+  const head = new Uint8Array(headerBytes);
+  writeHead(head, type, flags, streamId, length);
+  return head;
+}
+
+function writeHead(frame: Uint8Array, type: number, flags: number, streamId: number, length: number): void {
+  frame[0] = length >> 16;
+  frame[1] = length >> 8;
+  frame[2] = length;
   frame[3] = type;
   frame[4] = flags;
   writeUint32(frame, 5, streamId);
-  frame.set(payload, headerBytes);
-  return frame;
 }
 
 export function readUint32(bytes: Uint8Array, at: number): number {

@@ -21,6 +21,10 @@ export const http2Limits = {
   heldBytesMax: 64 * 1024 ** 2,
   /** Above this many bytes that the transport has not taken, DATA waits in its streams. */
   transportHighWaterBytes: 256 * 1024,
+  /** What goes to the transport at once: above it a fresh buffer costs more in page faults than a second call. */
+  transportWriteBytes: 64 * 1024,
+  /** Writes up to this size get a buffer of their own: a connection that makes no larger ones keeps none. */
+  transportSmallWriteBytes: 8 * 1024,
   /** Above this the other end reads nothing while it makes us answer (PING, SETTINGS, resets): it is cut off. */
   transportBytesMax: 8 * 1024 ** 2,
   /** Streams the peer may reset, empty DATA frames and the like it may send, at once, and per second after that (CVE-2023-44487). */

@@ -1,7 +1,12 @@
 import { concatBytes } from "../../base/bytes.ts";
+import { http2Limits } from "./limits.ts";
 
-/** What waits for the transport: everything queued in one turn of the event loop leaves in one write. */
+/**
+ * What waits for the transport: everything queued in one turn of the event loop leaves together, in writes of at most
+ * `http2Limits.transportWriteBytes`.
+ */
 export class Outbox {
+  /** The bytes are its own until it resolves. */
   readonly #write: (bytes: Uint8Array) => Promise<void>;
   readonly #drained: () => void;
   readonly #failed: (error: Error) => void;
@@ -10,6 +15,8 @@ export class Outbox {
   #writing = false;
   #closed = false;
   #onEmpty: (() => void) | null = null;
+  /** For large writes, made when the first one comes. */
+  #buffer: Uint8Array | null = null;
 
   constructor(write: (bytes: Uint8Array) => Promise<void>, drained: () => void, failed: (error: Error) => void) {
     this.#write = write;
@@ -52,10 +59,7 @@ export class Outbox {
       while (this.#parts.length > 0) {
         const parts = this.#parts;
         this.#parts = [];
-        const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts);
-        await this.#write(bytes);
-        this.#bytes -= bytes.length;
-        this.#drained();
+        await this.#writeAll(parts);
       }
       this.#writing = false;
     } catch (error) {
@@ -64,5 +68,34 @@ export class Outbox {
     }
     this.#onEmpty?.();
     this.#onEmpty = null;
+  }
+
+  /** Valid until the next write. Large writes share a buffer: a fresh one each would be paid for in page faults. */
+  #joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+    if (length <= http2Limits.transportSmallWriteBytes || length > http2Limits.transportWriteBytes) {
+      return concatBytes(parts);
+    }
+    this.#buffer ??= new Uint8Array(http2Limits.transportWriteBytes);
+    let at = 0;
+    for (const part of parts) {
+      this.#buffer.set(part, at);
+      at += part.length;
+    }
+    return this.#buffer.subarray(0, length);
+  }
+
+  async #writeAll(parts: readonly Uint8Array[]): Promise<void> {
+    for (let from = 0; from < parts.length;) {
+      let to = from;
+      let length = 0;
+      do length += (parts[to++] as Uint8Array).length; while (
+        to < parts.length && length + (parts[to] as Uint8Array).length <= http2Limits.transportWriteBytes
+      );
+      const bytes = to === from + 1 ? parts[from] as Uint8Array : this.#joined(parts.slice(from, to), length);
+      await this.#write(bytes);
+      this.#bytes -= bytes.length;
+      from = to;
+      this.#drained();
+    }
   }
 }
