@@ -73,8 +73,23 @@ function readSuffix(suffix: string): Scale {
 /** Upstream's scanner takes an empty number for zero, so "Mi" and "." are quantities. */
 const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)$/;
 
+/** Quantities read before: those of one workload, or of one kind of node, are the same few texts again and again. */
+const known = new Map<string, Quantity>();
+const knownMax = 1_024;
+const knownLengthMax = 16;
+
 /** @throws QuantityError */
 export function parseQuantity(text: string): Quantity {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const quantity = readQuantity(text);
+  if (text.length > knownLengthMax) return quantity;
+  if (known.size >= knownMax) known.clear();
+  known.set(text, quantity);
+  return quantity;
+}
+
+function readQuantity(text: string): Quantity {
   const match = text === "" || text.length > lengthMax ? null : shape.exec(text);
   if (match === null) throw new QuantityError(formatError);
   const negative = match[1] === "-";

@@ -26,9 +26,12 @@ export const limits = {
   watcherPendingEvents: 16_384,
   /** Changes within this time of the last write are written together. */
   watchFlushMs: 2,
-  /** That time grows by this for each watcher that wrote, up to the second: under load the server writes more seldom. */
-  watchFlushMsAWrite: 0.2,
-  watchFlushMsLoaded: 10,
+  /** That time is at least this for each watcher that wrote, so that writing takes half of a busy server's at most. */
+  watchFlushMsAWrite: 0.05,
+  /** While no pause passes without a change it doubles, up to this, for who did not say how long it can wait. */
+  watchFlushMsBusy: 8,
+  /** However many watchers wrote, they write again after this. */
+  watchFlushMsLoaded: 50,
   /** The same for watches whose clients say that they can wait; ascending. */
   watchGatherMs: [10, 25, 50, 100, 250, 500],
   /** One chunk of a list or watch body. */

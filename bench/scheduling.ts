@@ -236,7 +236,7 @@ async function watchBound(cluster: LiveCluster): Promise<BoundWatch> {
   const informer = createInformer<Pod>(
     cluster.direct,
     podsInfo,
-    { namespace: "default", fieldSelector: "spec.nodeName!=" },
+    { namespace: "default", fieldSelector: "spec.nodeName!=", gatherMs: 0 },
     cluster.platform,
   );
   informer.subscribe({

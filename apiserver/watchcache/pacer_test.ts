@@ -51,10 +51,31 @@ Deno.test("FlushPacer waits longer the more watchers wrote, up to a bound", asyn
   pacer.stop();
 });
 
+Deno.test("FlushPacer doubles its period while none passes without a change, and begins anew after a quiet one", async () => {
+  const time = new VirtualTime();
+  const pacer = new FlushPacer(time, 2, 8);
+  const sentAt: number[] = [];
+  const flush = () => void sentAt.push(time.monotonic());
+  const change = async (everyMs: number, count: number) => {
+    for (let i = 0; i < count; i++) {
+      pacer.request(flush);
+      await time.advance(everyMs);
+    }
+  };
+  await change(1, 40);
+  assert.deepEqual(sentAt.slice(0, 6), [0, 2, 6, 14, 22, 30]);
+  await time.advance(20);
+  sentAt.length = 0;
+  const from = time.monotonic();
+  await change(1, 3);
+  assert.deepEqual(sentAt.slice(0, 2), [from, from + 2]);
+  pacer.stop();
+});
+
 Deno.test("WatchPacers let nobody wait longer than it said, and the prompt not behind the patient", async () => {
   const time = new VirtualTime();
   const pacers = new WatchPacers(time, 2);
-  assert.equal(pacers.of(null), pacers.of(0));
+  assert.notEqual(pacers.of(null), pacers.of(0));
   assert.equal(pacers.of(9), pacers.of(0));
   assert.equal(pacers.of(99), pacers.of(50));
   assert.equal(pacers.of(1e6), pacers.of(limits.watchGatherMs.at(-1) ?? 0));

@@ -1,4 +1,3 @@
-import { concatBytes } from "../../base/bytes.ts";
 import { limits } from "../limits.ts";
 import type { CachedObject } from "./cached.ts";
 import type { Change, FrameEncoder } from "./change.ts";
@@ -120,7 +119,7 @@ export class Watcher implements Subscriber {
     const parts = this.#wanted ? this.#take() : [];
     if (parts.length > 0) {
       this.#wanted = false;
-      this.#controller?.enqueue(joined(parts));
+      this.#controller?.enqueue(this.#options.pacer.joined(parts));
     }
     if (this.#ending && this.#isEmpty()) this.#finish("server");
   }
@@ -157,17 +156,4 @@ export class Watcher implements Subscriber {
     if (reason !== "client") this.#controller?.close();
     this.#options.onEnd(reason);
   }
-}
-
-let lastParts: readonly Uint8Array<ArrayBuffer>[] = [];
-let lastJoined = new Uint8Array(0);
-
-/** One chunk. Watchers that write one after the other mostly write the same frames, and then share the chunk too. */
-function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
-  const same = parts.length === lastParts.length && parts.every((part, i) => part === lastParts[i]);
-  if (same) return lastJoined;
-  lastParts = parts;
-  return lastJoined = concatBytes(parts);
 }

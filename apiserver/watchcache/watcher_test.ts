@@ -89,3 +89,22 @@ Deno.test("changes that the client knows already are not repeated", async () => 
   assert.equal(text.trimEnd().split("\n").length, 1);
   assert.match(text, /"name":"new"/);
 });
+
+Deno.test("watchers that write the same frames share one chunk, and others get their own", async () => {
+  const pacer = new FlushPacer(new VirtualTime(), 2);
+  const made = Array.from({ length: 3 }, (_, i) => watcher({ pacer, after: i === 2 ? 1 : 0 }).watcher);
+  const readers = made.map(({ body }) => body.getReader());
+  const reads = readers.map((reader) => reader.read());
+  for (const revision of [1, 2, 3]) {
+    const change = new Change(resource, revision, object(`n${revision}`, revision), null);
+    for (const each of made) each.offer(change);
+  }
+  const [a, b, c] = (await Promise.all(reads)).map(({ value }) => value);
+  assert.ok(a !== undefined && a === b, "the same bytes");
+  const names = (bytes: Uint8Array | undefined) => [...new TextDecoder().decode(bytes).matchAll(/"name":"(n\d)"/g)];
+  assert.deepEqual(names(a).map(([, name]) => name), ["n1", "n2", "n3"]);
+  assert.deepEqual(names(c).map(([, name]) => name), ["n2", "n3"]);
+  for (const each of made) each.end();
+  for (const reader of readers) await reader.cancel();
+  pacer.stop();
+});
