@@ -1,7 +1,7 @@
 import { concatBytes, utf8 } from "../base/bytes.ts";
 import { ApiError, type Status } from "../api/status.ts";
 import { encodeYaml } from "../api/codec/mod.ts";
-import { BytesResponse } from "../platform/bytes_response.ts";
+import { BytesResponse, PartsResponse } from "../platform/bytes_response.ts";
 import { limits } from "./limits.ts";
 import { type Encoding, negotiate } from "./negotiate.ts";
 import { encodeProtobuf } from "./protobuf/encode.ts";
@@ -72,26 +72,12 @@ const internalStatus: Status = {
   code: 500,
 };
 
-/** Joined when small, streamed in chunks when large: a list of everything is never held twice. */
+/** Joined when small; a list of everything is never held twice. */
 export function respondParts(code: number, contentType: string, parts: readonly Uint8Array[]): Response {
   let length = 0;
   for (const part of parts) length += part.length;
   if (length <= limits.listJoinBytes) return respondBytes(code, contentType, concatBytes(parts));
-  let at = 0;
-  const body = new ReadableStream<Bytes>({
-    pull(controller) {
-      const chunk: Uint8Array[] = [];
-      let size = 0;
-      while (at < parts.length && size < limits.chunkBytes) {
-        const part = parts[at++] as Uint8Array;
-        chunk.push(part);
-        size += part.length;
-      }
-      if (size > 0) controller.enqueue(concatBytes(chunk));
-      if (at >= parts.length) controller.close();
-    },
-  }, { highWaterMark: 0 });
-  return new Response(body, { status: code, headers: headersOf(contentType, length) });
+  return new PartsResponse(parts, limits.chunkBytes, { status: code, headers: headersOf(contentType, length) });
 }
 
 /** Go's own answer to a path that nothing serves. */

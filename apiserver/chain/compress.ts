@@ -7,11 +7,14 @@ import { limits } from "../limits.ts";
  */
 export async function compress(exchange: Exchange, next: Handler): Promise<Response> {
   const response = await next(exchange);
-  const { headers, body } = response;
+  const { headers } = response;
   // Only answers of objects and documents say their length; see respondBytes() and respondParts().
   const length = Number(headers.get("content-length") ?? 0);
-  if (length <= limits.gzipBytes || body === null || isLongRunning(exchange.info)) return response;
+  if (length <= limits.gzipBytes || isLongRunning(exchange.info)) return response;
   if (headers.has("content-encoding") || !takesGzip(exchange.request.headers)) return response;
+  // Asked for last: it makes a stream of what was bytes.
+  const { body } = response;
+  if (body === null) return response;
   const compressed = new Response(body.pipeThrough(new CompressionStream("gzip")), {
     status: response.status,
     headers,

@@ -12,17 +12,13 @@ import type { LeaseId, Revision } from "../../store/types.ts";
  * What the watch cache holds for `count` pods, their own bytes among it: heap and buffers after a full collection, over
  * the bytes as served. In this process, for a live apiserver's resident size says more about its garbage than about it.
  */
-export function cachedObjectOverhead(count: number): { readonly bytesPerObject: number; readonly factor: number } {
-  const collect = garbageCollector();
+export async function cachedObjectOverhead(
+  count: number,
+): Promise<{ readonly bytesPerObject: number; readonly factor: number }> {
   const resource = storedResource(pods, "/registry/pods/", () => ({}));
   const cache = new ResourceCache(resource);
   const stored = Array.from({ length: count }, (_, i) => encodeAtRest(pods, pod(`pod-${i}`)));
-  const used = () => {
-    collect();
-    const { heapUsed, external } = Deno.memoryUsage();
-    return heapUsed + external;
-  };
-  const before = used();
+  const before = await usedBytes();
   for (const [i, bytes] of stored.entries()) {
     const key = utf8(`/registry/pods/default/pod-${i}`);
     const revision = (i + 1) as Revision;
@@ -31,7 +27,7 @@ export function cachedObjectOverhead(count: number): { readonly bytesPerObject: 
       kv: { key, value: bytes, createRevision: revision, modRevision: revision, version: 1, lease: 0n as LeaseId },
     });
   }
-  const spent = used() - before;
+  const spent = await usedBytes() - before;
   // Still alive above, so that they count before and after.
   stored.length = 0;
   let served = 0;
@@ -45,6 +41,18 @@ function pod(name: string): KubeObject {
     spec: { containers: [{ name: "pause", image: "sauropod.dev/pause:1" }] },
     status: { phase: "Pending" },
   } as KubeObject;
+}
+
+/** Heap and buffers in use, garbage left out. */
+export async function usedBytes(): Promise<number> {
+  const collect = garbageCollector();
+  // What is let go of in two turns' time goes too.
+  for (let i = 0; i < 2; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    collect();
+  }
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 function garbageCollector(): () => void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { admin, start } from "../../apiserver/testing.ts";
 import type { Transport } from "../../client/mod.ts";
 import { cachedObjectOverhead } from "./memory.ts";
+import { idleWatchBytes } from "./watch_memory.ts";
 import { type ApiTarget, createPods, fanOut, listPods } from "./steps.ts";
 
 Deno.test("the steps of bench apiserver create, list and deliver what they count", async () => {
@@ -29,8 +30,13 @@ Deno.test("the steps of bench apiserver create, list and deliver what they count
   assert.ok((fanned.figures["eventsPerChunk"] ?? 0) >= 1);
 });
 
-Deno.test("cachedObjectOverhead() counts what a cache holds beside the bytes", () => {
-  const { factor, bytesPerObject } = cachedObjectOverhead(500);
+Deno.test("idleWatchBytes() opens real watches, which hold a few kilobytes each", async () => {
+  const bytes = await idleWatchBytes(300);
+  assert.ok(bytes > 500 && bytes < 16 * 1_024, `${bytes}`);
+});
+
+Deno.test("cachedObjectOverhead() counts what a cache holds, the bytes among it", async () => {
+  const { factor, bytesPerObject } = await cachedObjectOverhead(500);
   assert.ok(factor > 1 && factor < 4, `${factor}`);
   assert.ok(bytesPerObject > 1_400);
 });

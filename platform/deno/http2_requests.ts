@@ -1,4 +1,4 @@
-import { BytesResponse } from "../bytes_response.ts";
+import { BytesResponse, PartsResponse } from "../bytes_response.ts";
 import { errorCode, type Field, Http2Connection, type Http2Stream } from "../http2/mod.ts";
 import {
   closeFlushMs,
@@ -40,9 +40,9 @@ export function serveRequests(wire: Wire, answer: Answer): Http2Connection {
   return connection;
 }
 
+/** `stream` outlives this call; what it refers to afterwards is kept small: there may be thousands of watches. */
 function receive(stream: Http2Stream, fields: readonly Field[], ended: boolean, answer: Answer): void {
   const reply = new Reply(stream);
-  stream.onReset = () => reply.broken();
   const expected = stream.expectedBytes;
   if (!ended && expected !== undefined && expected <= http2GatheredBytes) {
     return gather(stream, expected, (body) => void reply.send(fields, body, answer));
@@ -102,10 +102,11 @@ class Reply {
 
   constructor(stream: Http2Stream) {
     this.#stream = stream;
+    stream.onReset = () => this.#broken();
   }
 
   /** The stream is over before its answer was. */
-  broken(): void {
+  #broken(): void {
     this.onBroken();
     this.onBroken = () => {};
     this.#stream.onDrained();
@@ -122,7 +123,8 @@ class Reply {
     if (stream.closed) return void response.body?.cancel().catch(() => {});
     const head = headOf(response);
     const whole = response instanceof BytesResponse ? response.whole : null;
-    if (whole !== null) head.push(["content-length", String(whole.length)]);
+    const length = whole?.length ?? (response instanceof PartsResponse ? response.length : undefined);
+    if (length !== undefined) head.push(["content-length", String(length)]);
     const content = request.method === "HEAD" ? null : whole ?? response.body;
     if (content === null) {
       stream.sendHeaders(head, true);
@@ -130,10 +132,24 @@ class Reply {
     }
     stream.sendHeaders(head);
     if (content instanceof Uint8Array) stream.sendData(content, true);
-    else await this.#pass(content);
+    else if (response instanceof PartsResponse) void this.#passParts(response.parts);
+    // Not waited for: a watch of hours would hold on to its request meanwhile.
+    else void this.#pass(content);
   }
 
-  /** Chunk by chunk, at the peer's pace. */
+  /** As many as the peer takes, in frames as large as it takes. */
+  async #passParts(parts: readonly Uint8Array[]): Promise<void> {
+    const stream = this.#stream;
+    for (let from = 0; from < parts.length && !stream.closed;) {
+      let to = from;
+      for (let length = 0; to < parts.length && length < http2BufferedBytes; to++) length += parts[to]?.length ?? 0;
+      stream.sendParts(parts.slice(from, to), to === parts.length);
+      from = to;
+      if (stream.bufferedBytes > http2BufferedBytes) await drained(stream);
+    }
+  }
+
+  /** Chunk by chunk, at the peer's pace. Never rejects. */
   async #pass(body: ReadableStream<Uint8Array>): Promise<void> {
     const stream = this.#stream;
     const reader = body.getReader();

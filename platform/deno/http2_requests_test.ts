@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { BytesResponse } from "../bytes_response.ts";
+import { concatBytes, equalBytes } from "../../base/bytes.ts";
+import { BytesResponse, PartsResponse } from "../bytes_response.ts";
 import type { HttpClient, HttpHandler, HttpListener } from "../mod.ts";
 import { createDenoPlatform } from "./mod.ts";
 import { createTestAuthority } from "./test_certificates.ts";
@@ -55,8 +56,10 @@ Deno.test("HTTP/2 requests carry method, target, headers and bodies of any size,
 });
 
 Deno.test("HTTP/2 answers without content have none, whole ones say their length, and a source that fails breaks off", async () => {
+  const parts = Array.from({ length: 3_000 }, (_, i) => pattern(i % 700 === 0 ? 20_000 : i % 90));
   const handler: HttpHandler = ({ url, method }) => {
     if (url.endsWith("/none")) return new Response(null, { status: 204 });
+    if (url.endsWith("/parts")) return new PartsResponse(parts, 1_000, { headers: { "x-method": method } });
     if (url.endsWith("/whole")) return new BytesResponse(pattern(70_000), { headers: { "x-method": method } });
     let sent = false;
     return new Response(
@@ -76,6 +79,11 @@ Deno.test("HTTP/2 answers without content have none, whole ones say their length
     const whole = await client.fetch(`${url}/whole`);
     equal(whole.headers.get("content-length"), "70000");
     deepEqual(new Uint8Array(await whole.arrayBuffer()), pattern(70_000));
+    const listed = await client.fetch(`${url}/parts`);
+    const all = concatBytes(parts);
+    equal(listed.headers.get("content-length"), String(all.length));
+    ok(equalBytes(new Uint8Array(await listed.arrayBuffer()), all), "the parts, in order");
+    ok(equalBytes(new Uint8Array(await new PartsResponse(parts, 1_000, {}).arrayBuffer()), all), "as any Response too");
     const head = await client.fetch(`${url}/whole`, { method: "HEAD" });
     equal(head.headers.get("content-length"), "70000");
     equal(head.headers.get("x-method"), "HEAD");

@@ -490,11 +490,11 @@ export class Http2Connection {
     const endsNow = stream.endsNow;
     const piece = stream.next(room);
     if (piece === null) return endsNow;
-    this.#sendWindow -= piece.bytes.length;
-    stream.sendWindow -= piece.bytes.length;
+    this.#sendWindow -= piece.length;
+    stream.sendWindow -= piece.length;
     // The stream's owner has given the bytes away: they are copied once, into the transport's buffer.
-    this.#outbox.push(encodeHead(frameType.data, piece.end ? flag.endStream : 0, stream.id, piece.bytes.length));
-    if (piece.bytes.length > 0) this.#outbox.push(piece.bytes);
+    this.#outbox.push(encodeHead(frameType.data, piece.end ? flag.endStream : 0, stream.id, piece.length));
+    for (const part of piece.parts) this.#outbox.push(part);
     return true;
   }
 

@@ -13,6 +13,13 @@ export interface StreamPort {
   done(stream: Http2Stream): void;
 }
 
+/** The payload of one DATA frame. */
+export interface Piece {
+  readonly parts: readonly Uint8Array[];
+  readonly length: number;
+  readonly end: boolean;
+}
+
 /**
  * One request and its answer. Set the callbacks in the turn in which the stream was handed over; they run synchronously,
  * and `onReset` is the last when the stream does not end in order on both sides.
@@ -30,6 +37,8 @@ export class Http2Stream {
 
   readonly #port: StreamPort;
   #queue: Uint8Array[] = [];
+  /** Where in the queue the next piece is: a long one is not moved up for each. */
+  #head = 0;
   #queuedBytes = 0;
   #trailers: readonly Field[] | null = null;
   #sendEnded = false;
@@ -75,10 +84,17 @@ export class Http2Stream {
 
   /** Takes the bytes over: the caller changes them no more. */
   sendData(bytes: Uint8Array, end = false): void {
+    this.sendParts([bytes], end);
+  }
+
+  /** The same for bytes in several places, which share frames. */
+  sendParts(parts: readonly Uint8Array[], end = false): void {
     if (this.closed || this.#sendEnded) return;
     this.#sendEnded = end;
-    if (bytes.length > 0) this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
+    for (const bytes of parts) {
+      if (bytes.length > 0) this.#queue.push(bytes);
+      this.#queuedBytes += bytes.length;
+    }
     this.#port.ready(this);
   }
 
@@ -99,42 +115,58 @@ export class Http2Stream {
   }
 
   /**
-   * For the connection: the next piece to send, at most `bytesMax`, as a view; `end` when it is the last. Null: nothing
-   * that may go now. Trailers are written by the way.
+   * For the connection: what goes into the next frame, at most `bytesMax`, as views; `end` when it is the last. Null:
+   * nothing that may go now. Trailers are written by the way.
    */
-  next(bytesMax: number): { bytes: Uint8Array; end: boolean } | null {
-    const head = this.#queue[0];
-    if (head === undefined) {
+  next(bytesMax: number): Piece | null {
+    if (this.#queuedBytes === 0) {
       if (!this.#sendEnded || this.localEnded) return null;
-      return this.#writeTrailers() ? null : this.#last(new Uint8Array(0));
+      return this.#writeTrailers() ? null : this.#last({ parts: [], length: 0, end: true });
     }
     if (bytesMax <= 0) return null;
-    const bytes = head.length <= bytesMax ? head : head.subarray(0, bytesMax);
-    if (bytes.length === head.length) this.#queue.shift();
-    else this.#queue[0] = head.subarray(bytes.length);
-    this.#queuedBytes -= bytes.length;
-    if (this.#queue.length > 0) return { bytes, end: false };
+    const piece = this.#take(bytesMax);
+    if (this.#queuedBytes > 0) return piece;
     if (!this.#sendEnded) queueMicrotask(() => this.closed || this.onDrained());
-    return this.#sendEnded && this.#trailers === null ? this.#last(bytes) : { bytes, end: false };
+    return this.#sendEnded && this.#trailers === null ? this.#last({ ...piece, end: true }) : piece;
+  }
+
+  #take(bytesMax: number): Piece {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for (; this.#head < this.#queue.length && length < bytesMax;) {
+      const part = this.#queue[this.#head] as Uint8Array;
+      const room = bytesMax - length;
+      parts.push(part.length <= room ? part : part.subarray(0, room));
+      length += Math.min(part.length, room);
+      if (part.length <= room) this.#head++;
+      else this.#queue[this.#head] = part.subarray(room);
+    }
+    this.#queuedBytes -= length;
+    if (this.#queuedBytes === 0) {
+      this.#queue = [];
+      this.#head = 0;
+    }
+    return { parts, length, end: false };
   }
 
   /** For the connection: a frame without data is to be sent, trailers or the end, whatever the window. */
   get endsNow(): boolean {
-    return this.#sendEnded && !this.localEnded && this.#queue.length === 0;
+    return this.#sendEnded && !this.localEnded && this.#queuedBytes === 0;
   }
 
   /** For the connection: the stream is over. */
   close(): void {
     this.closed = true;
     this.#queue = [];
+    this.#head = 0;
     this.#queuedBytes = 0;
   }
 
-  #last(bytes: Uint8Array): { bytes: Uint8Array; end: boolean } {
+  #last(piece: Piece): Piece {
     this.localEnded = true;
     // After the caller has written the frame.
     queueMicrotask(() => this.#finish());
-    return { bytes, end: true };
+    return piece;
   }
 
   #writeTrailers(): boolean {
