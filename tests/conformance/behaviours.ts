@@ -236,13 +236,11 @@ export const behaviours: readonly (readonly [name: string, check: string, waitsF
   ],
   [
     "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment",
-    "",
-    "MutatingAdmissionPolicy",
+    "deployment mutated",
   ],
   [
     "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment with annotations",
-    "",
-    "MutatingAdmissionPolicy",
+    "annotations of a deployment mutated",
   ],
   [
     "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should support MutatingAdmissionPolicy API operations",

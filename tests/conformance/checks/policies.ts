@@ -7,6 +7,8 @@ import { good, infoOf, pathIn, sample } from "../lifecycle.ts";
 
 const policies = infoOf("validatingadmissionpolicies");
 const bindings = infoOf("validatingadmissionpolicybindings");
+const mutatingPolicies = infoOf("mutatingadmissionpolicies");
+const mutatingBindings = infoOf("mutatingadmissionpolicybindings");
 const deployments = infoOf("deployments");
 const replicaSets = infoOf("replicasets");
 
@@ -44,6 +46,38 @@ async function judged(api: Api, namespace: string, spec: Loose): Promise<() => P
   };
 }
 
+/** The Deployment that comes of one with a single replica, once every apiserver applies the mutation. */
+async function mutated(
+  api: Api,
+  namespace: string,
+  expression: string,
+  isDone: (object: Loose) => boolean,
+): Promise<Loose> {
+  const name = `mutate-${namespace}`;
+  const rule = { apiGroups: ["apps"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["deployments"] };
+  const namespaceSelector = { matchLabels: { "conformance-run": namespace } };
+  await create(api, "", mutatingPolicies, {
+    metadata: { name },
+    spec: {
+      matchConstraints: { namespaceSelector, resourceRules: [rule] },
+      reinvocationPolicy: "Never",
+      failurePolicy: "Fail",
+      mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: { expression } }],
+    },
+  });
+  await create(api, "", mutatingBindings, {
+    metadata: { name },
+    spec: { policyName: name, matchResources: { namespaceSelector } },
+  });
+  const make = (dryRun: string) =>
+    api.call("POST", `${pathIn(deployments, namespace)}${dryRun}`, replicated("mutated", 1, namespace));
+  await everywhere("the policy mutates", async () => isDone((await make("?dryRun=All")).body));
+  const made = good(await make(""), 201, "create");
+  good(await api.call("DELETE", pathIn(mutatingBindings, "", name)), 200, "delete the binding");
+  good(await api.call("DELETE", pathIn(mutatingPolicies, "", name)), 200, "delete the policy");
+  return made;
+}
+
 function invalidConditions(resource: string): Check {
   return async (api, namespace) => {
     const info = infoOf(resource);
@@ -59,6 +93,19 @@ function invalidConditions(resource: string): Check {
 export const policyChecks: Readonly<Record<string, Check>> = {
   "mutating conditions refused": invalidConditions("mutatingwebhookconfigurations"),
   "validating conditions refused": invalidConditions("validatingwebhookconfigurations"),
+  async "deployment mutated"(api, namespace) {
+    const expression = "Object{spec: Object.spec{replicas: object.spec.replicas + 2}}";
+    const made = await mutated(api, namespace, expression, ({ spec }) => spec?.replicas === 3);
+    assert.equal(made.spec.replicas, 3);
+    assert.equal(made.spec.template.spec.containers.length, 1, "what the policy does not name stays");
+  },
+  async "annotations of a deployment mutated"(api, namespace) {
+    const expression = `Object{metadata: Object.metadata{annotations: {"my-annotation": "my-value"}}}`;
+    const annotated = ({ metadata }: Loose) => metadata?.annotations?.["my-annotation"] === "my-value";
+    const made = await mutated(api, namespace, expression, annotated);
+    assert.ok(annotated(made));
+    assert.equal(made.metadata.labels.conformance, namespace, "what the policy does not name stays");
+  },
   async "policy on deployments"(api, namespace) {
     const remove = await judged(api, namespace, {
       validations: [
