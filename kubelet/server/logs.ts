@@ -1,9 +1,9 @@
 import { concatBytes, utf8 } from "../../base/bytes.ts";
 import { parseTime } from "../../api/time.ts";
-import type { Timers } from "../../platform/mod.ts";
+import { DiskError, type Timers } from "../../platform/mod.ts";
 import { type LogLine, parseLogLine } from "../core/cri_log.ts";
 import * as limits from "../limits.ts";
-import type { ContainerRuntime, LogCursor } from "../runtime/types.ts";
+import { type ContainerRuntime, type LogCursor, RuntimeError } from "../runtime/types.ts";
 
 /** PodLogOptions, as the query of containerLogs carries them. */
 export interface LogOptions {
@@ -122,11 +122,17 @@ export function logBody(
       } catch (error) {
         end();
         // A removed container ends its log; anything else breaks the stream, so that the reader does not take it as whole.
-        controller.error(error);
+        if (isGone(error)) controller.close();
+        else controller.error(error);
       }
     },
     cancel: end,
   }, { highWaterMark: 0 });
+}
+
+/** The container, or under a read of it the log's file, has been removed. */
+function isGone(error: unknown): boolean {
+  return (error instanceof RuntimeError || error instanceof DiskError) && error.kind === "notFound";
 }
 
 async function* chosen(

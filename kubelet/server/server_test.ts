@@ -164,6 +164,17 @@ Deno.test("containerLogs?follow shows lines as they come and stops when the read
     await reader.cancel();
   }));
 
+Deno.test("containerLogs?follow ends in order when its pod is removed", () =>
+  withPod(["sh", "-c", "echo first; exec sleep 1000"], async ({ ask, runtime, id }) => {
+    const body = (await ask("/containerLogs/default/web/main?follow=true")).body;
+    assert.ok(body !== null);
+    const reader = body.getReader();
+    assert.equal(fromUtf8((await reader.read()).value ?? new Uint8Array(0)), "first\n");
+    const container = (await runtime.listContainers()).find((each) => each.id === id);
+    await runtime.removePodSandbox(container?.sandboxId ?? "");
+    assert.equal((await reader.read()).done, true);
+  }));
+
 Deno.test("exec carries stdin, both outputs and the exit code", () =>
   withPod(sleep, async ({ open }) => {
     const command = ["sh", "-c", "cat; echo err >&2; exit 7"].map((word) => `command=${encodeURIComponent(word)}`);
