@@ -248,7 +248,7 @@ Deno.test("a pod's status update keeps its spec, and a finished container does n
 Deno.test("metadata is checked in upstream's words", () => {
   const name = "a lowercase RFC 1123 subdomain must consist of";
   const [wrong] = refusals(resources.configMaps, { metadata: { name: "A" } });
-  ok(wrong?.startsWith(`metadata.name: Invalid value: "A": ${name}`), wrong);
+  ok(wrong?.startsWith(`metadata.name: Invalid value: "A": ${name}`), String(wrong));
   deepEqual(refusals(resources.configMaps, { metadata: {} }), [
     "metadata.name: Required value: name or generateName is required",
   ]);
@@ -354,7 +354,7 @@ Deno.test("services get upstream's defaults, keep their address and refuse what 
     'spec.type: Unsupported value: "Foo": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
   ]);
   const [bad] = refusals(resources.services, { metadata: { name: "1s" }, spec: { ports: [{ port: 80 }] } });
-  ok(bad?.includes("a DNS-1035 label must consist of"), bad);
+  ok(bad?.includes("a DNS-1035 label must consist of"), String(bad));
   Object.assign((good as { spec: Json }).spec, { clusterIP: "10.0.0.1", clusterIPs: ["10.0.0.1"] });
   const [, moved] = updated(resources.services, good, (next) => ((next.spec as Json).clusterIP = "10.0.0.2"));
   deepEqual(moved, ['spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set']);
@@ -370,7 +370,7 @@ Deno.test("services get upstream's defaults, keep their address and refuse what 
 Deno.test("ConfigMaps and Secrets check keys, size, seal and type", () => {
   const metadata = { name: "c" };
   const [key] = refusals(resources.configMaps, { metadata, data: { "a b": "x" } });
-  ok(key?.startsWith('data[a b]: Invalid value: "a b": a valid config key must consist of'), key);
+  ok(key?.startsWith('data[a b]: Invalid value: "a b": a valid config key must consist of'), String(key));
   deepEqual(refusals(resources.configMaps, { metadata, data: { a: "x".repeat(1024 * 1024 + 1) } }), [
     "[]: Too long: may not be more than 1048576 bytes",
   ]);

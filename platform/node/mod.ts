@@ -33,7 +33,7 @@ const maxSockets = 256;
 
 /** HTTP/1.1 over node:https. Whether HTTP/2 is offered makes no difference: node:https does not speak it. */
 function createHttpClient({ tls }: { tls?: Partial<TlsIdentity> }): HttpClient {
-  const agent = new Agent({ keepAlive: true, maxSockets, noDelay: true });
+  const agent = new Agent({ keepAlive: true, maxSockets });
   const identity = tls === undefined ? {} : { ca: tls.ca, cert: tls.cert, key: tls.key };
   let closed = false;
   return {

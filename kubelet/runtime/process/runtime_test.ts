@@ -207,7 +207,7 @@ Deno.test("ProcessRuntime.removePodSandbox() also ends a process that left its c
     for (const sandbox of await runtime.listPodSandboxes()) await runtime.removePodSandbox(sandbox.id);
     // The killed process may still be waited for by whoever adopted it.
     const state = await Deno.readTextFile(`/proc/${pid}/stat`).then((text) => text.split(" ")[2], () => "gone");
-    assert.ok(state === "gone" || state === "Z" || state === "X", state);
+    assert.ok(state === "gone" || state === "Z" || state === "X", String(state));
   }));
 
 Deno.test("the echo image answers on its pod's address and ends on SIGTERM with 0", () =>
