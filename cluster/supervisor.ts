@@ -5,6 +5,7 @@ import { noFaults } from "./faults/table.ts";
 import { layout, writeTextAtomic } from "./home.ts";
 import type { ComponentPlan } from "./plan.ts";
 import { endProcesses, identify, isAlive, type ProcessId } from "./processes.ts";
+import { storeEnvironment } from "./store_environment.ts";
 
 /** Restart delays: at once after a first death, then doubling, so that a component that cannot start costs little. */
 const restartFirstMs = 20;
@@ -69,6 +70,7 @@ export function startSupervisor(
     const child = new Deno.Command("sh", {
       args: ["-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", logPath, program, ...args],
       cwd: config.dataDirectory,
+      env: plan.kind === "store" ? storeEnvironment() : {},
       stdin: "null",
       stdout: "null",
       stderr: "null",

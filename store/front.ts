@@ -9,7 +9,7 @@ import type { Command, CommandResult, Refusal } from "./mvcc/command.ts";
 import { type AppliedHook, StoreMachine } from "./mvcc/machine.ts";
 import { hashKv } from "./mvcc/hash_kv.ts";
 import { Mvcc } from "./mvcc/mvcc.ts";
-import type { OverflowOptions } from "./mvcc/overflow.ts";
+import type { MemoryOptions } from "./mvcc/overflow.ts";
 import {
   type Alarm,
   type AlarmRequest,
@@ -79,13 +79,13 @@ export interface MachineParts {
  */
 export type MachineRule = "endCompactedWatches" | "keepEventsAtCompaction";
 
-/** @param without only tests pass it @param overflow where old values go; absent: they stay in memory */
+/** @param without only tests pass it @param memory where old values go; absent: they stay in it */
 export function createMachine(
   decode: (bytes: Uint8Array) => Command,
   without?: MachineRule,
-  overflow?: OverflowOptions,
+  memory?: MemoryOptions,
 ): MachineParts {
-  const mvcc = new Mvcc({ keepEventsAtCompaction: without !== "keepEventsAtCompaction" }, overflow);
+  const mvcc = new Mvcc({ keepEventsAtCompaction: without !== "keepEventsAtCompaction" }, memory);
   const hub = new WatchHub(mvcc, { endCompacted: without !== "endCompactedWatches" });
   let hook: AppliedHook | null = null;
   const machine = new StoreMachine({ mvcc, hub, decode, applied: (command) => hook?.(command) });

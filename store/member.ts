@@ -7,6 +7,7 @@ import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
 import { decodeNote, noteKind } from "./notes.ts";
+import { Overflow, type OverflowFiles } from "./overflow.ts";
 import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
 import { ClientServer } from "./serve.ts";
 import { SpaceWarden } from "./space_warden.ts";
@@ -32,7 +33,9 @@ export interface MemberConfig {
   readonly segmentBytes?: number;
   /** Between two comparisons of the members' data by the leader (etcd: corrupt-check-time). Default 10 s. */
   readonly hashCheckIntervalMs?: number;
-  /** Values of superseded versions kept in memory, the newest; older ones are on the disk. Default 16 MiB. */
+  /** Data of log entries kept in memory, the newest; older ones are on the disk. Default 8 MiB. */
+  readonly logResidentBytes?: number;
+  /** Values of superseded versions kept in memory, the newest; older ones are on the disk. Default 8 MiB. */
   readonly historyResidentBytes?: number;
   /**
    * What is left of leases longer than this survives a change of leaders (etcd: experimental-enable-lease-checkpoint, with
@@ -72,15 +75,18 @@ export async function startMember(
 ): Promise<Member> {
   const own = config.members.find((member) => member.id === config.id);
   await platform.disk.mkdir(config.dataDirectory);
+  const overflowFiles: OverflowFiles = {
+    open: () => platform.disk.openScratch(config.dataDirectory),
+    fileBytes: storeLimits.overflowFileBytes,
+  };
   const residentBytes = config.historyResidentBytes ?? storeLimits.historyResidentBytes;
   const machine = createMachine(decodeCommand, testing.withoutInMachine, {
-    openFile: () => platform.disk.openScratch(config.dataDirectory),
+    overflow: new Overflow(overflowFiles),
     residentBytes,
     valueBytesMin: Math.min(storeLimits.overflowValueBytesMin, residentBytes),
-    fileBytes: storeLimits.overflowFileBytes,
     sharesCommands: true,
   });
-  const replica = await startReplica<CommandResult>(config, machine.machine, platform, testing);
+  const replica = await startReplica<CommandResult>({ overflowFiles, ...config }, machine.machine, platform, testing);
   testing.onData?.(machine.mvcc);
   const electionMs = config.timers.tickMs * config.timers.electionTicks;
   const front = new StoreFront({

@@ -14,6 +14,7 @@ import {
   type TlsIdentity,
 } from "../platform/mod.ts";
 import { configurationIn, Directory, type MemberAddresses } from "./directory.ts";
+import { Overflow, type OverflowFiles } from "./overflow.ts";
 import { Transport } from "./peer/transport.ts";
 import {
   type Configuration,
@@ -28,6 +29,7 @@ import type { Entry, ReadState, Save, SnapshotPoint } from "./raft/messages.ts";
 import { majorityQuorum } from "./raft/quorum.ts";
 import { Raft, type RaftConfig, type RaftCore, type RaftStatus } from "./raft/raft.ts";
 import {
+  defaultLogResidentBytes,
   defaultSnapshotEntries,
   maxCommandBytes,
   maxLogBytes,
@@ -78,6 +80,10 @@ export interface ReplicaConfig {
   /** Applied entries between snapshots. */
   readonly snapshotEntries?: number;
   readonly segmentBytes?: number;
+  /** Where the older part of the log lies, beside the log itself. Absent: all of it stays in memory. */
+  readonly overflowFiles?: OverflowFiles;
+  /** Data of the newest entries that stay in memory. */
+  readonly logResidentBytes?: number;
 }
 
 export interface ReplicaDeps {
@@ -279,6 +285,12 @@ class RunningReplica<R> implements Replica<R> {
       limits: raftLimits,
       quorum: majorityQuorum,
       restored: { ...restored, configuration: this.#directory.configuration },
+      ...(config.overflowFiles === undefined ? {} : {
+        memory: {
+          overflow: new Overflow(config.overflowFiles),
+          residentBytes: config.logResidentBytes ?? defaultLogResidentBytes,
+        },
+      }),
     });
     const { clusterId, id, tls } = config;
     this.#transport = new Transport(

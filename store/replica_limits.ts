@@ -12,7 +12,9 @@ export const stuckDiskElections = 3;
  * whole state, so more often than this costs more than the replay it saves.
  */
 export const defaultSnapshotEntries = 20_000;
-/** Bytes of log after which a snapshot is due whatever its size: the log is in memory and is replayed at a start. */
-export const maxLogBytes = 64 * 1024 * 1024;
+/** Bytes of log after which a snapshot is due whatever its size: a start replays it. */
+export const maxLogBytes = 128 * 1024 * 1024;
+/** Data of the newest log entries that stay in memory: some seconds of them, for followers that are a little behind. */
+export const defaultLogResidentBytes = 8 * 1024 * 1024;
 /** Share of `snapshotEntries` kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
 export const retainedShare = 0.5;

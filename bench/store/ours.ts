@@ -1,3 +1,4 @@
+import { storeEnvironment } from "../../cluster/store_environment.ts";
 import { createDenoPlatform } from "../../platform/deno/mod.ts";
 import { connectStore, type Store } from "../../store/mod.ts";
 import { type Client, eventually, memberCount, MemberProcess, type Running, type Target } from "./target.ts";
@@ -23,6 +24,7 @@ export const sauropod: Target = {
       new MemberProcess(() =>
         new Deno.Command(Deno.execPath(), {
           args: ["run", "--allow-all", "--quiet", "--no-check", "--cached-only", script, `${i}`, directory],
+          env: storeEnvironment(),
           stdin: "null",
           stdout: "null",
         }).spawn()

@@ -19,7 +19,7 @@ import { type Command, type CommandResult, type Refusal, refuse } from "./comman
 import { History, type HistoryEntry } from "./history.ts";
 import { intervalOf, keyText } from "./interval.ts";
 import { isTombstone, KeyIndex, type KeyRecord, liveAt, replaceOlder, tombstone } from "./key_index.ts";
-import { Overflow, type OverflowOptions, resident } from "./overflow.ts";
+import { type MemoryOptions, overflown, resident } from "./overflow.ts";
 
 /** What one applied command did: its answer, and the writes in order, all of revision `revision`. */
 export interface Applied {
@@ -54,7 +54,7 @@ export class Mvcc {
   /** Snapshots under way: nothing is freed meanwhile. */
   pins = 0;
   readonly #keepEventsAtCompaction: boolean;
-  readonly #overflow: Overflow | null;
+  readonly #memory: MemoryOptions | null;
   /** So many entries at the front of the history are older than what stays in memory: superseded ones overflow. */
   #settled = 0;
   /** Values of the entries behind those. */
@@ -62,13 +62,13 @@ export class Mvcc {
   #revision = 1 as Revision;
   #compactRevision = 0;
 
-  /** @param rules only tests break them @param overflow absent: everything stays in memory */
+  /** @param rules only tests break them @param memory absent: all values stay in it */
   constructor(
     rules: { readonly keepEventsAtCompaction: boolean } = { keepEventsAtCompaction: true },
-    overflow?: OverflowOptions,
+    memory?: MemoryOptions,
   ) {
     this.#keepEventsAtCompaction = rules.keepEventsAtCompaction;
-    this.#overflow = overflow === undefined ? null : new Overflow(overflow);
+    this.#memory = memory ?? null;
   }
 
   get revision(): Revision {
@@ -153,7 +153,7 @@ export class Mvcc {
   reset(revision: Revision, compactRevision: number): void {
     this.index.clear();
     this.history.clear();
-    this.#overflow?.clear();
+    this.#memory?.overflow.clear();
     this.#settled = 0;
     this.#recentBytes = 0;
     this.leases.clear();
@@ -334,7 +334,7 @@ export class Mvcc {
   }
 
   #keep(value: Uint8Array): Uint8Array {
-    return this.#overflow?.options.sharesCommands === true ? ownBytes(value) : value.slice();
+    return this.#memory?.sharesCommands === true ? ownBytes(value) : value.slice();
   }
 
   #delete(operation: Operation & { kind: "delete" }, changes: HistoryEntry[]): OperationResponse {
@@ -363,14 +363,14 @@ export class Mvcc {
   /** @param record what `entry` superseded a version of */
   #remember(entry: HistoryEntry, record: KeyRecord | undefined): void {
     this.history.append(entry);
-    if (this.#overflow === null) return;
+    if (this.#memory === null) return;
     this.#recentBytes += entry.kv.value.length;
     const superseded = record?.older?.at(-1);
     const first = this.history.at(this.#settled);
     if (record !== undefined && superseded !== undefined && superseded.modRevision < (first?.kv.modRevision ?? 0)) {
       this.#moveOut(record, superseded);
     }
-    while (this.#recentBytes > this.#overflow.options.residentBytes) {
+    while (this.#recentBytes > this.#memory.residentBytes) {
       const settled = this.history.at(this.#settled);
       if (settled === undefined || settled === entry) return;
       this.#settled++;
@@ -381,7 +381,7 @@ export class Mvcc {
 
   /** @param entry its place in the history, when it is known */
   #moveOut(record: KeyRecord, kv: KeyValue, entry: HistoryEntry | null = this.#entryOf(record, kv)): void {
-    const moved = this.#overflow?.take(kv) ?? null;
+    const moved = this.#memory === null ? null : overflown(kv, this.#memory);
     if (moved === null) return;
     replaceOlder(record, kv, moved);
     if (entry !== null) entry.kv = moved;

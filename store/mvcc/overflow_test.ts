@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
-import { TestOverflow } from "./_overflow.ts";
+import { TestOverflow } from "../_overflow.ts";
 import type { Operation } from "../types.ts";
 import { eventOf, previousOf } from "./history.ts";
 import { Mvcc } from "./mvcc.ts";
@@ -28,8 +28,9 @@ function overflown(mvcc: Mvcc): number {
 const value = (revision: number) => `value ${revision}`.padEnd(100, ".");
 
 Deno.test("Mvcc keeps living values and the newest history in memory; the rest is read back, and given back when compacted", () => {
-  const overflow = new TestOverflow({ residentBytes: 1_000, valueBytesMin: 10, fileBytes: 5_000 });
-  const mvcc = new Mvcc(undefined, overflow.options);
+  const overflow = new TestOverflow(5_000);
+  const memory = { overflow: overflow.overflow, residentBytes: 1_000, valueBytesMin: 10 };
+  const mvcc = new Mvcc(undefined, memory);
   put(mvcc, "still", value(2));
   for (let revision = 3; revision <= 300; revision++) put(mvcc, `key-${revision % 3}`, value(revision));
   put(mvcc, "short", "s");
@@ -58,8 +59,9 @@ Deno.test("Mvcc keeps living values and the newest history in memory; the rest i
 });
 
 Deno.test("Mvcc keeps in memory what the disk does not take", () => {
-  const overflow = new TestOverflow({ residentBytes: 0, valueBytesMin: 10, fileBytes: 500 });
-  const mvcc = new Mvcc(undefined, overflow.options);
+  const overflow = new TestOverflow(500);
+  const memory = { overflow: overflow.overflow, residentBytes: 0, valueBytesMin: 10 };
+  const mvcc = new Mvcc(undefined, memory);
   overflow.full = true;
   for (let revision = 2; revision <= 9_000; revision++) put(mvcc, "key", value(revision));
   overflow.full = false;
@@ -70,8 +72,9 @@ Deno.test("Mvcc keeps in memory what the disk does not take", () => {
 });
 
 Deno.test("SnapshotOfMvcc is the state at its beginning, though writes, deletes and compactions go on between its parts", () => {
-  const overflow = new TestOverflow({ residentBytes: 20_000, valueBytesMin: 10, fileBytes: 100_000 });
-  const mvcc = new Mvcc(undefined, overflow.options);
+  const overflow = new TestOverflow(100_000);
+  const memory = { overflow: overflow.overflow, residentBytes: 20_000, valueBytesMin: 10 };
+  const mvcc = new Mvcc(undefined, memory);
   const large = (revision: number) => `value ${revision}`.padEnd(2_000, ".");
   for (let revision = 2; revision <= 1_500; revision++) put(mvcc, `key-${revision % 700}`, large(revision));
   mvcc.apply({ kind: "compact", revision: 900 });
@@ -92,7 +95,7 @@ Deno.test("SnapshotOfMvcc is the state at its beginning, though writes, deletes 
   snapshot.close();
   assert.ok(parts.length > 8, `${parts.length} parts`);
   assert.deepEqual(concatBytes(parts), expected);
-  const restored = new Mvcc(undefined, overflow.options);
+  const restored = new Mvcc(undefined, { ...memory, overflow: new TestOverflow(100_000).overflow });
   restoreSnapshot(restored, concatBytes(parts));
   assert.deepEqual(encodeSnapshot(restored), expected);
   while (mvcc.compactStep(1_000));

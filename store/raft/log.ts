@@ -1,6 +1,38 @@
 import { invariant } from "../../base/assert.ts";
 import { ownBytes } from "../../base/bytes.ts";
+import type { Overflow, Place } from "../overflow.ts";
 import type { Entry, LogIndex, SnapshotContent, SnapshotPoint, Term } from "./messages.ts";
+
+export interface LogMemory {
+  /** Where the data of older entries go, once they were handed out and are on this member's disk. */
+  readonly overflow: Overflow;
+  /** Data of the newest entries that stay in memory, at least. */
+  readonly residentBytes: number;
+}
+
+/** An entry that hardly anybody will ask for: a follower that has fallen behind. */
+class OverflownEntry implements Entry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly kind: Entry["kind"];
+  readonly #place: Place;
+
+  constructor({ index, term, kind }: Entry, place: Place) {
+    this.index = index;
+    this.term = term;
+    this.kind = kind;
+    this.#place = place;
+  }
+
+  /** Reads it back, each time. */
+  get data(): Uint8Array {
+    return this.#place.read();
+  }
+
+  release(): void {
+    this.#place.release();
+  }
+}
 
 /** Its bytes come out of a frame with many others, and outlive it. */
 function owning(entry: Entry): Entry {
@@ -29,8 +61,20 @@ export class RaftLog {
   /** A snapshot that came from the leader and is not on disk yet; nothing is handed out before it is. */
   #pendingSnapshot: PendingSnapshot | null = null;
 
-  /** @param base what the restored state machine covers @param entries contiguous, from `base.index + 1` on */
-  constructor(base: SnapshotPoint, entries: readonly Entry[], committed: LogIndex) {
+  readonly #memory: LogMemory | null;
+  /** Entries up to here are in the overflow, or would be if the disk had taken them. */
+  #settled: LogIndex;
+  /** Data of the entries behind. */
+  #recentBytes = 0;
+
+  /**
+   * @param base what the restored state machine covers @param entries contiguous, from `base.index + 1` on
+   * @param memory absent: all stays in it
+   */
+  constructor(base: SnapshotPoint, entries: readonly Entry[], committed: LogIndex, memory: LogMemory | null = null) {
+    this.#memory = memory;
+    this.#settled = base.index;
+    for (const { data } of entries) this.#recentBytes += data.length;
     this.#base = base;
     this.#entries = [...entries];
     this.#stable = this.lastIndex;
@@ -98,7 +142,26 @@ export class RaftLog {
   /** Leader only (Leader Append-Only, paper figure 3). */
   append(entry: Entry): void {
     invariant(entry.index === this.lastIndex + 1, "a leader appends at the end");
+    this.#push(entry);
+  }
+
+  #push(entry: Entry): void {
     this.#entries.push(owning(entry));
+    this.#recentBytes += entry.data.length;
+  }
+
+  /** What nobody is expected to read again leaves memory. */
+  #settle(): void {
+    if (this.#memory === null) return;
+    const { overflow, residentBytes } = this.#memory;
+    const end = Math.min(this.#handed, this.#stable);
+    while (this.#recentBytes > residentBytes && this.#settled < end) {
+      const at = ++this.#settled - this.#base.index - 1;
+      const entry = this.#entries[at] as Entry;
+      this.#recentBytes -= entry.data.length;
+      const place = entry.data.length === 0 ? null : overflow.put(entry.data);
+      if (place !== null) this.#entries[at] = new OverflownEntry(entry, place);
+    }
   }
 
   /**
@@ -113,7 +176,7 @@ export class RaftLog {
       invariant(entry.index === prev.index + 1 + i, "an append is contiguous");
       if (this.termAt(entry.index) === entry.term) continue;
       if (entry.index <= this.lastIndex) this.#truncateFrom(entry.index);
-      for (let k = i; k < entries.length; k++) this.#entries.push(owning(entries[k] as Entry));
+      for (let k = i; k < entries.length; k++) this.#push(entries[k] as Entry);
       break;
     }
     return prev.index + entries.length;
@@ -121,6 +184,7 @@ export class RaftLog {
 
   #truncateFrom(index: LogIndex): void {
     invariant(index > this.#committed, `a committed entry is never replaced (index ${index}, paper §5.4.3)`);
+    for (let i = index; i <= this.lastIndex; i++) this.#recentBytes -= this.entry(i)?.data.length ?? 0;
     this.#entries.length = index - this.#base.index - 1;
     this.#stable = Math.min(this.#stable, index - 1);
   }
@@ -148,6 +212,7 @@ export class RaftLog {
     const end = Math.min(this.#committed, this.#handed + maxEntries);
     if (end <= this.#handed) return noEntries;
     const taken = this.#entries.slice(this.#handed - this.#base.index, end - this.#base.index);
+    this.#settle(); // what was handed out before
     this.#handed = end;
     return taken;
   }
@@ -181,8 +246,11 @@ export class RaftLog {
   /** The leader's snapshot replaces the whole log (paper §7). */
   restore(point: SnapshotPoint, content: SnapshotContent): void {
     invariant(point.index > this.#committed, "a snapshot never takes committed entries back");
+    for (const entry of this.#entries) if (entry instanceof OverflownEntry) entry.release();
     this.#base = point;
     this.#entries = [];
+    this.#settled = point.index;
+    this.#recentBytes = 0;
     this.#committed = point.index;
     this.#stable = point.index;
     this.#handed = point.index;
@@ -198,7 +266,13 @@ export class RaftLog {
     if (index <= this.#base.index) return;
     const term = this.termAt(index);
     invariant(index <= this.#handed && index <= this.#stable && term !== null, "only applied entries are compacted");
+    for (let i = this.#base.index + 1; i <= index; i++) {
+      const entry = this.entry(i);
+      if (entry instanceof OverflownEntry) entry.release();
+      else if (i > this.#settled) this.#recentBytes -= entry?.data.length ?? 0;
+    }
     this.#entries = this.#entries.slice(index - this.#base.index);
     this.#base = { index, term };
+    this.#settled = Math.max(this.#settled, index);
   }
 }

@@ -1,10 +1,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { utf8 } from "../../base/bytes.ts";
+import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
+import { TestOverflow } from "../_overflow.ts";
 import { TestCluster } from "./_harness.ts";
 import { explore, SafetyChecker } from "./_explore.ts";
 import { votersOnly } from "./configuration.ts";
 import { raftLimits } from "./limits.ts";
+import { RaftLog } from "./log.ts";
 import { majorityQuorum } from "./quorum.ts";
 import { Raft } from "./raft.ts";
 
@@ -175,4 +177,44 @@ Deno.test("entries that a newer leader replaced before they were saved are not a
   deepEqual(save?.entries.map(({ index, term }) => `${index}@${term}`), ["1@4"]);
   const accepted = save?.messages.flatMap((message) => message.kind === "appendAccepted" ? [message] : []);
   deepEqual(accepted?.map(({ to, term, match }) => `${to} ${term} ${match}`), ["3 4 1"]);
+});
+
+Deno.test("RaftLog keeps the newest data in memory; older entries read the same from the overflow, and are given back", () => {
+  const files = new TestOverflow(400);
+  const log = new RaftLog({ index: 0, term: 0 }, [], 0, { overflow: files.overflow, residentBytes: 100 });
+  const dataOf = (index: number) => `command ${index}`.padEnd(20, ".");
+  const append = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const index = log.lastIndex + 1;
+      log.append({ index, term: 1, kind: "command", data: utf8(dataOf(index)) });
+    }
+  };
+  const settle = () => {
+    log.markStable(log.unstable());
+    log.commitTo(log.lastIndex);
+    while (log.takeCommitted(7).length > 0);
+  };
+  append(100);
+  equal(files.open, 0, "nothing leaves memory before it is handed out and durable");
+  settle();
+  append(1);
+  settle();
+  ok(files.open > 3, `${files.open} files`);
+  for (let index = 1; index <= log.lastIndex; index++) {
+    equal(fromUtf8(log.entry(index)?.data ?? utf8("")), dataOf(index));
+  }
+  deepEqual(log.slice(3, 45).map(({ index }) => index), [3, 4]);
+  ok(files.reads > 80);
+  log.compactTo(90);
+  append(60);
+  settle();
+  ok(files.open <= 4, `${files.open} files are open`);
+  for (let index = 91; index <= log.lastIndex; index++) {
+    equal(fromUtf8(log.entry(index)?.data ?? utf8("")), dataOf(index));
+  }
+  log.restore({ index: 500, term: 2 }, { data: utf8(""), configuration: votersOnly(["1"]) });
+  log.markSnapshotStable({ index: 500, term: 2 });
+  append(60);
+  settle();
+  equal(fromUtf8(log.entry(510)?.data ?? utf8("")), dataOf(510));
 });

@@ -13,7 +13,7 @@ import {
   membersOf,
 } from "./configuration.ts";
 import { earlyCampaigns, handoverElections, lostLeaderStaggerTicks, type RaftLimits } from "./limits.ts";
-import { RaftLog } from "./log.ts";
+import { type LogMemory, RaftLog } from "./log.ts";
 import type {
   AppendAccepted,
   AppendMessage,
@@ -70,6 +70,8 @@ export interface RaftConfig {
   readonly random: Prng;
   readonly limits: RaftLimits;
   readonly quorum: Quorum;
+  /** Absent: the log stays in memory. */
+  readonly memory?: LogMemory;
   /** Only tests set it. */
   readonly without?: RaftRule;
   /** What the disk held. `entries` follow `snapshot`; `configuration` is that of the snapshot, or the first one ever. */
@@ -188,7 +190,7 @@ export class Raft {
     const { hardState, snapshot, entries } = config.restored;
     this.#config = config;
     this.#patience = new Patience(config.electionTicks);
-    this.#log = new RaftLog(snapshot, entries, hardState.commit);
+    this.#log = new RaftLog(snapshot, entries, hardState.commit, config.memory);
     this.#snapshot = snapshot;
     this.#term = Math.max(hardState.term, this.#log.lastTerm);
     this.#vote = hardState.term === this.#term ? hardState.vote : null;

@@ -130,7 +130,14 @@ export class SimCluster {
     const members = (first ? memberIds : everyId).map(placeOf); // who joins is told of all that it may meet
     const { snapshotEntries, segmentBytes } = this.#swarm;
     const config = { clusterId: "sim", id, members, join: !first, dataDirectory: directory, timers };
-    return { ...config, snapshotEntries, segmentBytes, hashCheckIntervalMs, historyResidentBytes: 0 };
+    return {
+      ...config,
+      snapshotEntries,
+      segmentBytes,
+      hashCheckIntervalMs,
+      historyResidentBytes: 0,
+      logResidentBytes: 0,
+    };
   }
 
   crash(id: string, options: { silent: boolean; keepDisk: boolean }): void {

@@ -1,4 +1,4 @@
-import type { OverflowFile, OverflowOptions } from "./overflow.ts";
+import { Overflow, type OverflowFile } from "./overflow.ts";
 
 /** For tests: what would lie on a disk lies here, and is counted. */
 export class TestOverflow {
@@ -6,10 +6,10 @@ export class TestOverflow {
   reads = 0;
   /** The disk takes nothing. */
   full = false;
-  readonly options: OverflowOptions;
+  readonly overflow: Overflow;
 
-  constructor(bounds: Omit<OverflowOptions, "openFile">) {
-    this.options = { ...bounds, openFile: () => this.#openFile() };
+  constructor(fileBytes: number) {
+    this.overflow = new Overflow({ open: () => this.#openFile(), fileBytes });
   }
 
   #openFile(): OverflowFile {

@@ -1,0 +1,7 @@
+/**
+ * What a store member's process is started with. glibc then asks for huge pages, where the machine leaves the choice to
+ * programs: a killed process gives all its memory back, page by page, before its connections end and the others notice.
+ */
+export function storeEnvironment(): Record<string, string> {
+  return { GLIBC_TUNABLES: Deno.env.get("GLIBC_TUNABLES") ?? "glibc.malloc.hugetlb=1" };
+}
