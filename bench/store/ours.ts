@@ -55,6 +55,14 @@ export const sauropod: Target = {
           store.close();
         }
       },
+      async term() {
+        const store = connect(0);
+        try {
+          return (await store.status()).term;
+        } finally {
+          store.close();
+        }
+      },
       async restart(member) {
         await processes[member]?.again();
         const alone = connectStore({ endpoints: [members[member]?.clientAddress ?? ""] }, platform);

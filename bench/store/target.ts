@@ -13,6 +13,8 @@ export interface Running {
   open(first: number): Promise<Client>;
   /** Which member leads; waits until one does. */
   leader(): Promise<number>;
+  /** The term now: what it rose by was elected in between. Absent where nobody asks. */
+  term?(): Promise<number>;
   /** Starts a member that was killed, on what is on its disk; resolves when it follows a leader again. */
   restart(member: number): Promise<void>;
   /** Ends every process. */

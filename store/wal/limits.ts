@@ -1,5 +1,9 @@
 /** Bytes of one log segment, preallocated with zeros so that a sync changes no file size. A larger frame gets its own. */
 export const segmentBytes = 16 * 1024 * 1024;
+/** Of a new log's first segment: a cluster's first start waits for three of them on one disk. */
+export const firstSegmentBytes = 512 * 1024;
+/** The next segment is laid out once so much of the current one is written. */
+export const spareAtShare = 0.25;
 /** Bytes of zeros or of a snapshot written and synced at once: between two of them the log's own come through. */
 export const writeChunkBytes = 1024 * 1024;
 /** Snapshots kept: the newest, and the one before it in case the newest cannot be read. */

@@ -3,6 +3,7 @@ import type { Configuration } from "../raft/configuration.ts";
 import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
 import { StoreError } from "../types.ts";
 import { type ChainPoint, chainStart, decodeSegment, encodeFrame, type SegmentContent } from "./codec.ts";
+import { firstSegmentBytes } from "./limits.ts";
 import { LogReplay } from "./recovery.ts";
 import { SnapshotFiles } from "./snapshot_files.ts";
 import {
@@ -157,7 +158,8 @@ async function syncAncestors(disk: Disk, directory: string): Promise<void> {
 
 async function createWal(options: WalOptions): Promise<Wal> {
   const { disk, directory, identity } = options;
-  const file = await zeroedFile(options);
+  const capacity = Math.min(firstSegmentBytes, options.segmentBytes);
+  const file = await zeroedFile(options, capacity);
   const hardState: HardState = { term: 0, vote: null, commit: 0 };
   const records = openingRecords({ ...identity, segment: 1 }, hardState, noSnapshot);
   const { configuration } = options;
@@ -169,7 +171,7 @@ async function createWal(options: WalOptions): Promise<Wal> {
   await disk.rename(sparePath(directory), path);
   await disk.syncDirectory(directory);
   const segments: Segment[] = [{ number: 1, path, lastIndex: 0 }];
-  return new Wal(options, { segments, file, offset: bytes.length, chain, hardState, mark: noSnapshot });
+  return new Wal(options, { segments, file, offset: bytes.length, capacity, chain, hardState, mark: noSnapshot });
 }
 
 /** Zeroes a torn tail before anything is written behind it: two crashes must not make one good-looking frame. */
@@ -189,7 +191,8 @@ async function reopenWal(
     await file.sync(); // a frame that was read from the page cache may not be on the platter, and we build on it now
     const { mark } = replay;
     const { chain, end: offset } = last;
-    return new Wal(options, { segments, file, offset, chain, hardState: replay.hardState, mark });
+    const capacity = await file.size();
+    return new Wal(options, { segments, file, offset, capacity, chain, hardState: replay.hardState, mark });
   } catch (error) {
     file.close();
     throw error;

@@ -4,7 +4,7 @@ import type { Configuration } from "../raft/configuration.ts";
 import type { HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
 import { ByteWriter } from "../raft/binary.ts";
 import { type ChainPoint, encodeFrame, type SegmentStart, type WalRecord } from "./codec.ts";
-import { maxKeptFrameBytes, writeChunkBytes } from "./limits.ts";
+import { maxKeptFrameBytes, spareAtShare, writeChunkBytes } from "./limits.ts";
 import { digits } from "./snapshot_files.ts";
 
 export interface Segment {
@@ -31,6 +31,8 @@ export interface WalPosition {
   /** The last segment, open, good up to `offset` and zero behind. */
   readonly file: DiskFile;
   readonly offset: number;
+  /** What is laid out; beyond it the next segment begins. */
+  readonly capacity: number;
   readonly chain: ChainPoint;
   readonly hardState: HardState;
   readonly mark: SnapshotPoint;
@@ -45,13 +47,14 @@ export class Wal {
   readonly #segments: Segment[];
   #file: DiskFile;
   #offset: number;
+  #capacity: number;
   #chain: ChainPoint;
   #hardState: HardState;
   #mark: SnapshotPoint;
   /** Where frames are put together: each has been written when the next begins. */
   #writer = new ByteWriter();
   /** The next segment's file, zeroed ahead of time under a temporary name. */
-  #spare: Promise<DiskFile | null>;
+  #spare: Promise<DiskFile | null> | null = null;
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -60,10 +63,10 @@ export class Wal {
     this.#segments = position.segments;
     this.#file = position.file;
     this.#offset = position.offset;
+    this.#capacity = position.capacity;
     this.#chain = position.chain;
     this.#hardState = position.hardState;
     this.#mark = position.mark;
-    this.#spare = this.#prepareSpare();
   }
 
   get segmentCount(): number {
@@ -101,13 +104,14 @@ export class Wal {
   async #append(records: readonly WalRecord[]): Promise<void> {
     if (this.#writer.capacity > maxKeptFrameBytes) this.#writer = new ByteWriter();
     let frame = encodeFrame(this.#chain, records, this.#writer);
-    if (this.#offset > 0 && this.#offset + frame.bytes.length > this.#options.segmentBytes) {
+    if (this.#offset > 0 && this.#offset + frame.bytes.length > this.#capacity) {
       await this.#cut();
       frame = encodeFrame(this.#chain, records, this.#writer);
     }
     await this.#file.writeAt(this.#offset, frame.bytes);
     await this.#file.sync();
     this.#offset += frame.bytes.length;
+    if (this.#offset > this.#capacity * spareAtShare) this.#spare ??= this.#prepareSpare();
     this.#chain = frame.chain;
     const segment = this.#segments.at(-1);
     invariant(segment !== undefined, "there is a segment to write to");
@@ -124,7 +128,7 @@ export class Wal {
   async #cut(): Promise<void> {
     const number = (this.#segments.at(-1)?.number ?? 0) + 1;
     const { disk, directory, identity } = this.#options;
-    const spare = await this.#spare ?? await zeroedFile(this.#options);
+    const spare = await this.#spare ?? await zeroedFile(this.#options, this.#options.segmentBytes);
     const path = segmentPath(directory, number);
     const { bytes, chain } = encodeFrame(
       this.#chain,
@@ -137,14 +141,15 @@ export class Wal {
     this.#file.close();
     this.#file = spare;
     this.#offset = bytes.length;
+    this.#capacity = this.#options.segmentBytes;
     this.#chain = chain;
     this.#segments.push({ number, path, lastIndex: 0 });
-    this.#spare = this.#prepareSpare();
+    this.#spare = null;
   }
 
   /** A failure here is no harm: the cut tries again and reports it. */
   #prepareSpare(): Promise<DiskFile | null> {
-    return zeroedFile(this.#options).catch((error) => {
+    return zeroedFile(this.#options, this.#options.segmentBytes).catch((error) => {
       if (error instanceof DiskError && error.kind === "noSpace") this.#options.onNoSpace?.();
       return null;
     });
@@ -168,10 +173,10 @@ export function openingRecords(start: SegmentStart, hardState: HardState, mark: 
 }
 
 /** A synced file of zeros under the spare's name. */
-export async function zeroedFile(options: WalOptions): Promise<DiskFile> {
+export async function zeroedFile(options: WalOptions, length: number): Promise<DiskFile> {
   const file = await options.disk.open(sparePath(options.directory), { create: true, truncate: true });
   try {
-    await fillZeros(file, 0, options.segmentBytes);
+    await fillZeros(file, 0, length);
     await file.sync();
     return file;
   } catch (error) {
