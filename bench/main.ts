@@ -169,7 +169,7 @@ function program(): Command {
     bench.command("store").description("latency, rate, failover and memory of three store members, beside etcd's")
       .option("--against <peer>", "etcd: three members of this machine's etcd in the same run, A B B A", peer)
       .option("--only <steps>", `some of ${stepNames.join(",")}`, steps, defaultSteps)
-      .option("--seconds <n>", "of each steady step of a run", bounded(600), 3)
+      .option("--seconds <n>", "of each steady step of a run", bounded(3_600), 3)
       .option("--kills <n>", "SIGKILLs of the leader in each of two runs", bounded(1_000), 5)
       .option("--stops <n>", "SIGSTOPs of the leader in each of two runs", bounded(1_000), 2)
       .option("--seed <s>", "of keys and values", count(0, Number.MAX_SAFE_INTEGER), 1),
