@@ -7,7 +7,7 @@ import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
 import { decodeNote, noteKind } from "./notes.ts";
-import { Overflow, type OverflowFiles } from "./overflow.ts";
+import { Overflow, type OverflowFiles } from "../base/overflow.ts";
 import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
 import { ClientServer } from "./serve.ts";
 import { SpaceWarden } from "./space_warden.ts";

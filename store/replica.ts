@@ -14,7 +14,7 @@ import {
   type TlsIdentity,
 } from "../platform/mod.ts";
 import { configurationIn, Directory, type MemberAddresses } from "./directory.ts";
-import { Overflow, type OverflowFiles } from "./overflow.ts";
+import { Overflow, type OverflowFiles } from "../base/overflow.ts";
 import { Transport } from "./peer/transport.ts";
 import {
   type Configuration,
@@ -229,6 +229,8 @@ class RunningReplica<R> implements Replica<R> {
   #tick = 0;
   #timer: Timer | null = null;
   #wakePending = false;
+  /** More is committed than was applied in this turn. */
+  #backlog = false;
   /** The tick at which the save under way began. */
   #savingSince: number | null = null;
   #appliedIndex: number;
@@ -334,6 +336,7 @@ class RunningReplica<R> implements Replica<R> {
       throw error;
     }
     this.#pump(); // first what is committed: it may say who belongs to the cluster
+    while (this.#backlog && this.#state === "running") await this.#deps.timers.sleep(1);
     const { voters, outgoing } = this.#raft.status().configuration;
     if (voters.length === 1 && outgoing.length === 0) this.#raft.campaign(); // nobody to wait for
     this.#pump();
@@ -533,8 +536,9 @@ class RunningReplica<R> implements Replica<R> {
   #pump(): void {
     if (this.#state === "stopped") return;
     try {
+      // Until the core has nothing more that can be done in this turn; a long backlog lets messages through in between.
       while (this.#pumpOnce()) {
-        // until the core has nothing more that can be done in this turn
+        if (this.#backlog) return void this.#deps.timers.schedule(0, () => this.#pump());
       }
     } catch (error) {
       this.#fail(error);
@@ -552,6 +556,7 @@ class RunningReplica<R> implements Replica<R> {
     const ready = this.#raft.ready();
     this.#transport.send(ready.messages); // a leader's appends: safe beside its own write (thesis §10.2.1)
     this.#apply(ready.committed);
+    this.#backlog = ready.committed.length >= raftLimits.maxApplyEntries;
     for (const read of ready.reads) this.#onReadState(read);
     this.#noticeLeader();
     if (ready.save !== null) {

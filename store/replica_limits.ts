@@ -13,7 +13,7 @@ export const stuckDiskElections = 3;
  */
 export const defaultSnapshotEntries = 20_000;
 /** Bytes of log after which a snapshot is due whatever its size: a start replays it. */
-export const maxLogBytes = 128 * 1024 * 1024;
+export const maxLogBytes = 96 * 1024 * 1024;
 /** Data of the newest log entries that stay in memory: some seconds of them, for followers that are a little behind. */
 export const defaultLogResidentBytes = 8 * 1024 * 1024;
 /** Share of `snapshotEntries` kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */

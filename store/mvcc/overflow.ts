@@ -1,4 +1,4 @@
-import type { Overflow, Place } from "../overflow.ts";
+import type { Overflow, Place } from "../../base/overflow.ts";
 import type { KeyValue, LeaseId, Revision } from "../types.ts";
 
 export interface MemoryOptions {

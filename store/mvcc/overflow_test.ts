@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
-import { TestOverflow } from "../_overflow.ts";
+import { TestOverflow } from "../../base/_overflow.ts";
 import type { Operation } from "../types.ts";
 import { eventOf, previousOf } from "./history.ts";
 import { Mvcc } from "./mvcc.ts";

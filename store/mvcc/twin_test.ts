@@ -5,7 +5,7 @@ import type { Compare, KeyValue, Operation, RangeRequest, Revision, TxnRequest }
 import { WatchHub } from "../watch/hub.ts";
 import type { CommandResult, Refusal } from "./command.ts";
 import { StoreMachine } from "./machine.ts";
-import { TestOverflow } from "../_overflow.ts";
+import { TestOverflow } from "../../base/_overflow.ts";
 import { Mvcc } from "./mvcc.ts";
 
 /** The dumb twin: a list of all writes ever, scanned for every question. It shares no code with the engine but types. */

@@ -39,6 +39,8 @@ export const earlyCampaigns = 3;
 export const patienceGaps = 3;
 /** Patience grows to this many of the shortest election timeouts at most. */
 export const patienceCeiling = 8;
+/** A leader's patience with its followers, in shortest election timeouts. */
+export const answerPatience = 1.5;
 /** Ticks for which an ended silence is remembered at least; at most twice as many. */
 export const patienceWindowTicks = 400;
 /** Election timeouts after which a handover has failed. */

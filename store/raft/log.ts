@@ -1,6 +1,6 @@
 import { invariant } from "../../base/assert.ts";
 import { ownBytes } from "../../base/bytes.ts";
-import type { Overflow, Place } from "../overflow.ts";
+import type { Overflow, Place } from "../../base/overflow.ts";
 import type { Entry, LogIndex, SnapshotContent, SnapshotPoint, Term } from "./messages.ts";
 
 export interface LogMemory {

@@ -35,11 +35,11 @@ export class Progress {
   /** Send an append even if it is empty: a heartbeat's answer showed that one may have been lost. */
   nudge = false;
 
-  /** @param next the first entry that it may lack @param patienceTicks the shortest silence that counts */
-  constructor(next: LogIndex, maxInflight: number, patienceTicks: number) {
+  /** @param next the first entry that it may lack @param patience what earlier leads have taught */
+  constructor(next: LogIndex, maxInflight: number, patience: Patience) {
     this.#first = next;
     this.#next = next;
-    this.patience = new Patience(patienceTicks);
+    this.patience = patience;
     this.#maxInflight = maxInflight;
   }
 

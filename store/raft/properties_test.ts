@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
-import { TestOverflow } from "../_overflow.ts";
+import { TestOverflow } from "../../base/_overflow.ts";
 import { TestCluster } from "./_harness.ts";
 import { explore, SafetyChecker } from "./_explore.ts";
 import { votersOnly } from "./configuration.ts";

@@ -12,7 +12,13 @@ import {
   isVoter,
   membersOf,
 } from "./configuration.ts";
-import { earlyCampaigns, handoverElections, lostLeaderStaggerTicks, type RaftLimits } from "./limits.ts";
+import {
+  answerPatience,
+  earlyCampaigns,
+  handoverElections,
+  lostLeaderStaggerTicks,
+  type RaftLimits,
+} from "./limits.ts";
 import { type LogMemory, RaftLog } from "./log.ts";
 import type {
   AppendAccepted,
@@ -154,6 +160,8 @@ export class Raft {
   #leader: MemberId | null = null;
   /** With the leader; its silence begins anew with every campaign. */
   readonly #patience: Patience;
+  /** With each follower, over all the times that this member led. */
+  readonly #patienceWith = new Map<MemberId, Patience>();
   /** Ticks of silence beyond patience, drawn anew for every campaign, so that members do not meet again and again. */
   #jitterTicks = 0;
   /** A campaign is due at this many ticks of silence already. */
@@ -525,9 +533,11 @@ export class Raft {
 
   #addProgress(peer: MemberId): Progress {
     const { limits, electionTicks } = this.#config;
-    // An answer waits for a disk as well: one heartbeat's worth more patience than followers have.
-    const patienceTicks = electionTicks + this.#config.heartbeatTicks;
-    const progress = new Progress(this.#log.lastIndex + 1, limits.maxInflightAppends, patienceTicks);
+    // An answer waits for a disk as well: more patience than followers have with their leader.
+    const patience = this.#patienceWith.get(peer) ?? new Patience(Math.ceil(electionTicks * answerPatience));
+    patience.begin();
+    this.#patienceWith.set(peer, patience);
+    const progress = new Progress(this.#log.lastIndex + 1, limits.maxInflightAppends, patience);
     this.#progress.set(peer, progress);
     return progress;
   }
@@ -835,9 +845,9 @@ export class Raft {
   // ---- leader -------------------------------------------------------------------------------------------------
 
   #stepAnswer(message: AppendAccepted | AppendRefused | HeartbeatAnswer): void {
+    this.#patienceWith.get(message.from)?.heard(); // even when it is too late for this lead
     const progress = this.#progress.get(message.from);
     if (this.#role !== "leader" || progress === undefined) return;
-    progress.patience.heard();
     switch (message.kind) {
       case "appendAccepted":
         return this.#stepAccepted(message, progress);
