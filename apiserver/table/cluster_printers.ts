@@ -160,8 +160,24 @@ const deviceSlicePrinter: Printer = {
   },
 };
 
+/** The columns that kube-aggregator gives its own table. */
+const apiServicePrinter: Printer = {
+  columns: columns("Name", "Service", "Available", "Age"),
+  cells: (it, now) => {
+    const service = dig(it, "spec", "service");
+    const where = service === undefined || service === null
+      ? "Local"
+      : `${text(dig(service, "namespace"))}/${text(dig(service, "name"))}`;
+    const available = items(dig(it, "status", "conditions")).map(record).find((each) => each["type"] === "Available");
+    const status = orElse(available?.["status"], "Unknown");
+    const reason = text(available?.["reason"]);
+    return [nameOf(it), where, status === "True" || reason === "" ? status : `${status} (${reason})`, age(it, now)];
+  },
+};
+
 /** Networking, access, admission, flow control, devices. */
 export const clusterPrinters: Readonly<Record<string, Printer>> = {
+  apiservices: apiServicePrinter,
   clusterrolebindings: roleBindingPrinter,
   deviceclasses: namedPrinter,
   flowschemas: flowSchemaPrinter,

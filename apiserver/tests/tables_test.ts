@@ -260,6 +260,20 @@ Deno.test("rows of the other kinds", () => {
       },
       ["60s", "Normal", "Started", "pod/p", "f", "kubelet, n1", "hi", "10m", 4, "x"],
     ],
+    [
+      "apiservices",
+      { metadata, spec: {}, status: { conditions: [{ type: "Available", status: "True", reason: "Local" }] } },
+      ["x", "Local", "True", "60m"],
+    ],
+    [
+      "apiservices",
+      {
+        metadata,
+        spec: { service: { namespace: "n", name: "s" } },
+        status: { conditions: [{ type: "Available", status: "False", reason: "MissingEndpoints" }] },
+      },
+      ["x", "n/s", "False (MissingEndpoints)", "60m"],
+    ],
   ];
   for (const [resource, object, expected] of cases) {
     const info = resources.find((it) => it.resource === resource);
