@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeContinue, encodeContinue } from "../registry/continue_token.ts";
-import { type Answer, settle, start, type TestServer } from "../testing.ts";
+import { createLocalStore, StoreError } from "../../store/mod.ts";
+import { type Answer, settle, start, testRandom, type TestServer, VirtualTime } from "../testing.ts";
 
 const configMaps = "/api/v1/namespaces/default/configmaps";
 const everywhere = "/api/v1/configmaps";
@@ -70,6 +71,28 @@ Deno.test("limit and continue page through one revision, whatever happens meanwh
   assert.deepEqual(names(third), ["e"]);
   assert.equal(third.body.metadata.continue, undefined);
   assert.equal(third.body.metadata.remainingItemCount, undefined);
+});
+
+Deno.test("a next page does not depend on a store member that lags", async () => {
+  const time = new VirtualTime();
+  const inner = createLocalStore({ clock: time, timers: time, random: testRandom(1) });
+  const store = new Proxy(inner, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name !== "range") return typeof value === "function" ? value.bind(target) : value;
+      return (request: Parameters<typeof inner.range>[0]) => {
+        const lags = request.serializable === true && request.revision !== undefined;
+        return lags ? Promise.reject(new StoreError("FutureRevision", "not there yet")) : target.range(request);
+      };
+    },
+  });
+  await using server = await start({ store, time });
+  for (const name of ["a", "b", "c"]) await make(server, name);
+  const first = await server.get(`${configMaps}?limit=2`);
+  const next = await server.get(`${configMaps}?limit=2&continue=${first.body.metadata.continue}`);
+  assert.equal(next.code, 200, JSON.stringify(next.body));
+  assert.deepEqual(names(next), ["c"]);
+  inner.close();
 });
 
 Deno.test("with selectors the limit counts what is selected and remainingItemCount is not said", async () => {
