@@ -1,5 +1,6 @@
 import { utf8 } from "../../base/bytes.ts";
-import type { Disk, DiskFile, Log, Metrics } from "../../platform/mod.ts";
+import type { Disk, Log, Metrics } from "../../platform/mod.ts";
+import { RotatingFile } from "../../platform/rotating_file.ts";
 import type { Json } from "../dig.ts";
 import { limits } from "../limits.ts";
 
@@ -25,23 +26,10 @@ export function openAuditFile(
   const failures = metrics.counter("apiserver_audit_error_total", "Audit events that were lost, by plugin.");
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
-  let file: DiskFile | null = null;
-  let size = 0;
+  const file = new RotatingFile(disk, path, limits.auditFileBytes);
   let writing: Promise<void> | null = null;
 
   const lose = (count: number) => failures.add(count, { plugin: "log" });
-
-  async function open(): Promise<DiskFile> {
-    if (file !== null && size < limits.auditFileBytes) return file;
-    if (file !== null) {
-      file.close();
-      file = null;
-      await disk.rename(path, `${path}.1`);
-    }
-    file = await disk.open(path, { create: true });
-    size = await file.size();
-    return file;
-  }
 
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
@@ -50,9 +38,7 @@ export function openAuditFile(
       waiting = [];
       waitingBytes = 0;
       try {
-        const to = await open();
-        await to.writeAt(size, bytes);
-        size += bytes.length;
+        await file.append(bytes);
         total.add(lines.length);
       } catch (error) {
         lose(lines.length);
@@ -78,8 +64,7 @@ export function openAuditFile(
     flush,
     async close() {
       await flush();
-      file?.close();
-      file = null;
+      file.close();
     },
   };
 }
