@@ -58,3 +58,8 @@ export const http2GatheredBytes = 64 * 1024;
 export const http2BufferedBytes = 64 * 1024;
 /** HTTP/2 connections that one gRPC server has open; later ones are closed at once. */
 export const maxHttp2Connections = 4_096;
+/** Spans that wait for the disk; more are dropped and counted. And how many of them make a line. */
+export const maxWaitingSpans = 4_096;
+export const maxTraceBatchSpans = 512;
+/** A file of traces that has grown beyond this is put aside, in the place of the one before it. */
+export const maxTraceFileBytes = 32 * 1024 * 1024;

@@ -247,6 +247,8 @@ export interface HttpsTarget {
 export interface HttpsPost extends HttpsTarget {
   /** JSON. */
   readonly body: string;
+  /** The trace that it is part of (W3C Trace Context); absent: none. */
+  readonly traceparent?: string;
 }
 
 /** One request to an extension apiserver. */

@@ -1,8 +1,12 @@
-import type { HttpsPost } from "../mod.ts";
+import type { HttpsCall, HttpsPost } from "../mod.ts";
 import { callHttps } from "./https_call.ts";
 
 /** POST of JSON over TLS, as {@linkcode callHttps} calls. */
-export async function postHttps({ body, ...post }: HttpsPost): Promise<Response> {
-  const headers = [["accept", "application/json"], ["content-type", "application/json"]] as const;
+export async function postHttps({ body, traceparent, ...post }: HttpsPost): Promise<Response> {
+  const headers: HttpsCall["headers"] = [
+    ["accept", "application/json"],
+    ["content-type", "application/json"],
+    ...(traceparent === undefined ? [] : [["traceparent", traceparent] as const]),
+  ];
   return await callHttps({ ...post, method: "POST", headers, body: new TextEncoder().encode(body) });
 }
