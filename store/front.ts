@@ -1,5 +1,7 @@
 import { fromLatin1 } from "../base/bytes.ts";
+import type { TraceContext } from "../base/trace_context.ts";
 import type { Clock, Random, Timer, Timers } from "../platform/mod.ts";
+import type { Tracer } from "../platform/tracing/mod.ts";
 import { AutoCompaction, type CompactionPolicy } from "./auto_compaction.ts";
 import type { LeaseCheckpoint } from "./lease/lease_table.ts";
 import { storeLimits } from "./limits.ts";
@@ -31,10 +33,16 @@ import {
 } from "./types.ts";
 import { WatchHub } from "./watch/hub.ts";
 
+/** A proposal has its place in the log: in this one, of this member; it may yet lose it to another. */
+export type OnPlaced = (index: number, term: number) => void;
+
 /** How commands come to be applied: through a replicated log, or at once. */
 export interface Consensus {
-  /** @param encoded the command's bytes, when the caller has them @throws StoreError NotLeader, NoLeader, Unavailable */
-  propose(command: Command, encoded?: Uint8Array): Promise<CommandResult>;
+  /**
+   * @param encoded the command's bytes, when the caller has them @param onPlaced hears which entry of the log it became
+   * @throws StoreError NotLeader, NoLeader, Unavailable
+   */
+  propose(command: Command, encoded?: Uint8Array, onPlaced?: OnPlaced): Promise<CommandResult>;
   /** Resolves when this member has applied all that was committed at the call. */
   readIndex(): Promise<void>;
   leads(): boolean;
@@ -49,6 +57,8 @@ export interface FrontDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  /** Absent: nothing that is proposed here is traced. */
+  readonly tracer?: Tracer;
 }
 
 export interface FrontConfig {
@@ -146,12 +156,16 @@ export class StoreFront implements Store {
     return result.response;
   }
 
-  txn(request: TxnRequest): Promise<TxnResponse> {
-    return this.txnEncoded(request, undefined);
+  txn(request: TxnRequest, trace?: TraceContext): Promise<TxnResponse> {
+    return this.txnEncoded(request, undefined, trace);
   }
 
   /** @param encoded the bytes of the txn command, when the caller has them: they go into the log as they are */
-  async txnEncoded(request: TxnRequest, encoded: Uint8Array | undefined): Promise<TxnResponse> {
+  async txnEncoded(
+    request: TxnRequest,
+    encoded: Uint8Array | undefined,
+    trace: TraceContext | undefined,
+  ): Promise<TxnResponse> {
     this.#open();
     const refusal = checkTxn(request);
     if (refusal !== null) throw errorOf(refusal);
@@ -165,7 +179,34 @@ export class StoreFront implements Store {
     }
     const command: Command = { kind: "txn", request };
     if (encoded !== undefined) this.#machine.expect(encoded, command);
+    const { tracer } = this.#deps;
+    if (trace !== undefined && tracer !== undefined) return await this.#traced(tracer, trace, command, encoded);
     return txnOf(await this.#consensus.propose(command, encoded));
+  }
+
+  /** The span ends when the entry is applied, in the turn that has learnt of its commit. */
+  async #traced(
+    tracer: Tracer,
+    parent: TraceContext,
+    command: Command,
+    encoded: Uint8Array | undefined,
+  ): Promise<TxnResponse> {
+    const span = tracer.start("raft propose..commit", "internal", { parent });
+    try {
+      const result = await this.#consensus.propose(command, encoded, (index, term) => {
+        span.set("raft.index", index);
+        span.set("raft.term", term);
+      });
+      const response = txnOf(result);
+      span.set("revision", response.revision);
+      span.set("succeeded", response.succeeded);
+      return response;
+    } catch (error) {
+      span.fail(error instanceof StoreError ? `${error.code}: ${error.message}` : String(error));
+      throw error;
+    } finally {
+      span.end();
+    }
   }
 
   watch(request: WatchRequest, sink: WatchSink): Watch {

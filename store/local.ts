@@ -23,9 +23,11 @@ export function createLocalStore(
     throw new TypeError("A store without a log decodes nothing");
   });
   let applied = 0;
+  const term = 1;
   const consensus: Consensus = {
-    propose: (command) => {
+    propose: (command, _encoded, onPlaced) => {
       applied++;
+      onPlaced?.(applied, term);
       return Promise.resolve(parts.machine.run(command));
     },
     readIndex: () => Promise.resolve(),
@@ -33,7 +35,7 @@ export function createLocalStore(
     status: () => ({
       memberId: "local",
       leaderId: "local",
-      term: 1,
+      term,
       appliedIndex: applied,
       commitIndex: applied,
       isLearner: false,

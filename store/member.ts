@@ -1,4 +1,5 @@
 import type { Address, Component, Platform, Random, Timer, TlsIdentity } from "../platform/mod.ts";
+import type { Tracer } from "../platform/tracing/mod.ts";
 import { type CompactionPolicy, defaultCompaction } from "./auto_compaction.ts";
 import { type Consensus, createMachine, type MachineRule, StoreFront } from "./front.ts";
 import { HashCheck } from "./hash_check.ts";
@@ -70,7 +71,7 @@ export interface Member extends Component {
  */
 export async function startMember(
   config: MemberConfig,
-  platform: Platform,
+  platform: Platform & { readonly tracer?: Tracer },
   testing: MemberTesting = {},
 ): Promise<Member> {
   const own = config.members.find((member) => member.id === config.id);
@@ -193,7 +194,7 @@ export async function startMember(
 
 function consensusOf(id: string, replica: Replica<CommandResult>, random: Random): Consensus {
   return {
-    propose: (command, encoded) => replica.propose(encoded ?? encodeCommand(command)),
+    propose: (command, encoded, onPlaced) => replica.propose(encoded ?? encodeCommand(command), onPlaced),
     readIndex: () => replica.readIndex(),
     watched: () => replica.watched(),
     leads: () => replica.status().leaderId === id,

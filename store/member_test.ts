@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fromUtf8, prefixEnd, utf8 } from "../base/bytes.ts";
 import { prng } from "../base/prng.ts";
+import { createTracer, type OtlpSpan } from "../platform/tracing/mod.ts";
 import { createWorld, type SimHost, type World } from "../platform/sim/mod.ts";
 import { storeLimits } from "./limits.ts";
 import { type Member, type MemberConfig, startMember } from "./member.ts";
@@ -16,6 +17,8 @@ class Trio {
   readonly world: World;
   readonly hosts: SimHost[];
   readonly running: (Member | null)[] = [null, null, null];
+  /** Of each member. */
+  readonly spans: readonly OtlpSpan[][] = [[], [], []];
   readonly #config: Partial<MemberConfig>;
 
   constructor(world: World, config: Partial<MemberConfig> = {}) {
@@ -32,7 +35,8 @@ class Trio {
     const host = this.hosts[i] ?? assert.fail();
     const platform = host.running ? host.platform : host.restart();
     const config = { clusterId: "c", id: ids[i] ?? "", members, dataDirectory: "/data", timers, ...this.#config };
-    this.running[i] = await startMember(config, platform);
+    const sink = { take: (span: OtlpSpan) => void this.spans[i]?.push(span) };
+    this.running[i] = await startMember(config, { ...platform, tracer: createTracer({ ...platform, sink }) });
   }
 
   kill(i: number): void {
@@ -123,6 +127,36 @@ Deno.test("startMember(): killing the leader loses no acknowledged write and sto
   const held = (await world.complete(store.range(everything))).kvs.map((kv) => fromUtf8(kv.key));
   for (const key of acknowledged) assert.ok(held.includes(key), `${key} was acknowledged and is gone`);
   await trio.converged();
+  store.close();
+  await trio.stop();
+});
+
+Deno.test("txn() with a trace: the leader, and nobody else, writes one span under the caller's, with the entry's index and term", async () => {
+  const world = createWorld({ seed: 4 });
+  const trio = new Trio(world);
+  await trio.start();
+  const store = client(world, "c");
+  await world.complete(put(store, "k0", "v"));
+  assert.equal(trio.spans.flat().length, 0);
+  const trace = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", sampled: true };
+  const success: Operation[] = [{ kind: "put", key: utf8("k1"), value: utf8("v") }];
+  const answer = await world.complete(store.txn({ compare: [], success, failure: [] }, trace));
+  const leader = trio.leader();
+  const status = trio.running[leader]?.status() ?? assert.fail();
+  assert.deepEqual(trio.spans.map(({ length }) => length), [0, 1, 2].map((i) => i === leader ? 1 : 0));
+  const span = trio.spans[leader]?.[0] ?? assert.fail();
+  assert.deepEqual([span.name, span.traceId, span.parentSpanId], ["raft propose..commit", trace.traceId, trace.spanId]);
+  assert.deepEqual(span.attributes.map(({ key, value }) => [key, Object.values(value)[0]]), [
+    ["raft.index", `${status.appliedIndex}`],
+    ["raft.term", `${status.term}`],
+    ["revision", `${answer.revision}`],
+    ["succeeded", true],
+  ]);
+  assert.ok(BigInt(span.endTimeUnixNano) > BigInt(span.startTimeUnixNano), "a majority takes time");
+  await world.complete(
+    store.txn({ compare: [], success: [{ kind: "range", request: everything }], failure: [] }, trace),
+  );
+  assert.equal(trio.spans.flat().length, 1, "a read is no proposal");
   store.close();
   await trio.stop();
 });

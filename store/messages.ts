@@ -6,6 +6,7 @@ import { asBytes, asInteger, asText, WireError } from "./wire.ts";
 /** What a client asks: `[method, id, ...]`. An id names a call, or a watch, until it is answered or ended. */
 export const method = {
   range: 1,
+  /** `[txn, id, command]`, and behind it the caller's trace context, 24 bytes, when there is one. */
   txn: 2,
   watch: 3,
   watchCancel: 4,

@@ -1,3 +1,4 @@
+import { encodeTraceContext, type TraceContext } from "../base/trace_context.ts";
 import type { Address, Clock, Log, Network, Random, Timer, Timers, TlsIdentity } from "../platform/mod.ts";
 import { storeLimits } from "./limits.ts";
 import { type LeaderNews, Link, LostError, type Reply } from "./link.ts";
@@ -128,12 +129,13 @@ class RemoteStore implements Store {
     return asRangeResponse(fields, copy);
   }
 
-  async txn(request: TxnRequest): Promise<TxnResponse> {
+  async txn(request: TxnRequest, trace?: TraceContext): Promise<TxnResponse> {
     const refusal = checkTxn(request);
     if (refusal !== null) throw errorOf(refusal);
     const readOnly = isReadOnly(request);
     const command = encodeCommand({ kind: "txn", request });
-    const { fields, copy } = await this.#call(readOnly ? "preferLeader" : "leader", method.txn, [command], readOnly);
+    const args = trace === undefined ? [command] : [command, encodeTraceContext(trace)];
+    const { fields, copy } = await this.#call(readOnly ? "preferLeader" : "leader", method.txn, args, readOnly);
     return asTxnResponse(fields, copy);
   }
 

@@ -132,9 +132,10 @@ export interface ReplicaStatus extends RaftStatus {
 export interface Replica<R> {
   /**
    * Resolves with the machine's result once committed and applied here. Leader only.
+   * @param onPlaced hears which entry of the log the command became, if it became one
    * @throws StoreError NotLeader or NoLeader (not taken, safe to try elsewhere), Unavailable (unknown), TooLarge
    */
-  propose(command: Uint8Array): Promise<R>;
+  propose(command: Uint8Array, onPlaced?: (index: number, term: number) => void): Promise<R>;
   /**
    * Resolves when this member has applied everything that was committed when it was called: a read of the machine is
    * then linearizable. On any member. @throws StoreError NoLeader, Unavailable
@@ -356,7 +357,7 @@ class RunningReplica<R> implements Replica<R> {
 
   // ---- inputs -------------------------------------------------------------------------------------------------
 
-  propose(command: Uint8Array): Promise<R> {
+  propose(command: Uint8Array, onPlaced?: (index: number, term: number) => void): Promise<R> {
     if (this.#state === "stopped") return Promise.reject(notSent("the member has stopped"));
     if (command.length > maxCommandBytes) {
       const message = `Cannot propose ${command.length} bytes: the maximum is ${maxCommandBytes}`;
@@ -364,6 +365,7 @@ class RunningReplica<R> implements Replica<R> {
     }
     const proposed = this.#raft.propose(command);
     if (!proposed.ok) return Promise.reject(this.#refusal(proposed.reason));
+    onPlaced?.(proposed.index, proposed.term);
     return new Promise((resolve, reject) => {
       const deadlineTick = this.#tick + this.#requestTicks;
       this.#proposals.add(proposed.index, {

@@ -1,3 +1,4 @@
+import { decodeTraceContext, type TraceContext } from "../base/trace_context.ts";
 import type { FrameConnection, Log, Timer, Timers } from "../platform/mod.ts";
 import { type StoreFront } from "./front.ts";
 import { storeLimits } from "./limits.ts";
@@ -178,7 +179,8 @@ class Session {
         }
         const command = decodeCommand(encoded);
         if (command.kind !== "txn") throw new StoreError("InvalidArgument", "Cannot run transaction: not one");
-        return txnResponseFields(await this.#front.txnEncoded(command.request, encoded));
+        const trace = message[3] === undefined ? undefined : traceOf(message[3]);
+        return txnResponseFields(await this.#front.txnEncoded(command.request, encoded, trace));
       }
       case method.leaseGrant: {
         const granted = await this.#front.leaseGrant(asInteger(message[2]), asLease(message[3]));
@@ -280,6 +282,12 @@ class Session {
 
 /** What the command's encoding may add to the keys and values, which have a bound of their own. */
 const envelopeBytes = 64 * 1024;
+
+function traceOf(field: unknown): TraceContext {
+  const trace = decodeTraceContext(asBytes(field));
+  if (trace === null) throw new WireError("A trace context is missing");
+  return trace;
+}
 
 function sized(response: RangeResponse): RangeResponse {
   let bytes = 0;

@@ -1,4 +1,5 @@
 import type { Brand } from "../base/brand.ts";
+import type { TraceContext } from "../base/trace_context.ts";
 
 /** A revision of the whole key space; starts at 1 in an empty store, each transaction that writes adds one. */
 export type Revision = Brand<number, "Revision">;
@@ -219,7 +220,8 @@ export interface StoreStatus {
  */
 export interface Store {
   range(request: RangeRequest): Promise<RangeResponse>;
-  txn(request: TxnRequest): Promise<TxnResponse>;
+  /** @param trace the caller's span: whoever proposes the transaction writes one that is a child of it */
+  txn(request: TxnRequest, trace?: TraceContext): Promise<TxnResponse>;
   watch(request: WatchRequest, sink: WatchSink): Watch;
   /** @param id 0n: the store chooses */
   leaseGrant(ttlSeconds: number, id?: LeaseId): Promise<LeaseGrantResponse>;

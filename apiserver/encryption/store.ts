@@ -115,7 +115,7 @@ export function encryptStore(
   return {
     isStale: (key) => stale.has(fromUtf8(key)),
     range: async (request) => openRange(request, await store.range(request)),
-    txn: async (request) => openTxn(request, await store.txn(sealTxn(request))),
+    txn: async (request, trace) => openTxn(request, await store.txn(sealTxn(request), trace)),
     watch: (request: WatchRequest, sink: WatchSink): Watch =>
       store.watch(request, {
         onCreated: (revision) => sink.onCreated?.(revision),
