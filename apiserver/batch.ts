@@ -63,7 +63,7 @@ function inheritedHeaders(headers: Headers): Record<string, string> {
   const inherited: Record<string, string> = {};
   for (const [name, value] of headers) {
     const kept = name === "authorization" || name === "user-agent" || name.startsWith("impersonate-") ||
-      name.startsWith("x-remote-") || name === "origin" || name === "sec-fetch-site";
+      name.startsWith("x-remote-") || name === "origin" || name === "sec-fetch-site" || name === "traceparent";
     if (kept) inherited[name] = value;
   }
   return inherited;

@@ -12,6 +12,7 @@ import type {
   Timers,
   TlsIdentity,
 } from "../platform/mod.ts";
+import type { Tracer } from "../platform/tracing/mod.ts";
 import type { Store } from "../store/types.ts";
 import type { AuditLog } from "./audit/log.ts";
 import type { AuditPolicy } from "./audit/policy.ts";
@@ -66,6 +67,11 @@ export interface ServerConfig {
   readonly maxInFlight?: { readonly readOnly: number; readonly mutating: number };
   /** Absent: nothing is audited. Whoever opened the log closes it. */
   readonly audit?: { readonly policy: AuditPolicy; readonly log: AuditLog };
+  /**
+   * Of a million requests that bring no decision of their own, so many begin a trace (TracingConfiguration's
+   * samplingRatePerMillion). Default 0.
+   */
+  readonly traceSamplingPerMillion?: number;
   /** Who this server is to extension apiservers; absent: none is asked. */
   readonly frontProxy?: FrontProxy;
   /** Where `kubectl explain` gets its descriptions from; absent: there are none. */
@@ -112,4 +118,6 @@ export interface ServerDeps {
   readonly dialHttps?: DialHttps;
   /** Needed where encryption at rest is configured. */
   readonly ciphers?: Ciphers;
+  /** Takes requests' spans; absent: nothing is traced. */
+  readonly tracer?: Tracer;
 }

@@ -1,4 +1,5 @@
 import type { RequestContext } from "../platform/mod.ts";
+import type { Span } from "../platform/tracing/mod.ts";
 import type { AuditRecord } from "./audit/record.ts";
 import type { User } from "./authn/user.ts";
 import type { RequestInfo } from "./request_info.ts";
@@ -17,6 +18,8 @@ export interface Exchange {
   readonly warnings: string[];
   /** What the audit log is to have of it; absent: nothing. */
   audit?: AuditRecord;
+  /** The request's own span; absent: it is not traced. */
+  span?: Span;
   /** Which FlowSchema and priority level it went through; "" for one that is not stored yet. */
   flow?: { readonly schemaUid: string; readonly levelUid: string };
 }

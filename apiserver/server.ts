@@ -33,6 +33,7 @@ import { measure } from "./chain/metrics.ts";
 import { recover } from "./chain/recover.ts";
 import { impersonate } from "./chain/impersonate.ts";
 import { refuseCrossSite } from "./chain/same_origin.ts";
+import { trace, traced } from "./chain/trace.ts";
 import { addAuditId } from "./chain/request_id.ts";
 import { handleBatch } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
@@ -308,6 +309,9 @@ function filters(registry: Registry, deps: ServerDeps) {
   const auditing = registry.config.audit && { ...registry.config.audit, clock: deps.clock };
   // Without a policy there is not even a filter.
   const [strangers, audited] = auditing === undefined ? [[], []] : [[auditStrangers(auditing)], [audit(auditing)]];
+  const tracing = deps.tracer === undefined
+    ? []
+    : [trace({ tracer: deps.tracer, random: deps.random, perMillion: registry.config.traceSamplingPerMillion ?? 0 })];
   return [
     addAuditId,
     compress,
@@ -315,6 +319,7 @@ function filters(registry: Registry, deps: ServerDeps) {
     recover(deps.log),
     ...strangers,
     authenticate(reviewer(registry), registry.config.authentication?.anonymous),
+    ...tracing,
     ...audited,
     impersonate(registry.authorizer),
     prioritize(registry.flowControl),
@@ -340,9 +345,10 @@ function batchHandler(registry: Registry, deps: ServerDeps, handler: Handler): H
   };
 }
 
-function route(registry: Registry, deps: ServerDeps, plain: PlainDeps): Handler {
+function route(own: Registry, deps: ServerDeps, plain: PlainDeps): Handler {
   return async (exchange) => {
-    const { info } = exchange;
+    const { info, span } = exchange;
+    const registry = span === undefined ? own : traced(own, span);
     switch (info.kind) {
       case "remote":
       case "plain": {

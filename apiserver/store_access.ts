@@ -1,8 +1,11 @@
-import { equalBytes } from "../base/bytes.ts";
+import { equalBytes, fromUtf8 } from "../base/bytes.ts";
+import type { TraceContext } from "../base/trace_context.ts";
 import type { Clock, Histogram, Metrics, Random, Timers } from "../platform/mod.ts";
+import type { Span } from "../platform/tracing/mod.ts";
 import {
   type Compare,
   type KeyValue,
+  type LeaseGrantResponse,
   type LeaseId,
   type Operation,
   type RangeRequest,
@@ -46,6 +49,24 @@ export type WriteOutcome =
 
 type StoreCall = "get" | "list" | "create" | "update" | "delete" | "txn";
 
+/** After upstream's spans of its storage. One span is one call with its retries, not a whole read-modify-write. */
+const spanNames: Readonly<Record<StoreCall, string>> = {
+  get: "Get etcd3",
+  list: "List etcd3",
+  create: "Create etcd3",
+  update: "Update etcd3",
+  delete: "Delete etcd3",
+  txn: "Txn etcd3",
+};
+
+interface AccessDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly metrics?: Metrics;
+  readonly isStale?: (key: Uint8Array) => boolean;
+}
+
 const durationHelp = "Time to the store's answer in seconds, retries included.";
 const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -58,28 +79,25 @@ export class StoreAccess {
   readonly store: Store;
   /** Whether what is stored under a key should be written anew although nothing changes: with another key, encrypted. */
   readonly isStale: (key: Uint8Array) => boolean;
+  readonly #deps: AccessDeps;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #random: Random;
-  readonly #stopping = new AbortController();
+  readonly #stopping: AbortController;
+  /** Of the request whose calls these are; null: nobody's, or one that is not traced. */
+  readonly #span: Span | null;
   /** By operation. */
   readonly #seconds: Readonly<Record<StoreCall, Pick<Histogram, "observe">>> | null;
 
-  constructor(
-    store: Store,
-    deps: {
-      clock: Clock;
-      timers: Timers;
-      random: Random;
-      metrics?: Metrics;
-      isStale?: (key: Uint8Array) => boolean;
-    },
-  ) {
+  constructor(store: Store, deps: AccessDeps, traced?: { readonly span: Span; readonly stopping: AbortController }) {
     this.store = store;
     this.isStale = deps.isStale ?? (() => false);
+    this.#deps = deps;
     this.#clock = deps.clock;
     this.#timers = deps.timers;
     this.#random = deps.random;
+    this.#stopping = traced?.stopping ?? new AbortController();
+    this.#span = traced?.span ?? null;
     const seconds = deps.metrics?.histogram("etcd_request_duration_seconds", durationHelp, durationBuckets);
     this.#seconds = seconds === undefined ? null : {
       get: seconds.with({ operation: "get" }),
@@ -91,6 +109,11 @@ export class StoreAccess {
     };
   }
 
+  /** The same access for one request's calls, each of which is a span under `span`. */
+  under(span: Span): StoreAccess {
+    return new StoreAccess(this.store, this.#deps, { span, stopping: this.#stopping });
+  }
+
   /** Calls that wait for a leader fail now; no later one waits. */
   stop(): void {
     this.#stopping.abort();
@@ -98,7 +121,7 @@ export class StoreAccess {
 
   async range(request: RangeRequest): Promise<RangeResponse> {
     const call = request.rangeEnd === undefined ? "get" : "list";
-    return (await this.#persist(call, () => this.store.range(request))).answer;
+    return (await this.#persist(call, request.key, () => this.store.range(request))).answer;
   }
 
   /** The present value of one key; null when there is none. Linearizable. */
@@ -120,7 +143,8 @@ export class StoreAccess {
     }
     const { answer, uncertain } = await this.#persist(
       write.value === null ? "delete" : write.expected === 0 ? "create" : "update",
-      () => this.store.txn({ compare, success, failure }),
+      write.key,
+      (trace) => this.store.txn({ compare, success, failure }, trace),
     );
     if (answer.succeeded) return { kind: "written", revision: answer.revision };
     return this.#explain(write, answer, uncertain);
@@ -128,12 +152,12 @@ export class StoreAccess {
 
   /** Several conditional writes as one. A repeated attempt may find its own work done, and then fails its comparisons. */
   async txn(request: TxnRequest): Promise<TxnResponse> {
-    return (await this.#persist("txn", () => this.store.txn(request))).answer;
+    return (await this.#persist("txn", null, (trace) => this.store.txn(request, trace))).answer;
   }
 
   /** Grants a lease; the store may be without a leader for a while. */
   async leaseGrant(ttlSeconds: number): Promise<LeaseId> {
-    return (await this.#persist("create", () => this.store.leaseGrant(ttlSeconds))).answer.id;
+    return (await this.#persist("create", null, () => this.store.leaseGrant(ttlSeconds))).answer.id;
   }
 
   #explain(write: ConditionalWrite, answer: TxnResponse, uncertain: boolean): WriteOutcome {
@@ -157,14 +181,35 @@ export class StoreAccess {
   }
 
   /** `uncertain`: an earlier attempt was sent and never answered. */
-  async #persist<T>(kind: StoreCall, call: () => Promise<T>): Promise<{ answer: T; uncertain: boolean }> {
+  async #persist<T extends StoreAnswer>(kind: StoreCall, key: Uint8Array | null, call: Call<T>): Promise<Done<T>> {
     const startedAt = this.#clock.monotonic();
-    const done = await this.#attempts(call);
+    const done = this.#span === null
+      ? await this.#attempts(call)
+      : await this.#traced(this.#span.child(spanNames[kind], "client"), key, call);
     this.#seconds?.[kind].observe((this.#clock.monotonic() - startedAt) / 1000);
     return done;
   }
 
-  async #attempts<T>(call: () => Promise<T>): Promise<{ answer: T; uncertain: boolean }> {
+  async #traced<T extends StoreAnswer>(span: Span, key: Uint8Array | null, call: Call<T>): Promise<Done<T>> {
+    if (key !== null) span.set("key", fromUtf8(key));
+    let attempts = 0;
+    try {
+      const done = await this.#attempts(() => {
+        attempts++;
+        return call(span.context);
+      });
+      if ("revision" in done.answer) span.set("revision", done.answer.revision);
+      return done;
+    } catch (error) {
+      span.fail(error instanceof Error ? error.message : String(error));
+      throw error;
+    } finally {
+      span.set("attempts", attempts);
+      span.end();
+    }
+  }
+
+  async #attempts<T>(call: Call<T>): Promise<Done<T>> {
     const deadline = this.#clock.monotonic() + limits.storeRetryForMs;
     let uncertain = false;
     let pauseMs: number = limits.storeRetryBaseMs;
@@ -186,6 +231,14 @@ export class StoreAccess {
       pauseMs = Math.min(pauseMs * 2, limits.storeRetryMaxMs);
     }
   }
+}
+
+type StoreAnswer = RangeResponse | TxnResponse | LeaseGrantResponse;
+/** @param trace of the span that the call is */
+type Call<T> = (trace?: TraceContext) => Promise<T>;
+interface Done<T> {
+  readonly answer: T;
+  readonly uncertain: boolean;
 }
 
 function operation(key: Uint8Array, value: Uint8Array | null, lease?: LeaseId): Operation {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../base/bytes.ts";
+import { createTracer, type OtlpSpan } from "../platform/tracing/mod.ts";
 import { ApiError } from "../api/status.ts";
 import { createLocalStore, type LocalStore, type Store, StoreError, type StoreErrorCode } from "../store/mod.ts";
 import { StoreAccess } from "./store_access.ts";
@@ -129,4 +130,24 @@ Deno.test("side keys and the parent are part of the condition, and the outcome s
     taken: [0],
   });
   assert.equal(await it.access.get(other), null);
+});
+
+Deno.test("under(): a call and its retries are one span, which says how many there were and how it ended", async () => {
+  using it = world();
+  const spans: OtlpSpan[] = [];
+  const sink = { take: (span: OtlpSpan) => void spans.push(span) };
+  const request = createTracer({ clock: it.time, random: testRandom(2), sink }).start("PUT", "server");
+  const access = it.access.under(request);
+  it.faults.push({ code: "NoLeader", applied: false }, { code: "NotLeader", applied: false });
+  await through(it.time, access.write({ key, expected: 0, value: utf8("1") }));
+  it.faults.push({ code: "NoSpace", applied: false });
+  await assert.rejects(through(it.time, access.write({ key, expected: 2, value: utf8("2") })), ApiError);
+  assert.deepEqual(spans.map(({ name, parentSpanId }) => [name, parentSpanId]), [
+    ["Create etcd3", request.context.spanId],
+    ["Update etcd3", request.context.spanId],
+  ]);
+  const attempts = spans.map(({ attributes }) => attributes.find((each) => each.key === "attempts")?.value);
+  assert.deepEqual(attempts, [{ intValue: "3" }, { intValue: "1" }]);
+  assert.deepEqual(spans[0]?.status, {});
+  assert.match(spans[1]?.status.message ?? "", /out of space/);
 });

@@ -12,6 +12,7 @@ import type {
   RequestContext,
 } from "../platform/mod.ts";
 import type { Timer, Timers } from "../platform/mod.ts";
+import type { Tracer } from "../platform/tracing/mod.ts";
 import { createLocalStore, type LocalStore } from "../store/mod.ts";
 import { prng } from "../base/prng.ts";
 import type { DialHttps } from "./authn/jwt.ts";
@@ -63,6 +64,7 @@ export interface StartOptions {
   readonly ciphers?: Ciphers;
   readonly metrics?: Metrics;
   readonly dialHttps?: DialHttps;
+  readonly tracer?: Tracer;
   readonly seed?: number;
 }
 
@@ -92,6 +94,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     ...(options.callHttps === undefined ? {} : { callHttps: options.callHttps }),
     ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
     ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
+    ...(options.tracer === undefined ? {} : { tracer: options.tracer }),
     ...(options.dialHttps === undefined ? {} : { dialHttps: options.dialHttps }),
     ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }),
   });
