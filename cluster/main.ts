@@ -111,6 +111,10 @@ function program(): Command {
     )
     .option("--enable-admission-plugins <names>", "by commas, beside the default ones: DenyServiceExternalIPs", names)
     .option("--disable-admission-plugins <names>", "by commas", names)
+    .addOption(
+      new Option("--trace-sampling <n>", "of a million requests n begin a trace: logs/traces-COMPONENT.jsonl (OTLP)")
+        .argParser(wholeNumber),
+    )
     .addOption(waitOption())
     .addOption(outputOption())
     .option("--retain", "when it fails, keep what was made", false)
@@ -134,6 +138,7 @@ function program(): Command {
           },
         }),
         leaseCheckpoints: options.leaseCheckpoints,
+        traceSampling: options.traceSampling,
         apiServer: {
           encryptSecrets: options.encryptSecrets,
           encryptionConfigFile: options.encryptionProviderConfig,
@@ -211,6 +216,12 @@ function program(): Command {
     .addOption(new Option("--tail <n>", "how many lines").default(100).argParser(wholeNumber))
     .action(async (component: string | undefined, options) =>
       logs(await requireSpec(options.name), { component, tail: options.tail, follow: options.follow })
+    );
+
+  root.command("trace").description("follow a traced request to its commit, or list the newest ones (docs/tracing.md)")
+    .addOption(nameOption()).argument("[trace-id]", "32 hexadecimal digits")
+    .action(async (traceId: string | undefined, options) =>
+      (await import("./cli/trace.ts")).trace(await requireSpec(options.name), traceId)
     );
 
   const snapshot = root.command("snapshot").description(

@@ -23,6 +23,8 @@ export interface UpRequest {
   /** All components in one process. */
   readonly allInOne?: boolean;
   readonly apiServer?: ApiServerRequest;
+  /** Of a million requests so many begin a trace. */
+  readonly traceSampling?: number | undefined;
   /** Test-only: what is wrong with the store. */
   readonly bug?: StoreBug | undefined;
   readonly losesPageCache?: boolean;
@@ -55,6 +57,7 @@ function checkRequest(request: UpRequest): void {
     throw new CliError(exitCode.usage, "A cluster needs a node: --workers and --hollow-nodes are both 0");
   }
   if (request.port !== undefined) between("--port", request.port, 1, 65_535);
+  if (request.traceSampling !== undefined) between("--trace-sampling", request.traceSampling, 0, 1_000_000);
   if (request.runtime === "cri") {
     throw new CliError(exitCode.failed, "The cri runtime is not built yet", {
       hint: "use --runtime process or hollow",
@@ -92,6 +95,7 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     ...(request.losesPageCache === true || request.bug === "skip-fsync" ? { losesPageCache: true } : {}),
     ...(request.storeOnly === true ? { storeOnly: true } : {}),
     ...(request.leaseCheckpoints === true ? { leaseCheckpoints: true } : {}),
+    ...(request.traceSampling === undefined ? {} : { traceSamplingPerMillion: request.traceSampling }),
     slice,
     port: pickPort(request.port),
   };

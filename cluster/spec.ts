@@ -39,6 +39,8 @@ export interface ClusterSpec {
   readonly storeOnly?: boolean;
   /** What the apiservers were told beyond the default. */
   readonly apiServer?: ApiServerOptions;
+  /** Of a million requests so many begin a trace; absent: none does by itself. */
+  readonly traceSamplingPerMillion?: number;
   /** The balancer's port on 127.0.0.1: the one address in the kubeconfig. */
   readonly port: number;
 }

@@ -5,12 +5,14 @@ import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { auditLogPath, loadApiServerOptions } from "../api_server_options.ts";
 import { type Entry, hasPkiFile, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
 import { openStore } from "./_store.ts";
+import { openTracer } from "./_tracing.ts";
 
 export async function apiserver({ spec, plan, index, timers, platform }: Entry): Promise<Component> {
   const store = await openStore(spec, index, platform);
   const { encryption, auditPolicy, authentication } = loadApiServerOptions(spec.apiServer ?? {});
   const ciphers = encryption === undefined ? {} : { ciphers: await loadCiphers() };
   const auditFile = auditPolicy === undefined ? null : openAuditFile(auditLogPath(plan.name), platform);
+  const { tracer, closing } = openTracer(plan.name, platform);
   const host = apiServerHost(spec, index);
   const server = await startApiServer(
     {
@@ -30,6 +32,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
       serviceCidr: serviceCidr(spec),
       allowLoopbackEndpoints: true,
       declarationOf,
+      traceSamplingPerMillion: spec.traceSamplingPerMillion ?? 0,
       ...(encryption === undefined ? {} : { encryption }),
       ...(auditPolicy === undefined || auditFile === null ? {} : { audit: { policy: auditPolicy, log: auditFile } }),
       timers: {
@@ -39,16 +42,16 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     },
     platform,
     store,
-    { postHttps, callHttps, certificates, ...ciphers },
+    { postHttps, callHttps, certificates, ...ciphers, tracer },
   );
-  return {
+  return closing({
     ready: server.ready,
     async stop() {
       await server.stop();
       await auditFile?.close();
       store.close();
     },
-  };
+  });
 }
 
 if (import.meta.main) await runEntry(apiserver);

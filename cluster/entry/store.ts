@@ -3,6 +3,7 @@ import type { Component } from "../../platform/mod.ts";
 import { createWrongRaft, startMember, storeLimits } from "../../store/mod.ts";
 import { storeClientAddress, storePeerAddress } from "../plan.ts";
 import { type Entry, runEntry } from "./_entry.ts";
+import { openTracer } from "./_tracing.ts";
 
 const rolePollMs = 100;
 /** The commit index moves all the time: telling it once a second is enough for people. */
@@ -14,6 +15,7 @@ export async function store({ spec, plan, timers, platform: real, reportRole }: 
   const platform = spec.losesPageCache === true
     ? { ...real, disk: lossyDisk(real.disk, { skipSync: bug === "skip-fsync" }) }
     : real;
+  const { tracer, closing } = openTracer(plan.name, real);
   const member = await startMember(
     {
       clusterId: spec.clusterId,
@@ -27,7 +29,7 @@ export async function store({ spec, plan, timers, platform: real, reportRole }: 
       timers: timers.store,
       ...(spec.leaseCheckpoints === true ? { leaseCheckpointIntervalMs: storeLimits.leaseCheckpointIntervalMs } : {}),
     },
-    platform,
+    { ...platform, tracer },
     bug === undefined || bug === "skip-fsync" ? {} : { createRaft: (config) => createWrongRaft(bug, config) },
   );
   let polls = 0;
@@ -44,7 +46,7 @@ export async function store({ spec, plan, timers, platform: real, reportRole }: 
     platform.log.error("the member has stopped itself", { error: error.message });
     Deno.exit(1);
   });
-  return member;
+  return closing(member);
 }
 
 if (import.meta.main) await runEntry(store);
