@@ -138,6 +138,14 @@ export const horizontalPodAutoscalers = define(
   "horizontalpodautoscalers",
   { shortNames: ["hpa"], categories: ["all"], subresources: ["status"] },
 );
+/** The same objects as {@linkcode horizontalPodAutoscalers}, with the rest in annotations. */
+export const firstHorizontalPodAutoscalers = define(
+  "autoscaling",
+  "v1",
+  "HorizontalPodAutoscaler",
+  "horizontalpodautoscalers",
+  { shortNames: ["hpa"], categories: ["all"], subresources: ["status"] },
+);
 export const cronJobs = define("batch", "v1", "CronJob", "cronjobs", {
   shortNames: ["cj"],
   categories: ["all"],
@@ -329,7 +337,7 @@ export const reviews: readonly ResourceInfo[] = [
   subjectAccessReviews,
 ];
 
-/** Every stored resource, in discovery order. */
+/** Every stored resource, in discovery order: of the versions of one resource that first by which it is stored. */
 export const resources: readonly ResourceInfo[] = [
   configMaps,
   endpoints,
@@ -353,6 +361,7 @@ export const resources: readonly ResourceInfo[] = [
   replicaSets,
   statefulSets,
   horizontalPodAutoscalers,
+  firstHorizontalPodAutoscalers,
   cronJobs,
   jobs,
   certificateSigningRequests,
@@ -400,6 +409,9 @@ export const served: readonly ResourceInfo[] = [
   ...reviews,
   ...resources.slice(afterApps),
 ];
+
+/** Of every stored resource one version, the one that discovery prefers: what counts or deletes goes over these. */
+export const preferred: readonly ResourceInfo[] = resources.filter((info) => info !== firstHorizontalPodAutoscalers);
 
 /** Whether it is a question that is answered rather than an object that is kept. */
 export function isReview(info: ResourceInfo): boolean {

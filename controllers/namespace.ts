@@ -5,8 +5,8 @@ import {
   customResourceDefinitions,
   namespaces as namespacesInfo,
   pods,
+  preferred,
   type ResourceInfo,
-  resources,
 } from "../api/resources.ts";
 import { isNotFound, keyOf, type RestClient } from "../client/mod.ts";
 import { namespaceFinalizer, reconcileNamespace } from "./core/namespace.ts";
@@ -88,7 +88,7 @@ export function namespaceController(informers: Informers, client: RestClient): C
       // Pods first (KEP-5080): what they use must not vanish under them.
       await empty(pods, key, left);
       if (left.remaining.size === 0 && left.failures.length === 0) {
-        const others = [...resources, ...await customResources()].filter((info) => info.namespaced && info !== pods);
+        const others = [...preferred, ...await customResources()].filter((info) => info.namespaced && info !== pods);
         await Promise.all(others.map((info) => empty(info, key, left)));
       }
       if (turn.signal.aborted) return;

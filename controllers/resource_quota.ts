@@ -1,6 +1,6 @@
 import type { KubeObject } from "../api/meta.ts";
 import { countsIn, usageOf } from "../api/quota.ts";
-import { persistentVolumeClaims, pods, type ResourceInfo, resources, services } from "../api/resources.ts";
+import { persistentVolumeClaims, pods, preferred, type ResourceInfo, services } from "../api/resources.ts";
 import { keyOf, type RestClient } from "../client/mod.ts";
 import { sameJson } from "./core/action.ts";
 import { reconcileQuota } from "./core/resource_quota.ts";
@@ -48,7 +48,7 @@ export function resourceQuotaController(informers: Informers, client: RestClient
       const quota = resourceQuotas.get(key);
       if (quota === undefined) return;
       const namespace = quota.metadata?.namespace ?? "";
-      const kinds = resources.filter((info) => info.namespaced && limitsKind(quota.spec?.hard, info));
+      const kinds = preferred.filter((info) => info.namespaced && limitsKind(quota.spec?.hard, info));
       const counted = await Promise.all(
         kinds.map(async (info) => ({ info, objects: await objectsOf(info, namespace) })),
       );

@@ -43,6 +43,7 @@ import {
   volumeAttributesClasses,
 } from "../resources.ts";
 import { bindingOptions, clusterRoleOptions, priorityClassOptions, roleOptions } from "./access.ts";
+import { autoscalerOptions } from "./autoscaler.ts";
 import {
   admissionPolicyOptions,
   flowSchemaOptions,
@@ -57,7 +58,6 @@ import { ipAddressName, type SchemaRuleOptions, schemaRules } from "./schema_rul
 import { daemonSetOptions, replicationControllerOptions, statefulSetOptions } from "./sets.ts";
 import { csiDriverOptions, storageClassOptions } from "./storage.ts";
 import {
-  autoscalerOptions,
   budgetOptions,
   endpointsOptions,
   ingressClassOptions,

@@ -12,6 +12,8 @@ import {
   deployments,
   endpointSlices,
   events,
+  firstHorizontalPodAutoscalers,
+  horizontalPodAutoscalers,
   jobs,
   leases,
   namespaces,
@@ -26,6 +28,7 @@ import {
   serviceAccounts,
   services,
 } from "../resources.ts";
+import { firstVersionRules } from "./autoscaler.ts";
 import { builtinRules } from "./builtin.ts";
 import { signingRequestRules } from "./certificates.ts";
 import { configMapRules, secretRules } from "./config.ts";
@@ -49,11 +52,14 @@ export { certificateUsages } from "./certificates.ts";
 export { imageTag } from "./pod_defaults.ts";
 export { namespaceFinalizer } from "./namespace.ts";
 
-const signingRequestBase = builtinRules.get(certificateSigningRequests.type);
-invariant(signingRequestBase !== undefined, "the schema says what every kind must have");
+function builtin({ type }: ResourceInfo): Rules {
+  const rules = builtinRules.get(type);
+  invariant(rules !== undefined, "the schema says what every kind must have");
+  return rules;
+}
 
 const rulesByType: ReadonlyMap<string, Rules> = new Map([
-  [certificateSigningRequests.type, signingRequestRules(signingRequestBase)],
+  [certificateSigningRequests.type, signingRequestRules(builtin(certificateSigningRequests))],
   [configMaps.type, configMapRules],
   [cronJobs.type, cronJobRules],
   [apiServices.type, apiServiceRules],
@@ -61,6 +67,7 @@ const rulesByType: ReadonlyMap<string, Rules> = new Map([
   [deployments.type, deploymentRules],
   [endpointSlices.type, endpointSliceRules],
   [events.type, eventRules],
+  [firstHorizontalPodAutoscalers.type, firstVersionRules(builtin(horizontalPodAutoscalers))],
   [jobs.type, jobRules],
   [leases.type, leaseRules],
   [persistentVolumeClaims.type, claimRules],

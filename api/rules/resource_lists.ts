@@ -48,7 +48,7 @@ export function validateQuantity(name: string, text: string, path: string): Fiel
   return errors;
 }
 
-function validateContainerResourceName(name: string, path: string): FieldError[] {
+export function validateContainerResourceName(name: string, path: string): FieldError[] {
   const errors = each(qualifiedName(name), path, name);
   if (errors.length > 0 || name.includes("/")) return errors;
   if (!standardResources.has(name) && !isHugePages(name)) {

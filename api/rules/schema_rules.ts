@@ -18,8 +18,10 @@ export interface SchemaRuleOptions {
   /** Top-level fields that stay as they were created. */
   readonly fixed?: readonly string[];
   readonly setDefaults?: (object: KubeObject) => void;
-  /** What the schema cannot say. */
-  readonly check?: (object: KubeObject) => FieldError[];
+  /** `check` also says which required fields are missing, in words of its own. */
+  readonly checksMissing?: boolean;
+  /** What the schema cannot say. @param old of an update */
+  readonly check?: (object: KubeObject, old?: KubeObject) => FieldError[];
   readonly checkUpdate?: (next: KubeObject, old: KubeObject) => FieldError[];
 }
 
@@ -32,12 +34,12 @@ export function schemaRules(info: ResourceInfo, options: SchemaRuleOptions = {})
   const base = metadataRules(metaRule);
   const hasStatus = info.subresources.includes("status");
   const counted = options.generationOf ?? [];
-  const validate = (object: KubeObject) =>
+  const validate = (object: KubeObject, old?: KubeObject) =>
     [
       ...validateMeta(object.metadata, metaRule),
-      ...missingFields(info, object),
+      ...(options.checksMissing === true ? [] : missingFields(info, object)),
       ...(options.needs ?? []).flatMap((path) => isEmpty(dig(object, path)) ? [required(path)] : []),
-      ...options.check?.(object) ?? [],
+      ...options.check?.(object, old) ?? [],
     ].filter(distinct);
   return {
     ...base,
@@ -51,11 +53,11 @@ export function schemaRules(info: ResourceInfo, options: SchemaRuleOptions = {})
       if (hasStatus) keepField(next, old, "status");
       if (counted.length > 0) countGeneration(next, old, ...counted);
     },
-    validate,
+    validate: (object) => validate(object),
     validateUpdate: (next, old) =>
       [
         ...validateMetaUpdate(next.metadata, old.metadata),
-        ...validate(next),
+        ...validate(next, old),
         ...(options.fixed ?? []).flatMap((name) => immutable(fieldsOf(next)[name], fieldsOf(old)[name], name)),
         ...options.checkUpdate?.(next, old) ?? [],
       ].filter(distinct),

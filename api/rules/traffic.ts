@@ -1,4 +1,4 @@
-/** Ingresses, NetworkPolicies, Endpoints, disruption budgets, autoscalers. @see kubernetes pkg/apis/*\/v1/defaults.go */
+/** Ingresses, NetworkPolicies, Endpoints, disruption budgets. @see kubernetes pkg/apis/*\/v1/defaults.go */
 import { type FieldError, invalid, required } from "../field_errors.ts";
 import type {
   Endpoints,
@@ -7,7 +7,6 @@ import type {
   IngressClass,
   NetworkPolicy,
   PodDisruptionBudget,
-  V2HorizontalPodAutoscaler,
 } from "../gen/types.ts";
 import { validateLabelSelector } from "../labels.ts";
 import type { KubeObject } from "../meta.ts";
@@ -19,7 +18,6 @@ import { specOf } from "./workloads.ts";
 const asIngress = (object: KubeObject): Ingress => object as Ingress;
 const asPolicy = (object: KubeObject): NetworkPolicy => object as NetworkPolicy;
 const asBudget = (object: KubeObject): PodDisruptionBudget => object as PodDisruptionBudget;
-const asScaler = (object: KubeObject): V2HorizontalPodAutoscaler => object as V2HorizontalPodAutoscaler;
 
 export const ingressOptions: SchemaRuleOptions = {
   generationOf: ["spec"],
@@ -129,43 +127,6 @@ export const budgetOptions: SchemaRuleOptions = {
     if (spec.selector !== undefined) errors.push(...validateLabelSelector(spec.selector, "spec.selector"));
     const policies = ["AlwaysAllow", "IfHealthyBudget"];
     errors.push(...optionalOneOf(spec.unhealthyPodEvictionPolicy, "spec.unhealthyPodEvictionPolicy", policies));
-    return errors;
-  },
-};
-
-const podsPolicy = { type: "Pods", value: 4, periodSeconds: 15 } as const;
-const percentPolicy = { type: "Percent", value: 100, periodSeconds: 15 } as const;
-/** What an autoscaler without metrics holds, percent of the requested CPU. */
-const defaultCpuPercent = 80;
-
-export const autoscalerOptions: SchemaRuleOptions = {
-  setDefaults(object) {
-    const spec = specOf(asScaler(object));
-    spec.minReplicas ??= 1;
-    if ((spec.metrics ?? []).length === 0) {
-      const target = { type: "Utilization", averageUtilization: defaultCpuPercent };
-      spec.metrics = [{ type: "Resource", resource: { name: "cpu", target } }];
-    }
-    if (spec.behavior === undefined) return;
-    const up = spec.behavior.scaleUp ??= {};
-    up.stabilizationWindowSeconds ??= 0;
-    up.selectPolicy ??= "Max";
-    up.policies ??= [{ ...podsPolicy }, { ...percentPolicy }];
-    const down = spec.behavior.scaleDown ??= {};
-    down.selectPolicy ??= "Max";
-    down.policies ??= [{ ...percentPolicy }];
-  },
-  check(object) {
-    const { minReplicas = 1, maxReplicas = 0 } = specOf(asScaler(object));
-    const errors: FieldError[] = [];
-    if (minReplicas < 1) {
-      errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 1"));
-    }
-    if (maxReplicas < 1) errors.push(invalid("spec.maxReplicas", maxReplicas, "must be greater than 0"));
-    if (maxReplicas < minReplicas) {
-      const text = "must be greater than or equal to `minReplicas`";
-      errors.push(invalid("spec.maxReplicas", maxReplicas, text));
-    }
     return errors;
   },
 };

@@ -1,5 +1,11 @@
+import { firstVersionAutoscaler, storedAutoscaler } from "../../api/autoscalers.ts";
 import { asCoreEvent, asNewEvent } from "../../api/events.ts";
-import type { CoreV1Event, EventsV1Event } from "../../api/gen/types.ts";
+import type {
+  CoreV1Event,
+  EventsV1Event,
+  HorizontalPodAutoscaler,
+  V2HorizontalPodAutoscaler,
+} from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
   apiServices,
@@ -7,6 +13,8 @@ import {
   customResourceDefinitions,
   endpoints,
   events,
+  firstHorizontalPodAutoscalers,
+  horizontalPodAutoscalers,
   ingresses,
   jobs,
   namespaces,
@@ -96,12 +104,19 @@ function newEventFields(event: KubeObject): Fields {
   );
 }
 
-/** Stored as the core group has them. */
-const newEventForm: StoredForm = {
-  info: events,
-  read: (stored) => asNewEvent(stored as CoreV1Event),
-  write: (served) => asCoreEvent(served as EventsV1Event),
-};
+/** Resources whose objects are stored as another resource has them. */
+const otherFaces: ReadonlyMap<ResourceInfo, StoredForm> = new Map([
+  [newEvents, {
+    info: events,
+    read: (stored: KubeObject) => asNewEvent(stored as CoreV1Event),
+    write: (served: KubeObject) => asCoreEvent(served as EventsV1Event),
+  }],
+  [firstHorizontalPodAutoscalers, {
+    info: horizontalPodAutoscalers,
+    read: (stored: KubeObject) => firstVersionAutoscaler(stored as V2HorizontalPodAutoscaler),
+    write: (served: KubeObject) => storedAutoscaler(served as HorizontalPodAutoscaler),
+  }],
+]);
 
 /** The names that a field selector of this resource may use. */
 export function selectableNames({ info, fields }: StoredResource): ReadonlySet<string> {
@@ -136,7 +151,7 @@ export function storedResources(): StoredResource[] {
       info,
       prefixOf(info),
       selectable.get(info) ?? (() => noFields),
-      info === newEvents ? newEventForm : undefined,
+      otherFaces.get(info),
     )
   );
 }

@@ -1,9 +1,14 @@
+import { firstVersionAutoscaler, storedAutoscaler } from "../../api/autoscalers.ts";
 import { decodeValue } from "../../api/codec/mod.ts";
+import type { HorizontalPodAutoscaler, V2HorizontalPodAutoscaler } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import {
+  apiVersionOf,
   certificateSigningRequests,
   customResourceDefinitions,
   events,
+  firstHorizontalPodAutoscalers,
+  horizontalPodAutoscalers,
   leases,
   mutatingAdmissionPolicies,
   mutatingWebhookConfigurations,
@@ -49,6 +54,16 @@ function typedCodec({ group, version, kind, type }: ResourceInfo): ObjectCodec {
   };
 }
 
+/** For webhooks that ask for the other version. @param object of either version */
+function convertAutoscaler(object: KubeObject, apiVersion: string): Promise<KubeObject> {
+  if (object.apiVersion === apiVersion) return Promise.resolve(object);
+  return Promise.resolve(
+    apiVersion === apiVersionOf(firstHorizontalPodAutoscalers)
+      ? firstVersionAutoscaler(object as V2HorizontalPodAutoscaler)
+      : storedAutoscaler(object as HorizontalPodAutoscaler),
+  );
+}
+
 /** The kind's rules from `api/rules`, with what only the server can know. */
 export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: ServerConfig }): Strategy {
   const { info } = cache.resource;
@@ -78,6 +93,9 @@ export function strategyFor(cache: ResourceCache, deps: { clock: Clock; config: 
   if (info === certificateSigningRequests) {
     strategy.prepareForApproval = (object, old) => rules.prepareForApproval?.(object, old, context());
     strategy.validateApproval = (object, old) => rules.validateApproval?.(object, old, context()) ?? [];
+  }
+  if (info === horizontalPodAutoscalers || info === firstHorizontalPodAutoscalers) {
+    strategy.convertTo = convertAutoscaler;
   }
   if (info === customResourceDefinitions) return definitionStrategy(strategy, deps.clock);
   return withExpressions.has(info) ? expressionStrategy(strategy) : strategy;

@@ -1,6 +1,7 @@
+import { storedAutoscaler } from "../../api/autoscalers.ts";
 import { asCoreEvent } from "../../api/events.ts";
-import type { EventsV1Event } from "../../api/gen/types.ts";
-import { newEvents, type ResourceInfo } from "../../api/resources.ts";
+import type { EventsV1Event, HorizontalPodAutoscaler } from "../../api/gen/types.ts";
+import { firstHorizontalPodAutoscalers, newEvents, type ResourceInfo } from "../../api/resources.ts";
 import { dig, items, type Json, record, text, texts, whole } from "../dig.ts";
 import { age, count, firstFew, nameOf, selectorText } from "./cells.ts";
 import { clusterPrinters } from "./cluster_printers.ts";
@@ -8,7 +9,7 @@ import { columns, type Printer } from "./columns.ts";
 import { humanDuration, since } from "./duration.ts";
 import { podPrinter, templateContainers } from "./pod.ts";
 import { storagePrinters } from "./storage_printers.ts";
-import { workloadPrinters } from "./workload_printers.ts";
+import { autoscalerPrinter, workloadPrinters } from "./workload_printers.ts";
 
 const namespacePrinter: Printer = {
   columns: columns("Name", "Status", "Age"),
@@ -220,11 +221,6 @@ const eventPrinter: Printer = {
   },
 };
 
-const newEventPrinter: Printer = {
-  columns: eventPrinter.columns,
-  cells: (it, now) => eventPrinter.cells({ ...asCoreEvent(it as unknown as EventsV1Event) }, now),
-};
-
 function eventSource(event: Json): string {
   const component = text(dig(event, "source", "component")) || text(event["reportingComponent"]);
   const host = text(dig(event, "source", "host")) || text(event["reportingInstance"]);
@@ -313,7 +309,19 @@ const printers: Readonly<Record<string, Printer>> = {
   services: servicePrinter,
 };
 
-/** @param resource plural name */
+/** Of a face of what is stored: its printer's columns, whose cells are read from what is stored. */
+function otherFace({ columns, cells }: Printer, stored: (it: Json) => object): Printer {
+  return { columns, cells: (it, now) => cells({ ...stored(it) }, now) };
+}
+
+const byInfo: ReadonlyMap<ResourceInfo, Printer> = new Map([
+  [newEvents, otherFace(eventPrinter, (it) => asCoreEvent(it as unknown as EventsV1Event))],
+  [
+    firstHorizontalPodAutoscalers,
+    otherFace(autoscalerPrinter, (it) => storedAutoscaler(it as unknown as HorizontalPodAutoscaler)),
+  ],
+]);
+
 export function printerFor(info: ResourceInfo): Printer {
-  return info === newEvents ? newEventPrinter : printers[info.resource] ?? plainPrinter;
+  return byInfo.get(info) ?? printers[info.resource] ?? plainPrinter;
 }

@@ -158,7 +158,7 @@ const budgetPrinter: Printer = {
   },
 };
 
-const autoscalerPrinter: Printer = {
+export const autoscalerPrinter: Printer = {
   columns: columns("Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas#", "Age"),
   cells: (it, now) => {
     const spec = record(it["spec"]);

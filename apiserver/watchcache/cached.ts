@@ -16,7 +16,10 @@ export interface StoredResource {
   readonly form?: StoredForm;
 }
 
-/** Where what is stored differs from what is served: custom resources, by version, by pruning and by defaults. */
+/**
+ * Where what is stored differs from what is served: custom resources, by version, by pruning and by defaults; built-in
+ * ones that show another's objects.
+ */
 export interface StoredForm {
   /** The version that is stored. */
   readonly info: ResourceInfo;
@@ -170,7 +173,7 @@ export function cachedObject(
 ): CachedObject {
   if (resource.form?.conversion !== undefined) return convertible(resource, key, stored, revision);
   if (resource.form?.write !== undefined) {
-    // A second face of what is served in another group too: few ask for it, so it is made when somebody does.
+    // A second face of what is served under another resource too: few ask for it, so it is made when somebody does.
     const kept = new Uint8Array(stored);
     return new LazyObject(resource, key, revision, () => servedBytes(resource, kept, revision));
   }

@@ -8,7 +8,7 @@ import type { Admission } from "./match.ts";
 
 /** The other versions under which a resource's objects are served. */
 export function equivalentsOf(registry: Registry, info: ResourceInfo): readonly ResourceInfo[] {
-  // Only what definitions bring has several versions.
+  // Few resources have several versions: autoscalers, and what definitions bring.
   if (registry.strategy(info).convertTo === undefined) return [];
   return registry.catalog.resources.filter((each) =>
     each !== info && each.group === info.group && each.resource === info.resource
