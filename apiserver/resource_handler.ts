@@ -12,7 +12,7 @@ import { create } from "./registry/create.ts";
 import { deleteOptions, isDryRun } from "./registry/delete_options.ts";
 import { remove, removeCollection } from "./registry/delete.ts";
 import { cacheAt, list } from "./registry/list.ts";
-import { listOptions } from "./registry/list_options.ts";
+import { checkRevision, listOptions } from "./registry/list_options.ts";
 import { hasProtobuf } from "./protobuf/types.ts";
 import { type OutputOptions, respondList, respondObject, respondValue, watchFormat } from "./registry/output.ts";
 import { patch } from "./registry/patch.ts";
@@ -135,9 +135,8 @@ async function handleGet(registry: Registry, exchange: Exchange, request: Resour
   const version = request.query.get("resourceVersion") ?? "";
   if (version !== "") {
     // Any revision of at least that one will do: the cache's.
-    const revision = Number(version);
-    if (!Number.isSafeInteger(revision)) throw badRequest(`invalid resource version ${JSON.stringify(version)}`);
-    await cacheAt(registry.feed, revision);
+    checkRevision(version);
+    await cacheAt(registry.feed, Number(version));
     const cached = cache.get(request.namespace, request.name);
     if (cached === undefined) throw notFound(info, request.name);
     const [served = cached] = await convertedAll(cache.resource, [cached]);

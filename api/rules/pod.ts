@@ -79,8 +79,6 @@ function validateMetaAndSpec(pod: Pod): FieldError[] {
   const errors = [
     ...validateMeta(pod.metadata, metaRule),
     ...validatePodSpec(pod.spec, "spec", true),
-    ...validateImages(pod.spec?.containers, "spec.containers"),
-    ...validateImages(pod.spec?.initContainers, "spec.initContainers"),
   ];
   if ((pod.spec?.serviceAccountName ?? "") === "") {
     for (const [i, volume] of (pod.spec?.volumes ?? []).entries()) {
@@ -91,6 +89,8 @@ function validateMetaAndSpec(pod: Pod): FieldError[] {
       }
     }
   }
+  errors.push(...validateImages(pod.spec?.containers, "spec.containers"));
+  errors.push(...validateImages(pod.spec?.initContainers, "spec.initContainers"));
   return errors;
 }
 

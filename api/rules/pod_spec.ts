@@ -34,10 +34,14 @@ export function validatePodSpec(given: PodSpec | undefined, path: string, isPod:
   errors.push(...validateDns(spec, `${path}.dnsConfig`));
   errors.push(...validateGates(spec, path));
   errors.push(...validateSpread(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`));
-  errors.push(...validateNames(spec, path));
+  errors.push(...validateSubdomains(spec, path, ["serviceAccountName", "nodeName"]));
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && (deadline < 1 || deadline > int32Max)) {
     errors.push(invalid(`${path}.activeDeadlineSeconds`, deadline, rangeText(1, int32Max)));
+  }
+  for (const field of ["hostname", "subdomain"] as const) {
+    const value = spec[field];
+    if (!unset(value)) errors.push(...labelAt(value, `${path}.${field}`));
   }
   errors.push(...validateTolerations(spec.tolerations, `${path}.tolerations`));
   for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
@@ -46,6 +50,7 @@ export function validatePodSpec(given: PodSpec | undefined, path: string, isPod:
       errors.push(...subdomainAt(name, `${path}.hostAliases[${i}].hostnames[${j}]`));
     }
   }
+  errors.push(...validateSubdomains(spec, path, ["priorityClassName", "runtimeClassName"]));
   const preemption = ["PreemptLowerPriority", "Never"];
   errors.push(...optionalOneOf(spec.preemptionPolicy, `${path}.preemptionPolicy`, preemption));
   for (const [name, text] of Object.entries(spec.overhead ?? {})) {
@@ -55,17 +60,13 @@ export function validatePodSpec(given: PodSpec | undefined, path: string, isPod:
   return errors;
 }
 
-function validateNames(spec: PodSpec, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const field of ["serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"] as const) {
+type NameField = "serviceAccountName" | "nodeName" | "priorityClassName" | "runtimeClassName";
+
+function validateSubdomains(spec: PodSpec, path: string, fields: readonly NameField[]): FieldError[] {
+  return fields.flatMap((field) => {
     const value = spec[field];
-    if (!unset(value)) errors.push(...subdomainAt(value, `${path}.${field}`));
-  }
-  for (const field of ["hostname", "subdomain"] as const) {
-    const value = spec[field];
-    if (!unset(value)) errors.push(...labelAt(value, `${path}.${field}`));
-  }
-  return errors;
+    return unset(value) ? [] : subdomainAt(value, `${path}.${field}`);
+  });
 }
 
 function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): FieldError[] {

@@ -288,7 +288,8 @@ Deno.test("deployments get upstream's defaults and refuse what upstream refuses"
   equal(((spec.template as Json).spec as Json).enableServiceLinks, undefined);
   deepEqual(refusals(resources.deployments, { metadata: { name: "d" } }), [
     "spec.selector: Required value",
-    "spec.template: Required value",
+    "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
+    "spec.template.spec.containers: Required value",
   ]);
   const other = { metadata: { labels: { app: "b" } }, spec: { containers: [box()], restartPolicy: "Never" } };
   deepEqual(
@@ -326,7 +327,84 @@ Deno.test("deployments get upstream's defaults and refuse what upstream refuses"
     "d",
     rulesFor(resources.deployments).validate(made(resources.deployments, { metadata: { name: "d" } }), context),
   ).message;
-  equal(message, 'Deployment.apps "d" is invalid: [spec.selector: Required value, spec.template: Required value]');
+  equal(
+    message,
+    'Deployment.apps "d" is invalid: [spec.selector: Required value, spec.template.metadata.labels: Invalid value: ' +
+      "null: `selector` does not match template `labels`, spec.template.spec.containers: Required value]",
+  );
+});
+
+Deno.test("several faults are told in the order in which upstream finds them", () => {
+  const fields = (info: resources.ResourceInfo, object: Json) =>
+    rulesFor(info).validate(made(info, object), context).map(({ field }) => field);
+  deepEqual(
+    fields(resources.pods, {
+      metadata: { name: "p" },
+      spec: {
+        containers: [{ ...box(), image: " nginx" }],
+        volumes: [{ name: "t", projected: { sources: [{ serviceAccountToken: { path: "t" } }] } }],
+        priorityClassName: "A",
+        tolerations: [{ key: "k", operator: "Nope" }],
+        subdomain: "B",
+        activeDeadlineSeconds: 0,
+        nodeName: "C",
+        restartPolicy: "Sometimes",
+      },
+    }),
+    [
+      "spec.restartPolicy",
+      "spec.nodeName",
+      "spec.activeDeadlineSeconds",
+      "spec.subdomain",
+      "spec.tolerations[0].operator",
+      "spec.priorityClassName",
+      "spec.volumes[0].projected.sources[0].serviceAccountToken",
+      "spec.containers[0].image",
+    ],
+  );
+  const port = { name: "a", port: 80, nodePort: 30000 };
+  deepEqual(
+    fields(resources.services, {
+      metadata: { name: "s" },
+      spec: { ports: [port, { ...port, name: "B" }], sessionAffinity: "Nope", externalIPs: ["x"] },
+    }),
+    [
+      "spec.ports[1].name",
+      "spec.sessionAffinity",
+      "spec.externalIPs[0]",
+      "spec.ports[0].nodePort",
+      "spec.ports[1].nodePort",
+      "spec.ports[1].nodePort",
+      "spec.ports[1]",
+    ],
+  );
+  const template = {
+    spec: { containers: [{ ...box(), name: "A" }], restartPolicy: "Never", activeDeadlineSeconds: 5 },
+  };
+  const unusable = { matchExpressions: [{ key: "a", operator: "Like" }] };
+  const unknown = "spec.selector.matchExpressions[0].operator";
+  deepEqual(fields(resources.deployments, { metadata: { name: "d" }, spec: { selector: unusable, template } }), [
+    unknown,
+    "spec.selector",
+  ]);
+  const ofTemplate = ["containers[0].name", "restartPolicy", "activeDeadlineSeconds"].map((it) =>
+    `spec.template.spec.${it}`
+  );
+  deepEqual(fields(resources.statefulSets, { metadata: { name: "s" }, spec: { selector: unusable, template } }), [
+    unknown,
+    "spec.selector",
+    ...ofTemplate,
+  ]);
+  deepEqual(fields(resources.daemonSets, { metadata: { name: "d" }, spec: { template } }), [
+    "spec.template.metadata.labels",
+    ...ofTemplate,
+  ]);
+  deepEqual(
+    refusals(resources.daemonSets, { metadata: { name: "d" }, spec: { selector: {}, template } }).filter((it) =>
+      it.startsWith("spec.selector")
+    ),
+    ["spec.selector: Invalid value: {}: empty selector is invalid for daemonset"],
+  );
 });
 
 Deno.test("services get upstream's defaults, keep their address and refuse what upstream refuses", () => {
@@ -348,7 +426,8 @@ Deno.test("services get upstream's defaults, keep their address and refuse what 
   deepEqual(refusals(resources.services, { metadata: { name: "s" }, spec: { ports: [{ port: 80 }, { port: 80 }] } }), [
     "spec.ports[0].name: Required value",
     "spec.ports[1].name: Required value",
-    'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}',
+    'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,' +
+    '"TargetPort":0,"NodePort":0}',
   ]);
   deepEqual(refusals(resources.services, { metadata: { name: "s" }, spec: { type: "Foo", ports: [{ port: 80 }] } }), [
     'spec.type: Unsupported value: "Foo": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',

@@ -157,6 +157,7 @@ function validateService(service: Service, context: RuleContext): FieldError[] {
     if (problems.length === 0) errors.push(...nonSpecialIp(ip, path, context.allowLoopbackEndpoints));
   }
   errors.push(...oneOf(spec.type, "spec.type", types));
+  errors.push(...validateNumbers(spec));
   const ranges = spec.loadBalancerSourceRanges ?? [];
   if (ranges.length > 0 && spec.type !== "LoadBalancer") {
     errors.push(forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'"));
@@ -199,26 +200,40 @@ function validatePorts(spec: ServiceSpec): FieldError[] {
   const ports = spec.ports ?? [];
   const errors: FieldError[] = [];
   const names = new Set<string>();
-  const numbers = new Set<string>();
-  const nodePorts = new Set<string>();
   for (const [i, port] of ports.entries()) {
     errors.push(...validatePort(port, ports.length > 1, names, `spec.ports[${i}]`));
   }
-  for (const [i, port] of ports.entries()) {
-    const nodePort = port.nodePort ?? 0;
-    const path = `spec.ports[${i}]`;
-    if (spec.type === "ClusterIP" && nodePort !== 0) {
-      errors.push(forbidden(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
-    }
-    if (nodePort !== 0 && nodePorts.has(`${port.protocol}/${nodePort}`)) {
-      errors.push(duplicate(`${path}.nodePort`, nodePort));
-    }
-    nodePorts.add(`${port.protocol}/${nodePort}`);
-    const key = `${port.protocol}/${port.port}`;
-    if (numbers.has(key)) errors.push(duplicate(path, { protocol: port.protocol, port: port.port }));
-    numbers.add(key);
-  }
   return errors;
+}
+
+/** What ports may not have in common, and node ports where there are none. */
+function validateNumbers(spec: ServiceSpec): FieldError[] {
+  const ports = spec.ports ?? [];
+  const unwanted = ports.flatMap(({ nodePort = 0 }, i) =>
+    spec.type === "ClusterIP" && nodePort !== 0
+      ? [forbidden(`spec.ports[${i}].nodePort`, "may not be used when `type` is 'ClusterIP'")]
+      : []
+  );
+  const nodePorts = new Set<string>();
+  const taken = ports.flatMap(({ protocol, nodePort = 0 }, i) => {
+    const key = `${protocol}/${nodePort}`;
+    if (nodePort !== 0 && nodePorts.has(key)) return [duplicate(`spec.ports[${i}].nodePort`, nodePort)];
+    nodePorts.add(key);
+    return [];
+  });
+  const numbers = new Set<string>();
+  const repeated = ports.flatMap(({ protocol, port }, i) => {
+    const key = `${protocol}/${port}`;
+    if (numbers.has(key)) return [duplicate(`spec.ports[${i}]`, printedPort(protocol ?? "", port))];
+    numbers.add(key);
+    return [];
+  });
+  return [...unwanted, ...taken, ...repeated];
+}
+
+/** Upstream prints its internal type, whose fields have no JSON names. */
+function printedPort(protocol: string, port: number): Record<string, unknown> {
+  return { Name: "", Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
 }
 
 function validatePort(port: ServicePort, needsName: boolean, names: Set<string>, path: string): FieldError[] {

@@ -1,8 +1,14 @@
 /** StatefulSets, DaemonSets and ReplicationControllers. @see kubernetes pkg/apis/apps/v1/defaults.go and validation */
 import { type FieldError, forbidden, invalid, notSupported, required } from "../field_errors.ts";
-import type { DaemonSet, PersistentVolumeClaim, ReplicationController, StatefulSet } from "../gen/types.ts";
+import type {
+  DaemonSet,
+  PersistentVolumeClaim,
+  ReplicationController,
+  StatefulSet,
+  StatefulSetUpdateStrategy,
+} from "../gen/types.ts";
 import { equalJson } from "../json_value.ts";
-import { matchesSelector, selectorFromLabels } from "../labels.ts";
+import { matchesSelector, selectorFromLabels, validateLabelSelector } from "../labels.ts";
 import type { KubeObject } from "../meta.ts";
 import { nonNegative, nonNegativeOrPercent, optionalOneOf, unset } from "./common.ts";
 import { immutable } from "./meta.ts";
@@ -10,7 +16,17 @@ import { defaultPodTemplate } from "./pod_defaults.ts";
 import { validatePodTemplate } from "./pod_spec.ts";
 import type { SchemaRuleOptions } from "./schema_rules.ts";
 import { defaultClaimSpec } from "./storage.ts";
-import { isZero, specOf, validateSelector, validateTemplate } from "./workloads.ts";
+import {
+  isEmptySelector,
+  isUsable,
+  isZero,
+  mismatch,
+  type Selected,
+  specOf,
+  validateMatch,
+  validateSelector,
+  validateTemplate,
+} from "./workloads.ts";
 
 // Rules are looked up by resource, and the codec has checked the object against the schema of that resource's type.
 const asStatefulSet = (object: KubeObject): StatefulSet => object as StatefulSet;
@@ -38,29 +54,19 @@ export const statefulSetOptions: SchemaRuleOptions = {
   },
   check(object) {
     const spec = asStatefulSet(object).spec;
-    const strategy = spec?.updateStrategy ?? {};
-    const errors = [
+    return [
       ...optionalOneOf(spec?.podManagementPolicy, "spec.podManagementPolicy", ["OrderedReady", "Parallel"]),
+      ...validateStatefulStrategy(spec?.updateStrategy ?? {}, "spec.updateStrategy"),
       ...nonNegative(spec?.replicas, "spec.replicas"),
       ...nonNegative(spec?.minReadySeconds, "spec.minReadySeconds"),
       ...nonNegative(spec?.revisionHistoryLimit, "spec.revisionHistoryLimit"),
       ...nonNegative(spec?.ordinals?.start, "spec.ordinals.start"),
-      ...validateSelector(spec?.selector, "spec.selector"),
-      ...validateTemplate(spec?.template, spec?.selector, "spec.template"),
+      ...validateSelector(spec?.selector, "spec.selector", "statefulset"),
+      ...isUsable(spec?.selector)
+        ? validateMatch(spec ?? {}, "spec.template")
+        : [invalid("spec.selector", spec?.selector, "")],
+      ...validateTemplate(spec?.template, "spec.template", "StatefulSet"),
     ];
-    if (strategy.type === "OnDelete") {
-      if (strategy.rollingUpdate !== undefined) {
-        const text = "only allowed for updateStrategy 'RollingUpdate'";
-        errors.push(invalid("spec.updateStrategy.rollingUpdate", strategy.rollingUpdate, text));
-      }
-    } else if (strategy.type === "RollingUpdate") {
-      errors.push(
-        ...nonNegative(strategy.rollingUpdate?.partition, "spec.updateStrategy.rollingUpdate.partition"),
-      );
-    } else {
-      errors.push(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"));
-    }
-    return errors;
   },
   checkUpdate(next, old) {
     const fixed = (object: KubeObject) => {
@@ -83,6 +89,14 @@ export const statefulSetOptions: SchemaRuleOptions = {
     return [forbidden("spec", text)];
   },
 };
+
+function validateStatefulStrategy(strategy: StatefulSetUpdateStrategy, path: string): FieldError[] {
+  const { type, rollingUpdate } = strategy;
+  if (type === "RollingUpdate") return nonNegative(rollingUpdate?.partition, `${path}.rollingUpdate.partition`);
+  if (type !== "OnDelete") return [invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")];
+  if (rollingUpdate === undefined) return [];
+  return [invalid(`${path}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")];
+}
 
 /** A claim inside a template is a whole object, with its defaults. */
 function defaultClaimTemplate(claim: PersistentVolumeClaim): void {
@@ -108,9 +122,14 @@ export const daemonSetOptions: SchemaRuleOptions = {
   },
   check(object) {
     const spec = asDaemonSet(object).spec;
+    const { selector, template }: Selected = spec ?? {};
+    const isEmpty = selector !== undefined && isEmptySelector(selector);
     return [
-      ...validateSelector(spec?.selector, "spec.selector"),
-      ...validateTemplate(spec?.template, spec?.selector, "spec.template"),
+      // That it must be there follows from the template's labels alone.
+      ...selector === undefined ? [] : validateLabelSelector(selector, "spec.selector"),
+      ...isUsable(selector) ? validateMatch({ selector, template }, "spec.template") : [],
+      ...isEmpty ? [invalid("spec.selector", selector, "empty selector is invalid for daemonset")] : [],
+      ...validateTemplate(template, "spec.template", "DaemonSet"),
       ...nonNegative(spec?.minReadySeconds, "spec.minReadySeconds"),
       ...nonNegative(spec?.revisionHistoryLimit, "spec.revisionHistoryLimit"),
       ...validateDaemonStrategy(asDaemonSet(object)),
@@ -168,9 +187,7 @@ export const replicationControllerOptions: SchemaRuleOptions = {
     if (template === undefined) return [...errors, required("spec.template")];
     const labels = template.metadata?.labels;
     if (!matchesSelector(selectorFromLabels(selector), labels)) {
-      errors.push(
-        invalid("spec.template.metadata.labels", labels ?? {}, "`selector` does not match template `labels`"),
-      );
+      errors.push(mismatch(labels, "spec.template"));
     }
     errors.push(...validatePodTemplate(template, "spec.template"));
     const policy = template.spec?.restartPolicy ?? "";

@@ -1,5 +1,5 @@
 /** Deployments and ReplicaSets. */
-import { type FieldError, forbidden, invalid, notSupported, required } from "../field_errors.ts";
+import { type FieldError, forbidden, invalid, invalidNull, notSupported, required } from "../field_errors.ts";
 import type {
   Deployment,
   DeploymentSpec,
@@ -121,8 +121,7 @@ function validateDeploymentSpec(given: DeploymentSpec | undefined, path: string)
   // A missing selector or template is reported as such below.
   const spec: Partial<DeploymentSpec> = given ?? {};
   const errors = nonNegative(spec.replicas, `${path}.replicas`);
-  errors.push(...validateSelector(spec.selector, `${path}.selector`));
-  errors.push(...validateTemplate(spec.template, spec.selector, `${path}.template`));
+  errors.push(...validateSelected(spec, path));
   errors.push(...validateStrategy(spec.strategy ?? {}, `${path}.strategy`));
   errors.push(...nonNegative(spec.minReadySeconds, `${path}.minReadySeconds`));
   errors.push(...nonNegative(spec.revisionHistoryLimit, `${path}.revisionHistoryLimit`));
@@ -140,41 +139,68 @@ function validateReplicaSetSpec(set: ReplicaSet, path: string): FieldError[] {
   return [
     ...nonNegative(set.spec?.replicas, `${path}.replicas`),
     ...nonNegative(set.spec?.minReadySeconds, `${path}.minReadySeconds`),
-    ...validateSelector(set.spec?.selector, `${path}.selector`),
-    ...validateTemplate(set.spec?.template, set.spec?.selector, `${path}.template`),
+    ...validateSelected(set.spec ?? {}, path),
   ];
 }
 
-function isEmptySelector(selector: LabelSelector): boolean {
+export function isEmptySelector(selector: LabelSelector): boolean {
   return Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
 }
 
-export function validateSelector(selector: LabelSelector | undefined, path: string): FieldError[] {
+/** A selector, and a template that it must select. */
+export interface Selected {
+  readonly selector?: LabelSelector | undefined;
+  readonly template?: PodTemplateSpec | undefined;
+}
+
+/** What is not said of it once the selector cannot be used is not said upstream either. */
+function validateSelected({ selector, template }: Selected, path: string): FieldError[] {
+  const at = `${path}.selector`;
+  const errors = validateSelector(selector, at, "deployment");
+  if (!isUsable(selector)) return [...errors, invalid(at, selector, "invalid label selector")];
+  return [
+    ...errors,
+    ...validateMatch({ selector, template }, `${path}.template`),
+    ...validateTemplate(template, `${path}.template`, "ReplicaSet"),
+  ];
+}
+
+/** @param kind as upstream says it: a ReplicaSet is a deployment */
+export function validateSelector(selector: LabelSelector | undefined, path: string, kind: string): FieldError[] {
   if (selector === undefined) return [required(path)];
   const errors = validateLabelSelector(selector, path);
-  if (isEmptySelector(selector)) errors.push(invalid(path, selector, "empty selector is invalid for deployment"));
+  if (isEmptySelector(selector)) errors.push(invalid(path, selector, `empty selector is invalid for ${kind}`));
   return errors;
 }
 
-export function validateTemplate(
-  template: PodTemplateSpec | undefined,
-  selector: LabelSelector | undefined,
-  path: string,
-): FieldError[] {
-  if (template === undefined) return [required(path)];
-  const errors: FieldError[] = [];
-  const labels = template.metadata?.labels;
-  const usable = selector !== undefined && !isEmptySelector(selector) &&
-    validateLabelSelector(selector, "").length === 0;
-  if (usable && !matchesLabelSelector(selector, labels)) {
-    const text = "`selector` does not match template `labels`";
-    errors.push(invalid(`${path}.metadata.labels`, labels, text));
-  }
-  errors.push(...validatePodTemplate(template, path));
+/** A missing selector can be used, and selects nothing. */
+export function isUsable(selector: LabelSelector | undefined): boolean {
+  return selector === undefined || validateLabelSelector(selector, "").length === 0;
+}
+
+/** @param path of the template */
+export function validateMatch({ selector, template }: Selected, path: string): FieldError[] {
+  const labels = template?.metadata?.labels;
+  const matches = selector !== undefined && (isEmptySelector(selector) || matchesLabelSelector(selector, labels));
+  return matches ? [] : [mismatch(labels, path)];
+}
+
+/** @param path of the template */
+export function mismatch(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError {
+  const text = "`selector` does not match template `labels`";
+  const at = `${path}.metadata.labels`;
+  return labels === undefined ? invalidNull(at, text) : invalid(at, labels, text);
+}
+
+/** The template of pods that never end. @param kind that is named in messages */
+export function validateTemplate(template: PodTemplateSpec | undefined, path: string, kind: string): FieldError[] {
+  // Go's zero value gets its defaults, and then has no containers.
+  if (template === undefined) return [required(`${path}.spec.containers`)];
+  const errors = validatePodTemplate(template, path);
   const policy = template.spec?.restartPolicy;
   if (policy !== "Always") errors.push(notSupported(`${path}.spec.restartPolicy`, policy ?? "", ["Always"]));
   if (template.spec?.activeDeadlineSeconds !== undefined) {
-    const text = "activeDeadlineSeconds in ReplicaSet is not Supported";
+    const text = `activeDeadlineSeconds in ${kind} is not Supported`;
     errors.push(forbidden(`${path}.spec.activeDeadlineSeconds`, text));
   }
   return errors;

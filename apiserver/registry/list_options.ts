@@ -1,5 +1,12 @@
-import { type FieldError, forbidden, notSupported } from "../../api/field_errors.ts";
-import { badRequest, invalid } from "../../api/status.ts";
+import {
+  type FieldError,
+  fieldErrorText,
+  forbidden,
+  invalid as invalidField,
+  notSupported,
+} from "../../api/field_errors.ts";
+import { quote } from "../../api/go_text.ts";
+import { ApiError, badRequest, failure, invalid } from "../../api/status.ts";
 import { isTrue } from "../request_info.ts";
 
 export interface ListOptions {
@@ -18,9 +25,6 @@ export interface ListOptions {
 /** Reads and checks the query of a list or watch, as upstream's ValidateListOptions. */
 export function listOptions(query: URLSearchParams, watch: boolean): ListOptions {
   const resourceVersion = query.get("resourceVersion") ?? "";
-  if (!/^\d*$/.test(resourceVersion) || !Number.isSafeInteger(Number(resourceVersion))) {
-    throw badRequest(`invalid resource version ${JSON.stringify(resourceVersion)}`);
-  }
   const match = query.get("resourceVersionMatch") ?? "";
   const send = query.get("sendInitialEvents");
   const options = {
@@ -35,7 +39,29 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
     ? watchProblems(match, options.sendInitialEvents)
     : listProblems(match, resourceVersion, options.continueToken, options.sendInitialEvents);
   if (problems.length > 0) throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", problems);
+  if (watch) checkRevision(resourceVersion);
+  else {
+    const problem = revisionProblem(resourceVersion);
+    if (problem !== null) throw badRequest(`invalid resource version: ${problem}`);
+  }
   return { ...options, resourceVersionMatch: match as ListOptions["resourceVersionMatch"] };
+}
+
+/** Of a GET or watch. @throws ApiError 422, without details: what upstream makes of its storage's error */
+export function checkRevision(resourceVersion: string): void {
+  const problem = revisionProblem(resourceVersion);
+  if (problem !== null) throw new ApiError(failure("Invalid", problem));
+}
+
+const revisionMax = 2n ** 64n - 1n;
+
+/** What Go's strconv.ParseUint says of it; null when it is a revision, if only one of the far future. */
+function revisionProblem(text: string): string | null {
+  const isNumber = /^\d*$/.test(text);
+  if (isNumber && BigInt(text) <= revisionMax) return null;
+  const why = isNumber ? "value out of range" : "invalid syntax";
+  const detail = `strconv.ParseUint: parsing ${quote(text)}: ${why}`;
+  return fieldErrorText(invalidField("resourceVersion", text, detail));
 }
 
 function wholeNumber(query: URLSearchParams, name: string): number {

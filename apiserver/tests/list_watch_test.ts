@@ -161,6 +161,27 @@ Deno.test("a snapshot that is compacted is 410 Expired", async () => {
   assert.equal(answer.body.reason, "Expired");
 });
 
+function notRevision(text: string, why: string): string {
+  return `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": ${why}`;
+}
+
+Deno.test("a GET at what is no revision is 422, at one of the far future 504", async () => {
+  await using server = await start();
+  await make(server, "a");
+  const { code, body } = await server.get(`${configMaps}/a?resourceVersion=-1`);
+  assert.equal(code, 422);
+  assert.deepEqual([body.reason, body.message, body.details], [
+    "Invalid",
+    notRevision("-1", "invalid syntax"),
+    undefined,
+  ]);
+  for (const path of [`${configMaps}/a?`, `${configMaps}?`, `${configMaps}?watch=1&`]) {
+    const pending = server.get(`${path}resourceVersion=18446744073709551615`);
+    await server.time.advance(3000);
+    assert.equal((await pending).code, 504, path);
+  }
+});
+
 Deno.test("combinations of list options that mean nothing are refused in upstream's words", async () => {
   await using server = await start();
   const cases: [string, number, string][] = [
@@ -199,7 +220,14 @@ Deno.test("combinations of list options that mean nothing are refused in upstrea
       'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for ' +
       "watch unless sendInitialEvents is provided",
     ],
-    ["resourceVersion=abc", 400, 'invalid resource version "abc"'],
+    ["resourceVersion=abc", 400, `invalid resource version: ${notRevision("abc", "invalid syntax")}`],
+    ["resourceVersion=-1&limit=1", 400, `invalid resource version: ${notRevision("-1", "invalid syntax")}`],
+    ["watch=1&resourceVersion=-1", 422, notRevision("-1", "invalid syntax")],
+    [
+      "watch=1&resourceVersion=18446744073709551616",
+      422,
+      notRevision("18446744073709551616", "value out of range"),
+    ],
     ["limit=x", 400, 'strconv.ParseInt: parsing "x": invalid syntax'],
   ];
   for (const [query, code, message] of cases) {
