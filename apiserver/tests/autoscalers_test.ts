@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Answer, start } from "../testing.ts";
+import { type Answer, type Loose, start, until } from "../testing.ts";
 
 const v1 = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
 const v2 = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
@@ -150,4 +150,40 @@ Deno.test("an autoscaler is applied through autoscaling/v1, shown as a table, in
   assert.deepEqual([resource.name, resource.shortNames], ["horizontalpodautoscalers", ["hpa"]]);
   const openApi = good(await server.get("/openapi/v3/apis/autoscaling/v1"));
   assert.ok(Object.keys(openApi.paths).includes(`${v1.replace("default", "{namespace}")}/{name}/status`));
+});
+
+Deno.test("a webhook for autoscaling/v2 sees, and changes, an autoscaler that is written through autoscaling/v1", async () => {
+  const seen: unknown[] = [];
+  const patch = btoa(JSON.stringify([{ op: "add", path: "/spec/metrics/-", value: podsMetric }]));
+  await using server = await start({
+    postHttps: ({ body }) => {
+      const { request }: Loose = JSON.parse(body);
+      seen.push([request.kind.version, request.requestKind.version, request.object.spec.metrics]);
+      const response = { uid: request.uid, allowed: true, patchType: "JSONPatch", patch };
+      const review = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response };
+      return Promise.resolve(Response.json(review));
+    },
+  });
+  const rules = [{
+    apiGroups: ["autoscaling"],
+    apiVersions: ["v2"],
+    operations: ["CREATE"],
+    resources: ["horizontalpodautoscalers"],
+  }];
+  const webhook = {
+    name: "hook.example.com",
+    clientConfig: { url: "https://hook.example.com/" },
+    sideEffects: "None",
+    admissionReviewVersions: ["v1"],
+    rules,
+  };
+  const hooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+  good(await server.post(hooks, { metadata: { name: "h" }, webhooks: [webhook] }), 201);
+  // The hooks are known once the caches are.
+  await until(() => server.post(`${v1}?dryRun=All`, old("probe")), () => seen.length > 0);
+  seen.length = 0;
+  const made = good(await server.post(v1, old("h", { targetCPUUtilizationPercentage: 40 })), 201);
+  assert.deepEqual(seen, [["v2", "v1", [utilization(40)]]]);
+  assert.match(made.metadata.annotations[metricsOf], /"metricName":"p"/);
+  assert.deepEqual(good(await server.get(`${v2}/h`)).spec.metrics, [podsMetric, utilization(40)]);
 });
