@@ -8,6 +8,7 @@ import {
   maxBatchBytes,
 } from "../api/batch.ts";
 import { badRequest, methodNotAllowed, requestEntityTooLarge } from "../api/status.ts";
+import { headerLines } from "../platform/header_lines.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { isLongRunning, isReadOnly } from "./exchange.ts";
 import { respondBytes } from "./respond.ts";
@@ -34,7 +35,8 @@ export function handleBatch(
     const inherited = inheritedHeaders(request.headers);
     const base = new URL(request.url).origin;
     const exchanges = requests.map((each) => {
-      const headers = { ...inherited, "content-type": each.contentType, accept: each.accept };
+      const own: [string, string][] = [["content-type", each.contentType], ["accept", each.accept]];
+      const headers = [...inherited, ...own];
       return exchangeOf(new Request(base + each.path, { method: each.method, headers }), ownBytes(each.body));
     });
     for (const { info } of exchanges) {
@@ -59,12 +61,13 @@ function decoded(body: Uint8Array): BatchRequest[] {
 }
 
 /** What says who asks, and on whose behalf: each filter judges it anew for each request. */
-function inheritedHeaders(headers: Headers): Record<string, string> {
-  const inherited: Record<string, string> = {};
-  for (const [name, value] of headers) {
+function inheritedHeaders(headers: Headers): [string, string][] {
+  const inherited: [string, string][] = [];
+  for (const [given, value] of headerLines(headers) ?? headers) {
+    const name = given.toLowerCase();
     const kept = name === "authorization" || name === "user-agent" || name.startsWith("impersonate-") ||
       name.startsWith("x-remote-") || name === "origin" || name === "sec-fetch-site" || name === "traceparent";
-    if (kept) inherited[name] = value;
+    if (kept) inherited.push([name, value]);
   }
   return inherited;
 }

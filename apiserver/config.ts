@@ -78,13 +78,15 @@ export interface ServerConfig {
   readonly declarationOf?: DeclarationOf;
 }
 
-/** What an extension apiserver needs to believe this one, PEM. */
+/** What an extension apiserver needs to believe this one, and whom this one believes, PEM. */
 export interface FrontProxy {
   /** The client certificate that this server shows; its common name is `front-proxy-client`. */
   readonly cert: string;
   readonly key: string;
   /** Who signed it. */
   readonly ca: string;
+  /** Whom of those to believe who asks, by common name; none: all. Default `front-proxy-client`. */
+  readonly allowedNames?: readonly string[];
   /** Who signs the cluster's client certificates. */
   readonly clientCa: string;
 }

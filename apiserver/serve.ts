@@ -25,7 +25,11 @@ export async function startApiServer(
   });
   const listener = await platform.network.http.serve({
     address: config.address,
-    tls: { ...config.tls, clientCertificates: true },
+    tls: {
+      ...config.tls,
+      clientCertificates: true,
+      ...(config.frontProxy === undefined ? {} : { proxyCa: config.frontProxy.ca }),
+    },
     handler: (request, context) => server.handle(request, context),
   });
   let stopped = false;

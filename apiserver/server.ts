@@ -17,6 +17,7 @@ import { jwtTokens } from "./authn/jwt.ts";
 import { staticTokens } from "./authn/static_tokens.ts";
 import { webhookTokens } from "./authn/webhook.ts";
 import { firstOf, type TokenAuthenticator } from "./authn/token_authenticator.ts";
+import { defaultProxyNames } from "./authn/request_headers.ts";
 import { ServiceAccountTokens } from "./authn/service_account_tokens.ts";
 import { anonymous } from "./authn/user.ts";
 import { Authorizer } from "./authz/authorizer.ts";
@@ -290,6 +291,10 @@ function configuredTokens({ authentication = {} }: ServerConfig, deps: ServerDep
   ];
 }
 
+function proxyNames({ config }: Registry): readonly string[] {
+  return config.frontProxy?.allowedNames ?? defaultProxyNames;
+}
+
 /** Tokens for this API itself. */
 function reviewer({ authenticateToken, tokens, log }: Registry): TokenReviewer {
   const audiences = [tokens.issuer];
@@ -318,7 +323,7 @@ function filters(registry: Registry, deps: ServerDeps) {
     measure(deps.metrics, deps.clock),
     recover(deps.log),
     ...strangers,
-    authenticate(reviewer(registry), registry.config.authentication?.anonymous),
+    authenticate(reviewer(registry), proxyNames(registry), registry.config.authentication?.anonymous),
     ...tracing,
     ...audited,
     impersonate(registry.authorizer),
@@ -334,7 +339,7 @@ function batchHandler(registry: Registry, deps: ServerDeps, handler: Handler): H
   const outer = [
     addAuditId,
     recover(deps.log),
-    authenticate(reviewer(registry), registry.config.authentication?.anonymous),
+    authenticate(reviewer(registry), proxyNames(registry), registry.config.authentication?.anonymous),
     refuseCrossSite,
     readBody,
   ];

@@ -37,7 +37,9 @@ export interface TestServer extends AsyncDisposable {
 
 export interface CallOptions {
   readonly as?: PeerIdentity | null;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** As a client of the front proxy's authority. */
+  readonly proxy?: PeerIdentity;
+  readonly headers?: Readonly<Record<string, string>> | readonly [string, string][];
   readonly body?: Uint8Array | string;
   readonly upgrade?: RequestContext["upgradeWebSocket"];
 }
@@ -103,7 +105,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     const { body } = call;
     const request = new Request(`https://test${path}`, {
       method,
-      headers: { ...call.headers },
+      headers: linesOf(call.headers),
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : new Uint8Array(body) }),
     });
     return handle(request, call);
@@ -111,6 +113,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
   const handle = (request: Request, call: CallOptions) =>
     server.handle(request, {
       peer: call.as === undefined ? admin : call.as,
+      ...(call.proxy === undefined ? {} : { proxyPeer: call.proxy }),
       remoteAddress: "127.0.0.1",
       upgradeWebSocket: call.upgrade ?? (() => {
         throw new Error("this test upgrades nothing");
@@ -119,7 +122,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
   const send = async (method: string, path: string, body: unknown, type: string, call: CallOptions = {}) => {
     const response = await raw(method, path, {
       ...call,
-      headers: { ...(body === undefined ? {} : { "content-type": type }), ...call.headers },
+      headers: body === undefined ? linesOf(call.headers) : withType(type, call.headers),
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     return await answerOf(response);
@@ -131,7 +134,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     time,
     raw,
     rawBody: (method, path, body, call = {}) => {
-      const headers = { "content-type": "application/json", ...call.headers };
+      const headers = withType("application/json", call.headers);
       return handle(new Request(`https://test${path}`, { method, headers, body }), call);
     },
     get: (path, call) => send("GET", path, undefined, json, call),
@@ -145,6 +148,15 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
       if (own) store.close();
     },
   };
+}
+
+function linesOf(headers: CallOptions["headers"] = {}): [string, string][] {
+  return Array.isArray(headers) ? [...headers] : Object.entries(headers);
+}
+
+function withType(type: string, headers: CallOptions["headers"]): [string, string][] {
+  const lines = linesOf(headers);
+  return lines.some(([name]) => name.toLowerCase() === "content-type") ? lines : [["content-type", type], ...lines];
 }
 
 async function answerOf(response: Response): Promise<Answer> {

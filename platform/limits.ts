@@ -18,6 +18,8 @@ export const maxRefusalBytes = 64 * 1024;
 export const firstHeadMs = 10_000;
 /** Bytes of an upgraded connection that wait for their reader. */
 export const maxUnreadUpgradedBytes = 256 * 1024;
+/** Certificates of one client, its own and its issuers', that are looked at. */
+export const maxChainLength = 8;
 /** How long a TLS handshake may take before the socket is dropped. */
 export const handshakeTimeoutMs = 10_000;
 /** How long a closing HTTP listener waits for handlers that have not answered yet. */

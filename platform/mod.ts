@@ -178,6 +178,8 @@ export interface WebSocketChannel {
 export interface RequestContext {
   /** The verified client certificate, or null. */
   readonly peer: PeerIdentity | null;
+  /** The verified certificate of a client of `proxyCa`, which is never `peer`; absent or null: it is none. */
+  readonly proxyPeer?: PeerIdentity | null;
   /** IP address of the other end. */
   readonly remoteAddress: string;
   /** Answers the upgrade; return `response` from the handler at once. */
@@ -195,8 +197,11 @@ export type HttpHandler = (request: Request, context: RequestContext) => Respons
 
 export interface HttpServeOptions {
   readonly address: Address;
-  /** Absent: plain HTTP. `clientCertificates`: ask for one, verify against `ca` when shown (never required). */
-  readonly tls?: TlsIdentity & { readonly clientCertificates: boolean };
+  /**
+   * Absent: plain HTTP. `clientCertificates`: ask for one, verify against `ca` when shown (never required). `proxyCa`: a
+   * second authority, whose clients are told apart from those of `ca`; the simulator knows none.
+   */
+  readonly tls?: TlsIdentity & { readonly clientCertificates: boolean; readonly proxyCa?: string };
   readonly handler: HttpHandler;
 }
 

@@ -1,6 +1,7 @@
 import { configMaps } from "../../api/resources.ts";
 import { ApiError } from "../../api/status.ts";
 import { equalJson } from "../../api/json_value.ts";
+import { defaultProxyNames } from "../authn/request_headers.ts";
 import { loopbackUser } from "../bootstrap/objects.ts";
 import { record } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
@@ -19,7 +20,7 @@ export async function publishAuthentication(registry: Registry): Promise<void> {
   if (frontProxy === undefined) return;
   const data: Record<string, string> = {
     "client-ca-file": frontProxy.clientCa,
-    "requestheader-allowed-names": JSON.stringify(["front-proxy-client"]),
+    "requestheader-allowed-names": JSON.stringify(frontProxy.allowedNames ?? defaultProxyNames),
     "requestheader-client-ca-file": frontProxy.ca,
     "requestheader-extra-headers-prefix": JSON.stringify(["X-Remote-Extra-"]),
     "requestheader-group-headers": JSON.stringify(["X-Remote-Group"]),

@@ -1,5 +1,6 @@
 import { unauthorized } from "../../api/status.ts";
 import type { Anonymous } from "../authn/configuration.ts";
+import { refuseHeaders, saysWho, userInHeaders } from "../authn/request_headers.ts";
 import { anonymous, type User, userOfCertificate } from "../authn/user.ts";
 import { webSocketToken } from "../authn/websocket_token.ts";
 import { isPublicPath } from "../authz/decide.ts";
@@ -8,11 +9,17 @@ import type { Exchange, Filter } from "../exchange.ts";
 /** Null: the token proves nothing to this API. */
 export type TokenReviewer = (token: string) => Promise<User | null>;
 
-/** A bearer token counts before a certificate; a wrong one is refused even where anonymous would do. */
-export function authenticate(review: TokenReviewer, open?: Anonymous): Filter {
+/**
+ * What a front proxy says counts before a bearer token, and that before a certificate; a wrong token is refused even
+ * where anonymous would do. A front proxy's certificate by itself proves nothing.
+ * @param proxyNames the common names that a front proxy may have; none: any
+ */
+export function authenticate(review: TokenReviewer, proxyNames: readonly string[], open?: Anonymous): Filter {
   return async (exchange, next) => {
-    const user = await identify(exchange, review, open);
+    const proxied = userInHeaders(exchange, proxyNames);
+    const user = proxied ?? await identify(exchange, review, open);
     if (user === null) throw unauthorized();
+    if (proxied === null && saysWho(exchange.request.headers)) throw refuseHeaders();
     exchange.user = user;
     return await next(exchange);
   };

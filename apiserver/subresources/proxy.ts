@@ -59,7 +59,10 @@ export async function handleProxy(
 function requestHeaders({ request, context, url }: Exchange, prefix: string): Headers {
   const headers = new Headers();
   for (const [name, value] of request.headers) {
-    if (!dropped.has(name) && !name.startsWith("impersonate-") && !name.startsWith("sec-websocket-")) {
+    if (
+      !dropped.has(name) && !name.startsWith("impersonate-") && !name.startsWith("x-remote-") &&
+      !name.startsWith("sec-websocket-")
+    ) {
       headers.append(name, value);
     }
   }

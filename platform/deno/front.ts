@@ -2,12 +2,14 @@ import { connect, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { lingerMs, maxBackDials, slowReaderMs, sourceQuarantineMs } from "../limits.ts";
 import type { PeerIdentity, TlsIdentity } from "../mod.ts";
+import { type Identified, identifyBy } from "./authorities.ts";
 import { type FlowControl, listenTls, peerOf, takeFlowControl } from "./tls_server.ts";
 import { type Beginning, readBeginning } from "./upgraded.ts";
 
 /** Who stands behind one back connection. */
 export interface Caller {
   readonly peer: PeerIdentity | null;
+  readonly proxyPeer: PeerIdentity | null;
   readonly remoteAddress: string;
 }
 
@@ -26,6 +28,8 @@ export interface FrontOptions {
   readonly port: number;
   readonly tls: TlsIdentity;
   readonly clientCertificates: boolean;
+  /** A second authority, whose clients are `proxyPeer`. */
+  readonly proxyCa?: string;
   /** The plain server on 127.0.0.1, for HTTP/1.1. */
   readonly backPort: number;
   /** Takes a connection whose first request asks to be upgraded; the front keeps none of it but its end. */
@@ -56,6 +60,7 @@ function sourceHost(): string {
  */
 class TlsFront {
   readonly #options: FrontOptions;
+  readonly #identify: (socket: TLSSocket) => Identified;
   readonly #callers = new Map<string, Caller>();
   /** Sources whose connection has ended, and when, oldest first. */
   readonly #quarantine = new Map<string, number>();
@@ -65,6 +70,10 @@ class TlsFront {
 
   constructor(options: FrontOptions) {
     this.#options = options;
+    const { clientCertificates, proxyCa, tls } = options;
+    if (!clientCertificates) this.#identify = () => ({ peer: null, proxyPeer: null });
+    else if (proxyCa === undefined) this.#identify = (socket) => ({ peer: peerOf(socket), proxyPeer: null });
+    else this.#identify = identifyBy(tls.ca, proxyCa);
   }
 
   callerOf(host: string, port: number): Caller | undefined {
@@ -99,7 +108,7 @@ class TlsFront {
 
   #callerBehind(socket: TLSSocket): Caller {
     const remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    return { peer: this.#options.clientCertificates ? peerOf(socket) : null, remoteAddress };
+    return { ...this.#identify(socket), remoteAddress };
   }
 
   /** Tells HTTP/2 clients to go elsewhere; what they have asked for is still answered. */
@@ -179,7 +188,9 @@ export async function openFront(options: FrontOptions): Promise<Front> {
   const server = await listenTls({
     host: options.host,
     port: options.port,
-    tls: options.tls,
+    tls: options.proxyCa === undefined
+      ? options.tls
+      : { ...options.tls, ca: `${options.tls.ca.trimEnd()}\n${options.proxyCa}` },
     clientCertificates: options.clientCertificates ? "ask" : "none",
     alpn: ["h2", "http/1.1"],
     onConnection: (socket) => front.accept(socket),

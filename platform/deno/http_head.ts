@@ -4,6 +4,8 @@ import { concatBytes, fromLatin1, toLatin1 } from "../../base/bytes.ts";
 export interface HttpHead {
   readonly first: readonly [string, string, string];
   readonly headers: Headers;
+  /** The same, line by line. */
+  readonly lines: readonly [name: string, value: string][];
 }
 
 const end = [13, 10, 13, 10];
@@ -22,18 +24,21 @@ export function parseHead(bytes: Uint8Array): HttpHead | null {
   const match = /^(\S+) (\S+)(?: (.*))?$/.exec(line);
   if (match === null) return null;
   const headers = new Headers();
+  const lines: [string, string][] = [];
   try {
     for (const text of rest) {
       const colon = text.indexOf(":");
       // A name with blanks, or a folded line, is read in two ways by two servers.
       if (colon <= 0 || /\s/.test(text.slice(0, colon))) return null;
-      headers.append(text.slice(0, colon), text.slice(colon + 1).trim());
+      const value = text.slice(colon + 1).trim();
+      headers.append(text.slice(0, colon), value);
+      lines.push([text.slice(0, colon), value]);
     }
   } catch {
     return null;
   }
   const [, a = "", b = "", c = ""] = match;
-  return { first: [a, b, c], headers };
+  return { first: [a, b, c], headers, lines };
 }
 
 /** Whether a request asks for another protocol on its connection, and brings no body along. */

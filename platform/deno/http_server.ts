@@ -86,7 +86,7 @@ async function stopServer(started: ReturnType<typeof startServer>): Promise<void
 
 async function servePlain(options: HttpServeOptions, host: string, port: number, log: Log): Promise<HttpListener> {
   const inFlight = new InFlight();
-  const who: WhoIs = (remote) => ({ peer: null, remoteAddress: remote.hostname });
+  const who: WhoIs = (remote) => ({ peer: null, proxyPeer: null, remoteAddress: remote.hostname });
   const started = startServer(options, { hostname: host, port }, who, inFlight, log);
   let closing: Promise<void> | null = null;
   const bound = started.server.addr.port;
@@ -112,12 +112,13 @@ async function serveTls(
   const who: WhoIs = (remote) => front?.callerOf(remote.hostname, remote.port);
   const started = startServer(options, { hostname: "127.0.0.1", port: 0 }, who, inFlight, log);
   try {
-    const { clientCertificates } = tls;
+    const { clientCertificates, proxyCa } = tls;
     front = await openFront({
       host,
       port,
       tls,
       clientCertificates,
+      ...(proxyCa === undefined ? {} : { proxyCa }),
       backPort: started.server.addr.port,
       onUpgrade: (socket, flow, begun, caller) => {
         void upgraded.serveUpgrade(socket, flow, begun, caller, options.handler).catch((error) => {

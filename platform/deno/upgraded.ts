@@ -131,7 +131,7 @@ export async function serveUpgrade(
   caller: Caller,
   handler: HttpHandler,
 ): Promise<void> {
-  const { first: [method, path], headers } = begun.upgrade;
+  const { first: [method, path], headers, lines } = begun.upgrade;
   const early = begun.bytes.subarray(headLength(begun.bytes) ?? 0);
   const connection = new TlsBytes(socket, flow, early);
   let upgraded: Response | null = null;
@@ -142,7 +142,7 @@ export async function serveUpgrade(
   };
   const host = headers.get("host") ?? "localhost";
   const url = URL.canParse(`http://${host}${path}`) ? `http://${host}${path}` : `http://localhost${path}`;
-  const response = await handler(new Request(url, { method, headers }), {
+  const response = await handler(new Request(url, { method, headers: [...lines] }), {
     ...caller,
     upgradeWebSocket: (request, protocol) => {
       const { response } = upgradeBytes(webSocketAnswer(request, protocol));
