@@ -81,7 +81,7 @@ export class HashCheck {
   heard(from: string, kind: number, fields: readonly unknown[]): void {
     if (kind === noteKind.hashQuestion) this.#answer(from, asQuestion(fields), storeLimits.hashCheckAnswerTries);
     if (kind !== noteKind.hashAnswer) return;
-    this.#answered(from, asInteger(fields[0]), fields[1] === null ? null : asInteger(fields[1]));
+    this.#answered(from, asQuestion(fields.slice(1)), fields[0] === null ? null : asInteger(fields[0]));
   }
 
   #armLook(): void {
@@ -122,12 +122,13 @@ export class HashCheck {
     }
     const same = mvcc.compactRevision === question.compactRevision;
     const hash = same ? hashSection(mvcc, question.revision, question, Infinity).hash : null;
-    this.#parts.tell(to, encodeNote(noteKind.hashAnswer, question.number, hash));
+    this.#parts.tell(to, encodeNote(noteKind.hashAnswer, hash, ...Object.values(question)));
   }
 
-  #answered(from: string, number: number, hash: number | null): void {
+  /** A member that was behind may answer late, to a question of an earlier life of this one: numbers begin anew then. */
+  #answered(from: string, question: Question, hash: number | null): void {
     const round = this.#round;
-    if (round === null || round.question.number !== number || !round.asked.includes(from)) return;
+    if (round === null || !isSame(round.question, question) || !round.asked.includes(from)) return;
     round.hashes.set(from, hash);
     if (round.hashes.size <= round.asked.length) return;
     this.#judge();
@@ -151,6 +152,11 @@ export class HashCheck {
       this.#parts.raise(member);
     }
   }
+}
+
+function isSame(a: Question, b: Question): boolean {
+  return a.number === b.number && a.index === b.index && a.revision === b.revision &&
+    a.compactRevision === b.compactRevision && a.from === b.from && a.to === b.to;
 }
 
 function asQuestion(fields: readonly unknown[]): Question {

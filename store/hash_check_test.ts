@@ -3,7 +3,10 @@ import { utf8 } from "../base/bytes.ts";
 import { prng } from "../base/prng.ts";
 import { createWorld, type World } from "../platform/sim/mod.ts";
 import { type Member, startMember } from "./member.ts";
-import type { Mvcc } from "./mvcc/mvcc.ts";
+import { HashCheck } from "./hash_check.ts";
+import { hashSection } from "./mvcc/hash_kv.ts";
+import { Mvcc } from "./mvcc/mvcc.ts";
+import { decodeNote, noteKind } from "./notes.ts";
 import type { AlarmRequest, Operation } from "./types.ts";
 
 const intervalMs = 1_000;
@@ -165,4 +168,37 @@ Deno.test("healthy members never raise it: across compactions, restarts, snapsho
     assert.deepEqual(await scene.alarms(), [], `seed ${seed}`);
     await scene.stop();
   }
+});
+
+Deno.test("an answer to a question of an earlier life, which counted from one as well, accuses nobody", () => {
+  const mvcc = new Mvcc();
+  const due: (() => void)[] = [];
+  const asked: (readonly unknown[])[] = [];
+  const accused: string[] = [];
+  const check = new HashCheck({
+    id: "a",
+    mvcc,
+    members: () => ["a", "b", "c"],
+    connected: () => true,
+    appliedIndex: () => 7,
+    tell: (_member, note) => void asked.push(decodeNote(note).fields),
+    raise: (member) => void accused.push(member),
+    timers: { schedule: (_ms, fn) => (due.push(fn), { cancel: () => {} }), sleep: () => Promise.resolve() },
+    log: { debug() {}, info() {}, warn() {}, error() {}, with: () => assert.fail("no other log is asked for") },
+    intervalMs,
+  });
+  check.setLeading(true);
+  due.shift()?.();
+  const [number, index, ...rest] = asked[0] ?? assert.fail("nothing was asked");
+  const { hash } = hashSection(mvcc, mvcc.revision, { from: "", to: null }, Infinity);
+  check.heard("b", noteKind.hashAnswer, [hash + 1, number, Number(index) - 1, ...rest]);
+  check.heard("b", noteKind.hashAnswer, [hash, number, index, ...rest]);
+  check.heard("c", noteKind.hashAnswer, [hash, number, index, ...rest]);
+  assert.deepEqual(accused, []);
+  due.shift()?.();
+  const [again, ...same] = asked.at(-1) ?? assert.fail("nothing was asked again");
+  check.heard("b", noteKind.hashAnswer, [hash + 1, again, ...same]);
+  check.heard("c", noteKind.hashAnswer, [hash, again, ...same]);
+  assert.deepEqual(accused, ["b"]);
+  check.close();
 });

@@ -32,7 +32,7 @@ export type PeerFrame =
   | { readonly kind: "removed" };
 
 /** Raised when frames change their layout. Members that differ do not talk. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 const hello = 1;
 const chunk = 2;
