@@ -107,6 +107,11 @@ export class Breaker {
     await askFaults(this.#spec.name, { kind: "add", links: [], disks }, this.#platform);
   }
 
+  /** Whether links or disks are broken now. */
+  get faulty(): boolean {
+    return this.#faulty;
+  }
+
   async healFaults(): Promise<void> {
     if (!this.#faulty) return;
     await askFaults(this.#spec.name, { kind: "heal", owner: this.#owner }, this.#platform);

@@ -1,10 +1,13 @@
 import type { LinkCondition } from "../../platform/faults/mod.ts";
 import type { Platform } from "../../platform/mod.ts";
+import { connectStore, StoreError } from "../../store/mod.ts";
+import { disarmNoSpace } from "../alarms.ts";
 import { CliError, exitCode } from "../errors.ts";
 import { describeLinks, resolveNames, resolveSides, rulesBetween } from "../faults/names.ts";
 import type { FaultChange, FaultTable } from "../faults/table.ts";
+import { dataDirectory } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
-import { planOf } from "../plan.ts";
+import { planOf, storeClientAddress } from "../plan.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { note, ok } from "./output.ts";
 
@@ -44,6 +47,23 @@ export async function chaosHeal(spec: ClusterSpec, platform: Platform): Promise<
   const lines = describeFaults(before);
   for (const line of lines) ok(`healed: ${line}`);
   if (lines.length === 0) ok("nothing was broken");
+  if (before.disks.length > 0 && spec.store === undefined) await endNoSpace(spec, platform);
+}
+
+/** Whoever makes room ends the alarm. A store that cannot be asked keeps it: `etcdctl alarm disarm` does the same later. */
+async function endNoSpace(spec: ClusterSpec, platform: Platform): Promise<void> {
+  const directory = dataDirectory(spec.name);
+  const endpoints = Array.from({ length: spec.controlPlanes }, (_, i) => storeClientAddress(i))
+    .map((address) => address.replace("unix:", `unix:${directory}/`));
+  const store = connectStore({ endpoints }, platform);
+  try {
+    for (const member of await disarmNoSpace(store)) ok(`${member}: its NoSpace alarm is off`);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    note(`the store did not answer (${error.code}): NoSpace alarms, if any, are still on`);
+  } finally {
+    store.close();
+  }
 }
 
 /** Every fault of a table, a line each. */

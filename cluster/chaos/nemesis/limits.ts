@@ -16,6 +16,10 @@ export const faultMsMax = 4_000;
 export const overlapShare = 0.25;
 /** A transaction over two keys every so often. */
 export const pairPeriodMs = 100;
+/** How often the alarms of disks that are no longer full are ended. */
+export const disarmPeriodMs = 1_000;
+/** A longer time without an acknowledged write, with a fault every few seconds and each healed, is a cluster that does not live. */
+export const pauseMsMax = 60_000;
 /** How often old revisions are compacted, and how many stay. */
 export const compactPeriodMs = 20_000;
 export const compactKeep = 5_000;

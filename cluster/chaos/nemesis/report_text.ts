@@ -1,3 +1,4 @@
+import { pauseMsMax } from "./limits.ts";
 import type { NemesisReport } from "./run.ts";
 
 /** One line while it runs. */
@@ -19,8 +20,11 @@ function clockOf(elapsedMs: number): string {
 }
 
 /** Undecided: nothing bad was seen, and the checker gave some window up. */
-function conclusionOf({ green, linearizable, lostAcknowledgedWrites, watches, ended }: NemesisReport): string {
+function conclusionOf(
+  { green, longestPauseMs, linearizable, lostAcknowledgedWrites, watches, ended }: NemesisReport,
+): string {
   if (green) return "GREEN";
+  if (longestPauseMs > pauseMsMax) return `RED (no write was acknowledged for ${Math.round(longestPauseMs / 1_000)} s)`;
   const isBad = lostAcknowledgedWrites > 0 || ended !== null || Object.values(watches.violations).some((it) => it > 0);
   return linearizable.verdict === "undecided" && !isBad ? "UNDECIDED: nothing is proven either way" : "RED";
 }

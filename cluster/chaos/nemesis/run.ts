@@ -6,6 +6,7 @@ import { drawHistory, reduceHistory } from "../../../base/linearizability_reduce
 import { prng } from "../../../base/prng.ts";
 import type { Platform } from "../../../platform/mod.ts";
 import type { Store } from "../../../store/mod.ts";
+import { disarmNoSpace } from "../../alarms.ts";
 import { residentBytes } from "../../processes.ts";
 import type { ClusterSpec } from "../../spec.ts";
 import { Breaker } from "../faults.ts";
@@ -45,7 +46,7 @@ export interface NemesisReport {
   };
   /** From the moment an operation was due; what never was answered is not among them. */
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number };
-  /** Between two acknowledged writes. */
+  /** Between two acknowledged writes, or after the last one. Beyond a minute the verdict is red. */
   readonly longestPauseMs: number;
   readonly linearizable: {
     readonly verdict: "linearizable" | "violated" | "undecided";
@@ -133,6 +134,7 @@ export async function runNemesis(spec: ClusterSpec, config: NemesisConfig, platf
     const running = load;
     every(limits.windowMs, () => windows.rotate());
     every(500, async () => {
+      state.waited(clock.monotonic());
       await windows.settle(running);
       for (const watch of watches) watch.requestProgress();
       state.compare(watches, spec.storeOnly === true);
@@ -149,6 +151,10 @@ export async function runNemesis(spec: ClusterSpec, config: NemesisConfig, platf
     every(limits.compactPeriodMs, async () => {
       const target = Math.min(state.compared, (await store.status()).revision - limits.compactKeep);
       if (target > revision) await store.compact(target);
+    });
+    // What an operator does once there is room again. A disk that is full still would only raise it anew.
+    every(limits.disarmPeriodMs, async () => {
+      if (!breaker.faulty) await disarmNoSpace(store);
     });
     every(limits.progressPeriodMs, () => config.onProgress(report()));
     nemesis = startNemesis(breaker, prng(config.seed), config.onFault, platform);
@@ -290,6 +296,12 @@ class Tally {
     this.overflow = resolve;
   }
 
+  /** Counts the pause that is going on: a store that takes no more writes acknowledges none that would end it. */
+  waited(now: number): void {
+    this.#lastAckAt ??= now;
+    this.#longestPauseMs = Math.max(this.#longestPauseMs, now - this.#lastAckAt);
+  }
+
   violated(check: WatchCheck, words: string): void {
     this.#violations[check]++;
     if (this.#words.length < limits.wordsMax) this.#words.push(`${check}: ${words}`);
@@ -393,7 +405,8 @@ class Tally {
       },
       memoryBytes: residentBytes(Deno.pid),
       ended,
-      green: verdict === "linearizable" && this.#lost === 0 && violations === 0 && ended === null,
+      green: verdict === "linearizable" && this.#lost === 0 && violations === 0 && ended === null &&
+        this.#longestPauseMs <= limits.pauseMsMax,
     };
   }
 }
