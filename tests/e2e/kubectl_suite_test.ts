@@ -13,8 +13,8 @@ Deno.test("the suite's sessions are read, rewritten and normalised as they are w
     ["", "d", ""],
   ]);
   assert.match(rewritten(text, new Map([[2, "new"]])), /^## Title\n\$ a\nb\n----\nnew\n\n\$1.32 c\n----\n\[exit 1\]\n/);
-  const seen = "NAME   AGE\nweb-x   3m2s\n  ip: 127.1.2.3   default\nweb-6d4cf56db6-x7k2p";
-  assert.equal(normalise(seen, "x"), "NAME  AGE\nweb-$NS  <age>\n  ip: <ip>  default\nweb-<hash>-<id>");
+  const seen = "NAME   AGE\nweb-get-v135   3m2s\n  ip: 127.1.2.3   default\nweb-6d4cf56db6-x7k2p";
+  assert.equal(normalise(seen, "get-v135"), "NAME  AGE\nweb-$NS  <age>\n  ip: <ip>  default\nweb-<hash>-<id>");
 });
 
 /** Of the older kubectl `deno task test` runs a slice; `deno task suite` runs all of both. */
