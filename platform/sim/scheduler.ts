@@ -35,6 +35,11 @@ function findRunMicrotasks(): (() => void) | null {
   return typeof found === "function" ? () => void Reflect.apply(found, core, []) : null;
 }
 
+/**
+ * A shorter delay may be nothing beside the time it is added to: who waits for the rest of it would wait for ever, at one
+ * moment. No real timer is as fine.
+ */
+const shortestDelayMs = 1e-3;
 /** Tasks between two turns of the event loop: only there are rejections that nobody handles noticed. */
 const tasksPerTurn = runMicrotasks === null ? 1 : 256;
 
@@ -60,7 +65,13 @@ export class Scheduler {
   /** @param label a fixed text, part of the trace @param detail a number that goes into the trace too */
   schedule(delayMs: number, label: string, run: () => void, detail = 0): TaskHandle {
     invariant(!Number.isNaN(delayMs), `A delay must be a number (${label})`);
-    const task: Task = { at: this.#nowMs + Math.max(0, delayMs), id: this.#nextId++, label, detail, run };
+    const task: Task = {
+      at: this.#nowMs + (delayMs > 0 ? Math.max(shortestDelayMs, delayMs) : 0),
+      id: this.#nextId++,
+      label,
+      detail,
+      run,
+    };
     this.#queue.push(task);
     return { cancel: () => void (task.run = null) };
   }

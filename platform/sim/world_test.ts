@@ -427,3 +427,18 @@ Deno.test("installTripwires() makes ambient time, chance, timers and fetch throw
   ok(Date.now() > 0 && Math.random() < 1 && performance.now() > 0);
   clearTimeout(setTimeout(() => {}, 0));
 });
+
+Deno.test("Timers.schedule() moves time on, however little is left of a delay", async () => {
+  const world = createWorld({ seed: 1 });
+  const { clock, timers } = world.host("a").platform;
+  // Nothing beside the moment it is added to: this went round for ever at one and the same time.
+  const rest = 4.5e-13;
+  const due = new Promise<number>((resolve) => {
+    const again = (turn: number, from: number) => {
+      if (turn > 100 || clock.monotonic() > from) return resolve(turn);
+      timers.schedule(rest, () => again(turn + 1, from));
+    };
+    timers.schedule(6036.47, () => again(0, clock.monotonic()));
+  });
+  equal(await world.complete(due), 1);
+});
