@@ -102,15 +102,14 @@ const policyBindingPrinter: Printer = {
 const flowSchemaPrinter: Printer = {
   columns: columns("Name", "PriorityLevel", "MatchingPrecedence#", "DistinguisherMethod", "Age", "MissingPL"),
   cells: (it, now) => {
-    const spec = record(it["spec"]);
-    const dangling = items(dig(it, "status", "conditions")).map(record).find((each) => each["type"] === "Dangling");
+    const dangling = items(dig(it, "status", "conditions")).find((each) => dig(each, "type") === "Dangling");
     return [
       nameOf(it),
-      text(dig(spec, "priorityLevelConfiguration", "name")),
-      whole(spec["matchingPrecedence"]),
-      orElse(dig(spec, "distinguisherMethod", "type"), "<none>"),
+      text(dig(it, "spec", "priorityLevelConfiguration", "name")) || "<none>",
+      whole(dig(it, "spec", "matchingPrecedence")),
+      text(dig(it, "spec", "distinguisherMethod", "type")) || "<none>",
       age(it, now),
-      dangling === undefined ? "?" : text(dangling["status"]),
+      dangling === undefined ? "?" : text(dig(dangling, "status")),
     ];
   },
 };
@@ -119,15 +118,16 @@ const priorityLevelPrinter: Printer = {
   columns: columns("Name", "Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit", "Age"),
   cells: (it, now) => {
     const spec = record(it["spec"]);
-    const limited = record(spec["limited"] ?? spec["exempt"]);
-    const queuing = record(dig(limited, "limitResponse", "queuing"));
+    const queuing = dig(spec, "limited", "limitResponse", "queuing");
+    const shares = dig(spec, "limited", "nominalConcurrencyShares") ?? dig(spec, "exempt", "nominalConcurrencyShares");
+    const shown = (value: unknown) => value === undefined ? "<none>" : String(value);
     return [
       nameOf(it),
       text(spec["type"]),
-      orElse(limited["nominalConcurrencyShares"], "<none>"),
-      orElse(queuing["queues"], "<none>"),
-      orElse(queuing["handSize"], "<none>"),
-      orElse(queuing["queueLengthLimit"], "<none>"),
+      shown(shares),
+      shown(dig(queuing, "queues")),
+      shown(dig(queuing, "handSize")),
+      shown(dig(queuing, "queueLengthLimit")),
       age(it, now),
     ];
   },

@@ -54,24 +54,6 @@ const deploymentPrinter: Printer = {
   },
 };
 
-const replicaSetPrinter: Printer = {
-  columns: columns("Name", "Desired#", "Current#", "Ready#", "Age", "Containers*", "Images*", "Selector*"),
-  cells: (it, now) => {
-    const status = record(it["status"]);
-    const { names, images } = templateContainers(it);
-    return [
-      nameOf(it),
-      whole(dig(it, "spec", "replicas")),
-      whole(status["replicas"]),
-      whole(status["readyReplicas"]),
-      age(it, now),
-      names,
-      images,
-      selectorText(dig(it, "spec", "selector")),
-    ];
-  },
-};
-
 const servicePrinter: Printer = {
   columns: columns("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector*"),
   cells: (it, now) => {
@@ -253,40 +235,6 @@ const signingRequestPrinter: Printer = {
   },
 };
 
-const flowSchemaPrinter: Printer = {
-  columns: columns("Name", "PriorityLevel", "MatchingPrecedence#", "DistinguisherMethod", "Age", "MissingPL"),
-  cells: (it, now) => {
-    const dangling = items(dig(it, "status", "conditions")).find((each) => dig(each, "type") === "Dangling");
-    return [
-      nameOf(it),
-      text(dig(it, "spec", "priorityLevelConfiguration", "name")) || "<none>",
-      whole(dig(it, "spec", "matchingPrecedence")),
-      text(dig(it, "spec", "distinguisherMethod", "type")) || "<none>",
-      age(it, now),
-      dangling === undefined ? "?" : text(dig(dangling, "status")),
-    ];
-  },
-};
-
-const priorityLevelPrinter: Printer = {
-  columns: columns("Name", "Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit", "Age"),
-  cells: (it, now) => {
-    const spec = record(it["spec"]);
-    const queuing = dig(spec, "limited", "limitResponse", "queuing");
-    const shares = dig(spec, "limited", "nominalConcurrencyShares") ?? dig(spec, "exempt", "nominalConcurrencyShares");
-    const shown = (value: unknown) => value === undefined ? "<none>" : String(value);
-    return [
-      nameOf(it),
-      text(spec["type"]),
-      shown(shares),
-      shown(dig(queuing, "queues")),
-      shown(dig(queuing, "handSize")),
-      shown(dig(queuing, "queueLengthLimit")),
-      age(it, now),
-    ];
-  },
-};
-
 const printers: Readonly<Record<string, Printer>> = {
   ...clusterPrinters,
   ...storagePrinters,
@@ -297,13 +245,10 @@ const printers: Readonly<Record<string, Printer>> = {
   endpoints: endpointsPrinter,
   endpointslices: endpointSlicePrinter,
   events: eventPrinter,
-  flowschemas: flowSchemaPrinter,
   leases: leasePrinter,
   namespaces: namespacePrinter,
   nodes: nodePrinter,
   pods: podPrinter,
-  prioritylevelconfigurations: priorityLevelPrinter,
-  replicasets: replicaSetPrinter,
   secrets: secretPrinter,
   serviceaccounts: serviceAccountPrinter,
   services: servicePrinter,

@@ -11,6 +11,7 @@ function templateCells(object: Json): string[] {
   return [names, images, selectorText(dig(object, "spec", "selector"))];
 }
 
+/** ReplicaSets and their elder sister alike. */
 const controllerPrinter: Printer = {
   columns: columns("Name", "Desired#", "Current#", "Ready#", "Age", ...templateColumns),
   cells: (it, now) => {
@@ -239,6 +240,7 @@ export const workloadPrinters: Readonly<Record<string, Printer>> = {
   poddisruptionbudgets: budgetPrinter,
   podtemplates: podTemplatePrinter,
   priorityclasses: priorityClassPrinter,
+  replicasets: controllerPrinter,
   replicationcontrollers: controllerPrinter,
   resourcequotas: quotaPrinter,
   runtimeclasses: runtimeClassPrinter,
