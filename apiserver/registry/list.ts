@@ -93,7 +93,7 @@ async function nextPage(
   const revision = token.revision < 0 ? await deps.gate.revision() : token.revision;
   await cacheAt(deps.feed, revision);
   try {
-    if (token.revision > 0) await checkHistory(deps.store, revision);
+    if (token.revision > 0 && isUnchangedSince(deps.feed, cache, revision)) await checkHistory(deps.store, revision);
     return await atRevision(deps, cache, namespace, selection, { revision, limit: options.limit, start: token.start });
   } catch (error) {
     if (!(error instanceof ApiError) || error.reason !== "Expired") throw error;
@@ -103,7 +103,7 @@ async function nextPage(
 
 /**
  * A token is good for as long as the store keeps its revision, also where the cache could still answer: which server is
- * asked, and what changed meanwhile, makes no difference. Linearizable: a member that is asked for itself may not have come
+ * asked, and what changed meanwhile, makes no difference. What comes out of the history says so itself. Linearizable: a member that is asked for itself may not have come
  * to that revision yet. @throws ApiError Expired
  */
 async function checkHistory(store: StoreAccess, revision: number): Promise<void> {
@@ -117,6 +117,11 @@ interface Cut {
   readonly start: string;
 }
 
+/** Nothing of this resource has changed since: the cache's state is the state of that revision. */
+function isUnchangedSince(feed: StoreFeed, cache: ResourceCache, revision: number): boolean {
+  return cache.changedAt <= revision && revision <= feed.revision;
+}
+
 async function atRevision(
   deps: ReadDeps,
   cache: ResourceCache,
@@ -124,8 +129,7 @@ async function atRevision(
   selection: Selection,
   cut: Cut,
 ): Promise<Page> {
-  // Nothing of this resource has changed since: the cache's state is the state of that revision.
-  if (cache.changedAt <= cut.revision && cut.revision <= deps.feed.revision) {
+  if (isUnchangedSince(deps.feed, cache, cut.revision)) {
     const from = cut.start === "" ? undefined : cache.resource.prefix + cut.start;
     return cutPage(cache, cache.list(namespace, from), selection, cut.revision, cut.limit);
   }
