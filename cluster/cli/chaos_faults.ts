@@ -1,13 +1,12 @@
+import { must } from "../../base/assert.ts";
 import type { LinkCondition } from "../../platform/faults/mod.ts";
 import type { Platform } from "../../platform/mod.ts";
-import { connectStore, StoreError } from "../../store/mod.ts";
 import { disarmNoSpace } from "../alarms.ts";
 import { CliError, exitCode } from "../errors.ts";
 import { describeLinks, resolveNames, resolveSides, rulesBetween } from "../faults/names.ts";
 import type { FaultChange, FaultTable } from "../faults/table.ts";
-import { dataDirectory } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
-import { planOf, storeClientAddress } from "../plan.ts";
+import { planOf } from "../plan.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { note, ok } from "./output.ts";
 
@@ -52,17 +51,21 @@ export async function chaosHeal(spec: ClusterSpec, platform: Platform): Promise<
 
 /** Whoever makes room ends the alarm. A store that cannot be asked keeps it: `etcdctl alarm disarm` does the same later. */
 async function endNoSpace(spec: ClusterSpec, platform: Platform): Promise<void> {
-  const directory = dataDirectory(spec.name);
-  const endpoints = Array.from({ length: spec.controlPlanes }, (_, i) => storeClientAddress(i))
-    .map((address) => address.replace("unix:", `unix:${directory}/`));
-  const store = connectStore({ endpoints }, platform);
+  // Loaded here: no other command of these has need of the store's client.
+  const [{ connectMembers }, { StoreError }] = await Promise.all([
+    import("../chaos/store_subject.ts"),
+    import("../../store/mod.ts"),
+  ]);
+  const { free: [store], close } = connectMembers(spec, platform);
   try {
-    for (const member of await disarmNoSpace(store)) ok(`${member}: its NoSpace alarm is off`);
+    for (const member of await disarmNoSpace(must(store, "a store has members"))) {
+      ok(`${member}: its NoSpace alarm is off`);
+    }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     note(`the store did not answer (${error.code}): NoSpace alarms, if any, are still on`);
   } finally {
-    store.close();
+    close();
   }
 }
 
