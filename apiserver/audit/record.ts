@@ -4,7 +4,7 @@ import { decodeMsgpack } from "../../api/codec/msgpack.ts";
 import { apiVersionOf, type ResourceInfo } from "../../api/resources.ts";
 import type { Status } from "../../api/status.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
-import type { User } from "../authn/user.ts";
+import { type User, userInfo } from "../authn/user.ts";
 import { dig, isRecord, type Json, text } from "../dig.ts";
 import type { Exchange } from "../exchange.ts";
 import { decodeProtobuf } from "../protobuf/decode.ts";
@@ -58,15 +58,6 @@ export function eventOf(audited: AuditRecord, stage: Stage, now: number, outcome
     requestReceivedTimestamp: formatMicroTime(audited.receivedAt),
     stageTimestamp: formatMicroTime(now),
     ...(Object.keys(annotations).length === 0 ? {} : { annotations: { ...annotations } }),
-  };
-}
-
-function userInfo({ name, uid, groups, extra = {} }: User): Json {
-  return {
-    username: name,
-    ...(uid === "" ? {} : { uid }),
-    groups,
-    ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
 }
 

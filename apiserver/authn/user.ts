@@ -62,3 +62,13 @@ export function nodeOfUser(user: User): string | null {
   const node = user.name.slice(nodePrefix.length);
   return node === "" ? null : node;
 }
+
+/** As authentication.k8s.io/v1 UserInfo has it. */
+export function userInfo({ name, uid, groups, extra = {} }: User) {
+  return {
+    username: name,
+    ...(uid === "" ? {} : { uid }),
+    groups,
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
+  };
+}

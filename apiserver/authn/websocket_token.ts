@@ -25,12 +25,14 @@ export function webSocketToken(headers: Headers): string | null {
   }
 }
 
+/** The subprotocols that are offered, without the token: it is for no message. */
+export function offeredProtocols(headers: Headers): string[] {
+  return protocolsOf(headers).filter((it) => !it.startsWith(prefix));
+}
+
 /** Takes the token out of what is handed on: to no kubelet, container or log. */
 export function dropWebSocketToken(headers: Headers): void {
-  const offered = protocolsOf(headers);
-  if (offered.some((it) => it.startsWith(prefix))) {
-    headers.set(name, offered.filter((it) => !it.startsWith(prefix)).join(", "));
-  }
+  if (headers.get(name)?.includes(prefix) === true) headers.set(name, offeredProtocols(headers).join(", "));
 }
 
 function protocolsOf(headers: Headers): string[] {

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../api/meta.ts";
 import { badRequest } from "../../api/status.ts";
-import type { User } from "../authn/user.ts";
+import { type User, userInfo } from "../authn/user.ts";
 import { dig, type Json, text, texts } from "../dig.ts";
 import type { Registry } from "../registry/context.ts";
 
@@ -23,13 +23,4 @@ export async function reviewToken(registry: Registry, review: KubeObject): Promi
   }
   if (proof === null) return { user: {}, error: "invalid bearer token" };
   return { authenticated: true, user: userInfo(proof.user), audiences: [...proof.audiences] };
-}
-
-function userInfo({ name, uid, groups, extra = {} }: User): Json {
-  return {
-    username: name,
-    ...(uid === "" ? {} : { uid }),
-    groups,
-    ...(Object.keys(extra).length > 0 ? { extra } : {}),
-  };
 }

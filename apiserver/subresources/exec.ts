@@ -1,5 +1,6 @@
 import { badRequest, internal } from "../../api/status.ts";
 import type { WebSocketChannel } from "../../platform/mod.ts";
+import { offeredProtocols } from "../authn/websocket_token.ts";
 import type { ServerDeps } from "../config.ts";
 import { text } from "../dig.ts";
 import type { Exchange } from "../exchange.ts";
@@ -48,8 +49,7 @@ export async function handleStream(
 function agreeOnProtocol(headers: Headers): string {
   const upgrade = text(headers.get("upgrade")).toLowerCase();
   if (upgrade !== "websocket") throw badRequest("Upgrade request required");
-  const offered = text(headers.get("sec-websocket-protocol")).split(",").map((it) => it.trim())
-    .filter((it) => !it.startsWith("base64url.bearer."));
+  const offered = offeredProtocols(headers);
   const chosen = protocols.find((it) => offered.includes(it));
   if (chosen === undefined) {
     throw badRequest(

@@ -5,7 +5,12 @@ function remoteOf(address: Deno.Addr): Address {
   return address.transport === "tcp" ? tcpAddress(address.hostname, address.port) : "unix:";
 }
 
-function byteConnection(conn: Deno.Conn, onClose?: () => void): ByteConnection {
+/** All of `bytes`: one write may take fewer. */
+export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
+}
+
+export function byteConnection(conn: Deno.Conn, onClose?: () => void): ByteConnection {
   let closed = false;
   return {
     remote: remoteOf(conn.remoteAddr),
@@ -19,7 +24,7 @@ function byteConnection(conn: Deno.Conn, onClose?: () => void): ByteConnection {
     },
     async write(bytes) {
       try {
-        for (let at = 0; at < bytes.length;) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
+        await writeAll(conn, bytes);
       } catch (error) {
         throw new NetworkError(`Cannot write: ${String(error)}`, { cause: error });
       }

@@ -7,6 +7,7 @@ import {
   type UpgradeAnswer,
   type UpgradeOptions,
 } from "../mod.ts";
+import { byteConnection, writeAll } from "./streams.ts";
 import { encodeHead, headLength, type HttpHead, parseHead } from "./http_head.ts";
 
 /** One request for another protocol, on a connection of its own. */
@@ -99,43 +100,22 @@ async function readRefusal(conn: Deno.Conn, headers: Headers, begun: Uint8Array)
   return headers.has("transfer-encoding") ? text.replace(/^[0-9a-f]+\r\n/i, "").replace(/\r\n.*$/s, "") : text;
 }
 
+/** The connection, with what came behind the answer's head first. */
 function bytesOf(conn: Deno.Conn, early: Uint8Array): ByteConnection {
+  const inner = byteConnection(conn);
   let rest = early;
-  let closed = false;
   return {
+    ...inner,
     remote: "",
     async read(into) {
-      if (rest.length > 0) {
-        const count = Math.min(rest.length, into.length);
-        into.set(rest.subarray(0, count));
-        rest = rest.subarray(count);
-        return count;
-      }
-      try {
-        return await conn.read(into);
-      } catch (error) {
-        if (closed) return null;
-        throw new NetworkError(`Cannot read: ${String(error)}`, { cause: error });
-      }
-    },
-    async write(bytes) {
-      try {
-        await writeAll(conn, bytes);
-      } catch (error) {
-        throw new NetworkError(`Cannot write: ${String(error)}`, { cause: error });
-      }
+      if (rest.length === 0) return await inner.read(into);
+      const count = Math.min(rest.length, into.length);
+      into.set(rest.subarray(0, count));
+      rest = rest.subarray(count);
+      return count;
     },
     closeWrite: async () => {
       // Deno's TLS connections have no half-close; the protocols that are spoken here say goodbye themselves.
     },
-    close() {
-      if (closed) return;
-      closed = true;
-      conn.close();
-    },
   };
-}
-
-async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
 }
