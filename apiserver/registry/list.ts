@@ -103,8 +103,8 @@ async function nextPage(
 
 /**
  * A token is good for as long as the store keeps its revision, also where the cache could still answer: which server is
- * asked, and what changed meanwhile, makes no difference. What comes out of the history says so itself. Linearizable: a member that is asked for itself may not have come
- * to that revision yet. @throws ApiError Expired
+ * asked, and what changed meanwhile, makes no difference. What comes out of the history says so itself. Linearizable: a
+ * member that is asked for itself may not have come to that revision yet. @throws ApiError Expired
  */
 async function checkHistory(store: StoreAccess, revision: number): Promise<void> {
   await store.range({ key: utf8("/registry/health"), countOnly: true, revision });
