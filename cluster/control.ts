@@ -38,6 +38,8 @@ export type ControlRequest =
   | { readonly op: "listen"; readonly name: string; readonly pid: number }
   /** Answered when the components know of it; `change: null` only asks. */
   | { readonly op: "faults"; readonly change: FaultChange | null }
+  /** The spec has changed: starts the components that are new in it, ends those that have gone. Answered when they have. */
+  | { readonly op: "reload" }
   /** Ends every component, then the supervisor. Answered when all have gone. */
   | { readonly op: "shutdown" };
 
@@ -58,7 +60,7 @@ export function encodeControl(message: ControlRequest | ControlResponse): Uint8A
 export function decodeRequest(frame: Uint8Array): ControlRequest | null {
   const value = parseRecord(frame);
   if (value === null) return null;
-  if (value.op === "status" || value.op === "shutdown") return { op: value.op };
+  if (value.op === "status" || value.op === "reload" || value.op === "shutdown") return { op: value.op };
   if (value.op === "listen" && typeof value.name === "string" && typeof value.pid === "number") {
     return { op: "listen", name: value.name, pid: value.pid };
   }

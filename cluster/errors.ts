@@ -24,3 +24,12 @@ export class CliError extends Error {
     this.hint = options.hint;
   }
 }
+
+/** Ends with this code; what there was to say has been said. */
+export class SilentExit extends Error {
+  readonly code: number;
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.code = code;
+  }
+}

@@ -20,6 +20,8 @@ export function dataDirectory(name: string): string {
 /** Paths inside one cluster's data directory. Sockets are named relative to it: a unix path holds 107 bytes at most. */
 export const layout = {
   spec: "cluster.json",
+  /** Held by whoever changes the spec. */
+  specLock: "cluster.lock",
   kubeconfig: "kubeconfig",
   pki: "pki",
   /** What the apiservers were told: files in Kubernetes's own formats, read at every start. */

@@ -63,6 +63,13 @@ export async function askFaults(name: string, change: FaultChange | null, platfo
   });
 }
 
+/** The supervisor brings what runs to what the spec says now. @throws CliError when none answers */
+export async function askReload(name: string, platform: Platform): Promise<void> {
+  const answer = await ask(name, { op: "reload" }, platform);
+  if (answer?.op === "done") return;
+  throw new CliError(exitCode.notReady, answer?.op === "refused" ? answer.reason : `Cluster "${name}" does not run`);
+}
+
 /** Starts the detached supervisor and waits until it answers. */
 export async function launchSupervisor(name: string, platform: Platform): Promise<void> {
   const directory = dataDirectory(name);

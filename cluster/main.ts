@@ -1,64 +1,18 @@
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { chaosKill, chaosPause, chaosResume } from "./cli/chaos.ts";
-import { chaosDiskFull, chaosHeal, chaosLinks } from "./cli/chaos_faults.ts";
+import { Argument, Command, CommanderError, Option } from "commander";
+import { nameOption, names, outputOption, waitOption, wholeNumber } from "./cli/arguments.ts";
+import { chaosCommands } from "./cli/chaos_commands.ts";
 import { down, list, stop } from "./cli/down.ts";
 import { kubectl } from "./cli/kubectl.ts";
 import { logs } from "./cli/logs.ts";
-import { type Scenario, scenarios } from "./chaos/faults.ts";
-import { rateMax, repeatMax } from "./chaos/limits.ts";
 import { bad, note, print, progress } from "./cli/output.ts";
 import { etcdctlHint, statusJson, statusTable } from "./cli/status.ts";
 import { watchStatus } from "./cli/watch_status.ts";
 import { start, up } from "./cli/up.ts";
-import { CliError, exitCode } from "./errors.ts";
+import { CliError, exitCode, SilentExit } from "./errors.ts";
 import { dataDirectory, layout } from "./home.ts";
 import { kubeconfigText, writeKubeconfig } from "./kubeconfig_file.ts";
 import { toolPlatform } from "./lifecycle.ts";
-import { requireSpec, storeBugs } from "./spec.ts";
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Not a whole number.");
-  return Number(text);
-}
-
-/** `90`, `60s`, `2m`, `500ms` -> milliseconds. */
-function duration(text: string): number {
-  const match = /^(\d+)(ms|s|m)?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("Not a duration such as 60s, 2m or 500ms.");
-  return Number(match[1]) * ({ ms: 1, s: 1_000, m: 60_000 }[match[2] ?? "s"] ?? 1_000);
-}
-
-/** `50%`, `0.5` -> a share. */
-function share(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(text);
-  const value = Number(match?.[1] ?? NaN) / (match?.[2] === "%" ? 100 : 1);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share such as 50% or 0.5.");
-  return value;
-}
-
-/** `A,B` -> names. */
-function names(text: string): string[] {
-  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
-}
-
-function atMost(limit: number): (text: string) => number {
-  return (text) => {
-    const value = wholeNumber(text);
-    if (value < 1 || value > limit) throw new InvalidArgumentError(`Between 1 and ${limit}.`);
-    return value;
-  };
-}
-
-/** `200`, `200rps` -> operations a second. */
-function rate(text: string): number {
-  return atMost(rateMax)(text.replace(/rps$/, ""));
-}
-
-const nameOption = () => new Option("--name <name>", "which cluster").default("default");
-const outputOption = () =>
-  new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text");
-const waitOption = () =>
-  new Option("--wait <duration>", "give up when not all is Ready by then").default(60_000, "60s").argParser(duration);
+import { requireSpec } from "./spec.ts";
 
 function program(): Command {
   const root = new Command("cluster")
@@ -224,6 +178,35 @@ function program(): Command {
       (await import("./cli/trace.ts")).trace(await requireSpec(options.name), traceId)
     );
 
+  const member = root.command("member").description("the store's members: who belongs to it, one more, one less");
+  member.command("list").description("list the store's members").addOption(nameOption()).addOption(outputOption())
+    .action(async (options) =>
+      (await import("./cli/member.ts")).memberList(await requireSpec(options.name), options.output)
+    );
+  member.command("add").description("one more member, with a process and an etcd gateway of its own")
+    .addOption(nameOption()).option("--learner", "it receives the log and does not vote", false)
+    .addOption(waitOption())
+    .action(async (options) =>
+      (await import("./cli/member.ts")).memberAdd(await requireSpec(options.name), {
+        learner: options.learner,
+        waitMs: options.wait,
+      })
+    );
+  member.command("promote").description("let a learner vote").addOption(nameOption())
+    .argument("<member>", "e.g. store-3")
+    .action(async (name: string, options) =>
+      (await import("./cli/member.ts")).memberPromote(await requireSpec(options.name), name)
+    );
+  member.command("remove").description("take a member out of the store; its data stay in its directory")
+    .addOption(nameOption()).argument("<member>", "e.g. store-3")
+    .addHelpText(
+      "after",
+      "\nExample, a member on a broken disk:\n  deno task cluster member remove store-1 && deno task cluster member add",
+    )
+    .action(async (name: string, options) =>
+      (await import("./cli/member.ts")).memberRemove(await requireSpec(options.name), name)
+    );
+
   const snapshot = root.command("snapshot").description(
     "save what the store holds in a file, and make clusters from it",
   );
@@ -268,127 +251,8 @@ function program(): Command {
       });
     });
 
-  const chaos = root.command("chaos").description("break something on purpose");
-  chaos.command("kill").description("SIGKILL one component; the supervisor restarts it")
-    .addOption(nameOption()).argument("<component>", "a name (store-1) or a kind (store)")
-    .option("--leader", "the one that leads", false)
-    .addHelpText("after", "\nExample:\n  deno task cluster chaos kill store --leader")
-    .action(async (target: string, options) =>
-      chaosKill(await requireSpec(options.name), { target, leader: options.leader }, toolPlatform())
-    );
-  chaos.command("pause").description("SIGSTOP one component: its connections stay open and say nothing")
-    .addOption(nameOption()).argument("<component>", "a name (store-1) or a kind (store)")
-    .option("--leader", "the one that leads", false)
-    .action(async (target: string, options) =>
-      chaosPause(await requireSpec(options.name), { target, leader: options.leader }, toolPlatform())
-    );
-  chaos.command("resume").description("SIGCONT one component, or every one that is paused")
-    .addOption(nameOption()).argument("[component]", "a name (store-1) or a kind (store); default: all")
-    .action(async (target: string | undefined, options) =>
-      chaosResume(await requireSpec(options.name), target ?? null, toolPlatform())
-    );
-  const links = (verb: string, what: string) =>
-    chaos.command(verb).description(what).addOption(nameOption())
-      .argument("<side...>", "A B, 'A|B', or A alone against all others; each names, kinds or leader, by commas")
-      .option("--one-way", "only what the first side sends to the second", false);
-  links("partition", "cut the links between components: nothing arrives, nothing is refused")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  deno task cluster chaos partition leader store\n  deno task cluster chaos partition 'store-0|store-1,store-2'\n  deno task cluster chaos partition apiserver-0 store --one-way",
-    )
-    .action(async (groups: string[], { name, oneWay }) =>
-      chaosLinks(await requireSpec(name), { groups, oneWay, condition: { cut: true } }, toolPlatform())
-    );
-  links("delay", "slow the links between components")
-    .requiredOption("--by <duration>", "each way, e.g. 75ms", duration)
-    .addOption(new Option("--jitter <duration>", "up to this much more").default(0, "none").argParser(duration))
-    .action(async (groups: string[], { name, oneWay, by, jitter }) =>
-      chaosLinks(
-        await requireSpec(name),
-        { groups, oneWay, condition: { delayMs: by, jitterMs: jitter } },
-        toolPlatform(),
-      )
-    );
-  links("drop", "lose a share of what is sent; a stream resends each after 200 ms")
-    .requiredOption("--share <share>", "e.g. 50%", share)
-    .action(async (groups: string[], { name, oneWay, share }) =>
-      chaosLinks(await requireSpec(name), { groups, oneWay, condition: { lossRate: share } }, toolPlatform())
-    );
-  chaos.command("disk-full").description("let a component find no space on its disk").addOption(nameOption())
-    .argument("<component>", "names, kinds or leader, by commas")
-    .action(async (target: string, options) => chaosDiskFull(await requireSpec(options.name), target, toolPlatform()));
-  chaos.command("heal").description("end every fault of links and disks").addOption(nameOption())
-    .action(async (options) => chaosHeal(await requireSpec(options.name), toolPlatform()));
-  chaos.command("run").description("break a cluster under load, again and again, and judge what its clients saw")
-    .addArgument(new Argument("<scenario>", "what to break").choices([...scenarios, "nemesis"]))
-    .addOption(
-      new Option("--name <name>", "which cluster; a temporary one is made when there is none").default("default"),
-    )
-    .addOption(new Option("--repeat <n>", "how often").default(5).argParser(atMost(repeatMax)))
-    .addOption(new Option("--load <rate>", "operations a second, e.g. 200rps").default(100, "100rps").argParser(rate))
-    .addOption(
-      new Option("--seed <n>", "of keys, actions and pauses (default: random, printed)").argParser(wholeNumber),
-    )
-    .addOption(new Option("--timers <profile>", "of a temporary cluster").choices(["fast", "upstream"]).default("fast"))
-    .addOption(
-      new Option("--on <what>", "through the API, or the store's own protocol (three store processes alone)")
-        .choices(["api", "store"]),
-    )
-    .addOption(new Option("--bug <bug>", "test-only: a store without one safety rule").choices(storeBugs))
-    .addOption(new Option("--against <whom>", "the same experiment on three processes of it").choices(["etcd"]))
-    .addOption(new Option("--for <duration>", "of nemesis").default(60_000, "60s").argParser(duration))
-    .addOption(new Option("--json <file.json>", "also write the report as JSON"))
-    .addOption(new Option("--report <file.html>", "also write a report with plots, one file, no network"))
-    .addOption(outputOption())
-    .addHelpText(
-      "after",
-      "\nExample:\n  deno task cluster chaos run leader-kill --repeat 20 --load 200rps --report failover.html\nExit code 4: an acknowledged write was lost, a watch skipped, repeated or disordered an event, or no order explains the history.",
-    )
-    .action(async (scenario: Scenario | "nemesis", options) => {
-      // Loaded here: every other verb starts without the experiment's code.
-      if (scenario === "nemesis") {
-        const { chaosNemesis } = await import("./cli/chaos_nemesis.ts");
-        const code = await chaosNemesis({
-          name: options.name,
-          forMs: options.for,
-          rate: options.load,
-          seed: options.seed,
-          timers: options.timers,
-          bug: options.bug,
-          output: options.output,
-          json: options.json,
-        });
-        if (code !== exitCode.ok) throw new SilentExit(code);
-        return;
-      }
-      const { chaosRun } = await import("./cli/chaos_run.ts");
-      const code = await chaosRun({
-        scenario,
-        name: options.name,
-        repeat: options.repeat,
-        rate: options.load,
-        seed: options.seed,
-        timers: options.timers,
-        on: options.on ??
-          (options.bug === undefined && options.against === undefined && scenario !== "power-loss" ? "api" : "store"),
-        against: options.against,
-        json: options.json,
-        bug: options.bug,
-        output: options.output,
-        report: options.report,
-      });
-      if (code !== exitCode.ok) throw new SilentExit(code);
-    });
+  chaosCommands(root);
   return root;
-}
-
-/** Ends with this code; what there was to say has been said. */
-class SilentExit extends Error {
-  readonly code: number;
-  constructor(code: number) {
-    super(`exit ${code}`);
-    this.code = code;
-  }
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -83,6 +83,13 @@ function authority(cert: string, keyPem: string, caCert: x509.X509Certificate, c
   };
 }
 
+/** An authority made earlier, from its PEM files. */
+export async function loadAuthority({ cert, key }: KeyPair): Promise<CertificateAuthority> {
+  const der = Uint8Array.fromBase64(key.replace(/-----[^-]+-----|\s/g, ""));
+  const caKey = await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+  return authority(cert, key, new x509.X509Certificate(cert), caKey);
+}
+
 /** A new self-signed certificate authority (ECDSA P-256). */
 export async function createAuthority(commonName: string): Promise<CertificateAuthority> {
   const { pair, pem: keyPem } = await newKey();

@@ -32,6 +32,8 @@ export const etcdPort = 2379;
 const firstWorkerHost = 1;
 const firstApiServerHost = 10;
 const firstEtcdHost = 30;
+/** The host part of an address ends at 254. */
+export const maxStoreNumber = 254 - firstEtcdHost;
 /** 127.S.16.0 ... 127.S.239.0: a /24 of pod addresses for each worker. */
 const firstPodBlock = 16;
 const serviceBlock = 240;
@@ -47,10 +49,11 @@ export function planOf(spec: ClusterSpec): ComponentPlan[] {
 export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
   const replicas = Array.from({ length: spec.controlPlanes }, (_, i) => i);
   const workers = Array.from({ length: spec.workers }, (_, i) => `worker-${i + 1}`);
-  const control = (kind: ComponentKind, address: (i: number) => string): ComponentPlan[] =>
-    replicas.map((i) => ({ name: `${kind}-${i}`, kind, node: null, address: address(i) }));
+  const members = storeMembers(spec);
+  const control = (kind: ComponentKind, address: (i: number) => string, numbers = replicas): ComponentPlan[] =>
+    numbers.map((i) => ({ name: `${kind}-${i}`, kind, node: null, address: address(i) }));
   const plans: ComponentPlan[] = [
-    ...(spec.store === undefined ? control("store", (i) => storeClientAddress(i)) : []),
+    ...(spec.store === undefined ? control("store", storeClientAddress, members) : []),
   ];
   if (spec.storeOnly === true) return plans;
   plans.push(
@@ -73,7 +76,7 @@ export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
     plans.push({ name: "hollow-nodes", kind: "hollow-nodes", node: null, address });
   }
   if (spec.store === undefined) {
-    for (const plan of control("etcd", (i) => etcdUrl(spec, i))) plans.push({ ...plan, late: true });
+    for (const plan of control("etcd", (i) => etcdUrl(spec, i), members)) plans.push({ ...plan, late: true });
   }
   return plans;
 }
@@ -87,7 +90,30 @@ export function whoListens(spec: ClusterSpec): (address: string) => string | nul
     if (kind === "store") names.set(storePeerAddress(Number(name.slice("store-".length))), name);
   }
   names.delete("");
-  return (address) => names.get(address) ?? null;
+  // A member may have been added after the process that asks was started.
+  return (address) => names.get(address) ?? /^unix:run\/(store-\d+)(?:\.peer)?\.sock$/.exec(address)?.[1] ?? null;
+}
+
+/** The numbers of the store's members, in ascending order. */
+export function storeMembers(spec: ClusterSpec): number[] {
+  return spec.storeMembers?.numbers.toSorted((a, b) => a - b) ?? firstStoreMembers(spec);
+}
+
+/** Of those that the cluster began with. */
+export function firstStoreMembers(spec: ClusterSpec): number[] {
+  return Array.from({ length: spec.controlPlanes }, (_, i) => i);
+}
+
+/** A member's id, and its component's name. */
+export function storeName(number: number): string {
+  return `store-${number}`;
+}
+
+/** The members' client addresses; @param nearest whose comes first */
+export function storeClientAddresses(spec: ClusterSpec, nearest = 0): string[] {
+  const numbers = storeMembers(spec);
+  const at = Math.max(0, numbers.findIndex((number) => number >= nearest));
+  return [...numbers.slice(at), ...numbers.slice(0, at)].map(storeClientAddress);
 }
 
 export function balancerUrl(spec: ClusterSpec): string {
@@ -104,6 +130,11 @@ export function apiServerUrls(spec: ClusterSpec): string[] {
 
 export function etcdHost(spec: ClusterSpec, index: number): string {
   return `127.${spec.slice}.0.${firstEtcdHost + index}`;
+}
+
+/** The gateway's certificate and key under `pki/`: the first members share one, the others have each their own. */
+export function etcdServerIdentity(spec: ClusterSpec, index: number): string {
+  return index < spec.controlPlanes ? "etcd-server" : `etcd-server-${index}`;
 }
 
 /** Where member `index` speaks etcd's API. */

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { apiServerHost, componentsOf, etcdHost, nodeAddress, planOf, podCidr } from "./plan.ts";
+import {
+  apiServerHost,
+  componentsOf,
+  etcdHost,
+  etcdServerIdentity,
+  nodeAddress,
+  planOf,
+  podCidr,
+  storeClientAddresses,
+  whoListens,
+} from "./plan.ts";
 import { type ClusterSpec, parseSpec } from "./spec.ts";
 
 function spec(more: Partial<ClusterSpec> = {}): ClusterSpec {
@@ -24,6 +34,23 @@ Deno.test("planOf() lists three of each control-plane part, a balancer, an etcd 
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(names.slice(0, 3), ["store-0", "store-1", "store-2"]);
   assert.ok(names.includes("kubelet-worker-3") && names.includes("proxy-worker-3"));
+});
+
+Deno.test("planOf() has a store process and an etcd gateway for each member that there is now, and as many of all others as ever", () => {
+  const grown = spec({ storeMembers: { numbers: [4, 0, 2], next: 5 } });
+  const named = (kind: string) => planOf(grown).filter((plan) => plan.kind === kind).map((plan) => plan.name);
+  assert.deepEqual(named("store"), ["store-0", "store-2", "store-4"]);
+  assert.deepEqual(named("etcd"), ["etcd-0", "etcd-2", "etcd-4"]);
+  assert.deepEqual(named("apiserver"), ["apiserver-0", "apiserver-1", "apiserver-2"]);
+  assert.equal(whoListens(spec())("unix:run/store-4.peer.sock"), "store-4");
+  // Whose own member has gone asks the next one first.
+  const sockets = [2, 4, 0].map((number) => `unix:run/store-${number}.sock`);
+  assert.deepEqual(storeClientAddresses(grown, 1), sockets);
+  assert.deepEqual([0, 2, 4].map((number) => etcdServerIdentity(grown, number)), [
+    "etcd-server",
+    "etcd-server",
+    "etcd-server-4",
+  ]);
 });
 
 Deno.test("planOf() has one process for everything in an all-in-one cluster, whose components are the same", () => {
@@ -54,4 +81,6 @@ Deno.test("parseSpec() refuses what is not a cluster, naming the file", () => {
   assert.deepEqual(parseSpec(JSON.stringify(spec()), "x"), spec());
   assert.throws(() => parseSpec("{", "/d/cluster.json"), /Cannot read \/d\/cluster.json: it is not JSON/);
   assert.throws(() => parseSpec(JSON.stringify({ ...spec(), slice: "64" }), "/d/cluster.json"), /not a cluster/);
+  const storeMembers = { numbers: [0, 3], next: 3 }; // 3 is in use and counts as free
+  assert.throws(() => parseSpec(JSON.stringify({ ...spec(), storeMembers }), "/d/cluster.json"), /not a cluster/);
 });

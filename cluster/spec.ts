@@ -29,6 +29,11 @@ export interface ClusterSpec {
   readonly nodeLifecycle?: boolean;
   /** A real etcd in the place of our own members; absent: ours. */
   readonly store?: ExternalStore;
+  /**
+   * Which members the store has, by the number in their names, and the first number that none has ever had; absent: one a
+   * control plane, as in the beginning. A number is never used again: who voted under it has voted.
+   */
+  readonly storeMembers?: { readonly numbers: readonly number[]; readonly next: number };
   /** What is left of long leases survives a change of the store's leader. */
   readonly leaseCheckpoints?: boolean;
   /** Test-only: the store is wrong in this way. Set when the cluster is made, never afterwards. */
@@ -100,7 +105,15 @@ function isSpec(value: unknown): value is ClusterSpec {
   const isCount = (field: string) => Number.isSafeInteger(record[field]) && Number(record[field]) >= 0;
   return record.version === 1 && typeof record.name === "string" && typeof record.clusterId === "string" &&
     ["controlPlanes", "workers", "hollowNodes", "slice", "port"].every(isCount) &&
+    (record.storeMembers === undefined || isStoreMembers(record.storeMembers)) &&
     (record.bug === undefined || storeBugs.some((bug) => bug === record.bug)) &&
     (record.runtime === "process" || record.runtime === "hollow") &&
     (record.timers === "fast" || record.timers === "upstream");
+}
+
+function isStoreMembers(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { numbers, next } = value as { numbers?: unknown; next?: unknown };
+  return Array.isArray(numbers) && numbers.length > 0 && Number.isSafeInteger(next) &&
+    numbers.every((each) => Number.isSafeInteger(each) && each >= 0 && each < Number(next));
 }

@@ -1,3 +1,6 @@
+/** A store member's process ends with this when its member was removed from the cluster: it must not be started again. */
+export const removedExitCode = 86;
+
 /**
  * What a store member's process is started with. glibc then asks for huge pages, where the machine leaves the choice to
  * programs: a killed process gives all its memory back, page by page, before its connections end and the others notice.

@@ -5,7 +5,7 @@ import { noFaults } from "./faults/table.ts";
 import { layout, writeTextAtomic } from "./home.ts";
 import type { ComponentPlan } from "./plan.ts";
 import { endProcesses, identify, isAlive, type ProcessId } from "./processes.ts";
-import { storeEnvironment } from "./store_environment.ts";
+import { removedExitCode, storeEnvironment } from "./store_environment.ts";
 
 /** Restart delays: at once after a first death, then doubling, so that a component that cannot start costs little. */
 const restartFirstMs = 20;
@@ -22,9 +22,12 @@ const lateStartMs = 10_000;
 
 export interface SupervisorConfig {
   readonly dataDirectory: string;
-  readonly plans: readonly ComponentPlan[];
+  /** Asked at the start, and again whenever the cluster's spec has changed. */
+  readonly plans: () => readonly ComponentPlan[];
   /** The deno to run and its arguments up to the component's name. */
   readonly command: (plan: ComponentPlan) => { program: string; args: readonly string[] };
+  /** Told of a store member's process that has ended because its member was removed. It is not started again. */
+  readonly onMemberRemoved?: (plan: ComponentPlan) => void;
   /** Told of each process that ended without having been asked to. */
   readonly onEnded?: (plan: ComponentPlan) => void;
 }
@@ -50,7 +53,7 @@ interface Supervised {
 export function startSupervisor(
   config: SupervisorConfig,
   deps: { timers: Timers; network: Network; log: Log },
-): Component & { readonly stopped: Promise<void> } {
+): Component & { readonly stopped: Promise<void>; reload(): Promise<void> } {
   const { timers, network, log } = deps;
   const components = new Map<string, Supervised>();
   const stopped = Promise.withResolvers<void>();
@@ -58,6 +61,7 @@ export function startSupervisor(
   let listener: Listener | null = null;
   let connections = 0;
   let stateWrite: Promise<void> = Promise.resolve();
+  let reloads: Promise<void> = Promise.resolve();
   const saveFaults = (table: typeof noFaults) =>
     writeTextAtomic(`${config.dataDirectory}/${layout.faults}`, encodeTable(table));
   const faults = createFaultKeeper({ save: saveFaults }, { timers, encode: encodeControl });
@@ -94,6 +98,11 @@ export function startSupervisor(
     component.detail = "";
     saveState();
     if (component.stopping) return;
+    if (component.plan.kind === "store" && status.code === removedExitCode) {
+      component.stopping = true;
+      log.info("a member was removed from the store", { component: component.plan.name });
+      return config.onMemberRemoved?.(component.plan);
+    }
     const ranMs = performance.now() - component.startedAt;
     component.consecutiveFailures = ranMs > restartForgetMs ? 0 : component.consecutiveFailures + 1;
     component.restarts++;
@@ -181,6 +190,10 @@ export function startSupervisor(
       } else if (request.op === "status") {
         const all = [...components.values()].map(statusOf);
         connection.send(encodeControl({ op: "status", supervisorPid: Deno.pid, components: all }));
+      } else if (request.op === "reload") {
+        reload().then(() => connection.send(encodeControl({ op: "done" })), (error) => {
+          connection.send(encodeControl({ op: "refused", reason: String(error) }));
+        });
       } else {
         stopAll().then(() => {
           connection.send(encodeControl({ op: "done" }));
@@ -189,6 +202,24 @@ export function startSupervisor(
         });
       }
     };
+  }
+
+  /** One after the other: each brings the components to what the spec says then. */
+  function reload(): Promise<void> {
+    const result = reloads.then(async () => {
+      if (stopping !== null) return;
+      const plans = config.plans();
+      const gone = [...components.values()].filter(({ plan }) => !plans.some(({ name }) => name === plan.name));
+      for (const component of gone) {
+        component.stopping = true;
+        components.delete(component.plan.name);
+      }
+      for (const plan of plans) if (!components.has(plan.name)) launch(add(plan));
+      await endProcesses(gone.flatMap(({ process }) => process ?? []), stopGraceMs);
+      saveState();
+    });
+    reloads = result.catch(() => {});
+    return result;
   }
 
   function stopAll(): Promise<void> {
@@ -220,24 +251,29 @@ export function startSupervisor(
     if (stopping === null) timers.schedule(logCheckMs, watchLogs);
   }
 
+  function add(plan: ComponentPlan): Supervised {
+    const component: Supervised = {
+      plan,
+      process: null,
+      ready: false,
+      role: "",
+      detail: "",
+      stopping: false,
+      restarts: 0,
+      consecutiveFailures: 0,
+      firstStartedAt: 0,
+      startedAt: 0,
+      readyAfterMs: null,
+    };
+    components.set(plan.name, component);
+    return component;
+  }
+
   async function start(): Promise<void> {
     await saveFaults(noFaults); // whatever an earlier run had broken
     listener = await network.frames.listen(`unix:${layout.control}`, {}, accept);
-    for (const plan of config.plans) {
-      const component: Supervised = {
-        plan,
-        process: null,
-        ready: false,
-        role: "",
-        detail: "",
-        stopping: false,
-        restarts: 0,
-        consecutiveFailures: 0,
-        firstStartedAt: 0,
-        startedAt: 0,
-        readyAfterMs: null,
-      };
-      components.set(plan.name, component);
+    for (const plan of config.plans()) {
+      const component = add(plan);
       if (plan.late !== true) launch(component);
     }
     timers.schedule(lateStartMs, launchLate);
@@ -247,6 +283,7 @@ export function startSupervisor(
   return {
     ready: start(),
     stopped: stopped.promise,
+    reload,
     async stop() {
       await stopAll();
       await listener?.close();

@@ -355,3 +355,19 @@ Deno.test("a new leader gives leases their whole TTL again; with checkpoints wha
     await trio.stop();
   }
 });
+
+Deno.test("connectStore({ only }) asks that member alone: another never answers for one that is down", async () => {
+  const world = createWorld({ seed: 5 });
+  const trio = new Trio(world);
+  await trio.start();
+  await trio.settled();
+  const follower = (trio.leader() + 1) % 3;
+  const endpoints = [members[follower]?.clientAddress ?? ""];
+  const own = connectStore({ endpoints, only: true, requestTimeoutMs: 1_000 }, world.host("client").platform);
+  assert.equal((await world.complete(own.status())).memberId, ids[follower]);
+  await world.run(world.nowMs + 4 * storeLimits.clientMembersMs); // what knows of a leader elsewhere looks for it
+  trio.kill(follower);
+  await assert.rejects(world.complete(own.status()), { code: "NoLeader" });
+  own.close();
+  await trio.stop();
+});

@@ -49,6 +49,8 @@ export interface RemoteStoreConfig {
    * it, and followers without watches need no news of their own (docs/adr/0020). `first`: the first endpoint that is up.
    */
   readonly watchAt?: "leader" | "first";
+  /** These members alone answer, whoever leads: others that they know of are not looked for. */
+  readonly only?: boolean;
   readonly tls?: TlsIdentity;
   /** How long a call may take, waiting for a leader included. */
   readonly requestTimeoutMs?: number;
@@ -81,6 +83,7 @@ class RemoteStore implements Store {
   readonly #tls: TlsIdentity | undefined;
   readonly #timeoutMs: number;
   readonly #watchRoute: Route;
+  readonly #only: boolean;
   /** Woken when a link or the leader changes. */
   readonly #waiting = new Set<() => void>();
   #leader: LeaderNews | null = null;
@@ -93,6 +96,7 @@ class RemoteStore implements Store {
     this.#deps = deps;
     this.#timeoutMs = config.requestTimeoutMs ?? storeLimits.requestTimeoutMs;
     this.#watchRoute = config.watchAt === "first" ? "any" : "leaderOrAny";
+    this.#only = config.only ?? false;
     this.#tls = config.tls;
     for (const endpoint of config.endpoints) this.#connect(endpoint);
   }
@@ -335,7 +339,7 @@ class RemoteStore implements Store {
 
   /** Who leads may have been added after this client was told of the members: they are asked for the others. */
   #searchLeader(): void {
-    if (this.#closed || this.#searching !== null || this.#knowsLeader()) return;
+    if (this.#only || this.#closed || this.#searching !== null || this.#knowsLeader()) return;
     this.#searching = this.#deps.timers.schedule(storeLimits.clientMembersMs, () => {
       if (this.#knowsLeader()) this.#searching = null;
       else void this.#meetMembers();

@@ -3,7 +3,7 @@ import type { ComponentStatus } from "../control.ts";
 import { CliError, exitCode } from "../errors.ts";
 import { rulesBetween } from "../faults/names.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
-import { planOf } from "../plan.ts";
+import { planOf, storeMembers } from "../plan.ts";
 import { signalProcess } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
 import type { FaultRecord } from "./analysis.ts";
@@ -155,7 +155,7 @@ export class Breaker {
       const found = scenario === "apiserver-kill"
         ? apiServers.slice(draw(apiServers.length)).slice(0, 1)
         : scenario === "power-loss"
-        ? (stores.length === this.#spec.controlPlanes ? stores : [])
+        ? (stores.length === storeMembers(this.#spec).length ? stores : [])
         : isStoreScenario(scenario)
         ? stores.filter((each) => each.role === "leader")
         : all.filter((each) => each.name === holder);

@@ -3,7 +3,7 @@ import type { RegisterAction } from "../../base/linearizability.ts";
 import type { Platform } from "../../platform/mod.ts";
 import { connectStore, type Store, StoreError, type TxnRequest } from "../../store/mod.ts";
 import { dataDirectory } from "../home.ts";
-import { planOf, storeClientAddress } from "../plan.ts";
+import { planOf, storeClientAddresses } from "../plan.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { Breaker } from "./faults.ts";
 import * as limits from "./limits.ts";
@@ -29,7 +29,7 @@ export interface StoreConnections {
 export function connectMembers(spec: ClusterSpec, platform: Platform): StoreConnections {
   const before = Deno.cwd();
   Deno.chdir(dataDirectory(spec.name));
-  const addresses = Array.from({ length: spec.controlPlanes }, (_, i) => storeClientAddress(i));
+  const addresses = storeClientAddresses(spec);
   const free = addresses.map((_, i) =>
     connectStore(
       { endpoints: [...addresses.slice(i), ...addresses.slice(0, i)], requestTimeoutMs: limits.requestTimeoutMs },
@@ -37,7 +37,7 @@ export function connectMembers(spec: ClusterSpec, platform: Platform): StoreConn
     )
   );
   const pinned = addresses.map((address) =>
-    connectStore({ endpoints: [address], requestTimeoutMs: limits.pinnedTimeoutMs }, platform)
+    connectStore({ endpoints: [address], only: true, requestTimeoutMs: limits.pinnedTimeoutMs }, platform)
   );
   return {
     free,

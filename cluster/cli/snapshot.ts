@@ -12,7 +12,7 @@ import { DiskError, type Platform } from "../../platform/mod.ts";
 import { CliError, exitCode } from "../errors.ts";
 import { dataDirectory } from "../home.ts";
 import { askStatus, toolPlatform } from "../lifecycle.ts";
-import { storeClientAddress } from "../plan.ts";
+import { storeClientAddresses, storeMembers, storeName } from "../plan.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { note, print, progress } from "./output.ts";
 import { up, type UpOptions } from "./up.ts";
@@ -33,8 +33,7 @@ export async function snapshotSave(spec: ClusterSpec, file: string, output: Outp
   }
   const path = absolute(file);
   Deno.chdir(dataDirectory(spec.name)); // the stores' sockets are named relative to it
-  const endpoints = Array.from({ length: spec.controlPlanes }, (_, i) => storeClientAddress(i));
-  const store = connectStore({ endpoints }, platform);
+  const store = connectStore({ endpoints: storeClientAddresses(spec) }, platform);
   try {
     const target = { path, clusterId: spec.clusterId, note: `${slicePrefix}${spec.slice}` };
     const summary = await told(() => saveBackup(store, target, platform));
@@ -81,8 +80,8 @@ export async function snapshotReplace(spec: ClusterSpec, file: string): Promise<
   }
   const restored = await told(() => readState(platform.disk, path));
   const aside: string[] = [];
-  for (let i = 0; i < spec.controlPlanes; i++) {
-    const directory = storeDirectory(spec, i);
+  for (const number of storeMembers(spec)) {
+    const directory = storeDirectory(spec, storeName(number));
     await platform.disk.remove(`${directory}.before`, { recursive: true });
     if (await platform.disk.stat(directory) === null) continue;
     await platform.disk.rename(directory, `${directory}.before`);
@@ -103,11 +102,11 @@ export async function snapshotReplace(spec: ClusterSpec, file: string): Promise<
 }
 
 async function seed(spec: ClusterSpec, restored: RestoredState, platform: Platform): Promise<void> {
-  const { clusterId, controlPlanes, slice } = spec;
-  const memberIds = Array.from({ length: controlPlanes }, (_, i) => `store-${i}`);
+  const { clusterId, slice } = spec;
+  const memberIds = storeMembers(spec).map(storeName);
   await told(() =>
-    Promise.all(memberIds.map((id, i) => {
-      const member = { clusterId, id, memberIds, dataDirectory: storeDirectory(spec, i) };
+    Promise.all(memberIds.map((id) => {
+      const member = { clusterId, id, memberIds, dataDirectory: storeDirectory(spec, id) };
       return seedMember(member, restored.state, platform.disk);
     }))
   );
@@ -127,8 +126,8 @@ function requireOwnStore(spec: ClusterSpec): void {
   );
 }
 
-function storeDirectory(spec: ClusterSpec, index: number): string {
-  return `${dataDirectory(spec.name)}/data/store-${index}`;
+function storeDirectory(spec: ClusterSpec, member: string): string {
+  return `${dataDirectory(spec.name)}/data/${member}`;
 }
 
 function announce({ summary, revision }: RestoredState): void {

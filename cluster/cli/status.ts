@@ -7,7 +7,7 @@ import { externalStorePki } from "../external_store.ts";
 import { dataDirectory, layout } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
 import { electionLeases } from "../lease_release.ts";
-import { balancerUrl, etcdUrl, planOf } from "../plan.ts";
+import { balancerUrl, etcdUrl, planOf, storeMembers } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { describeFaults } from "./chaos_faults.ts";
@@ -101,7 +101,7 @@ function etcdEndpoints(spec: ClusterSpec): string[] {
     const scheme = spec.store.tls ? "https" : "http";
     return spec.store.endpoints.map((endpoint) => endpoint.replace(/^tcp:/, `${scheme}://`));
   }
-  return Array.from({ length: spec.controlPlanes }, (_, i) => etcdUrl(spec, i));
+  return storeMembers(spec).map((number) => etcdUrl(spec, number));
 }
 
 function etcdTls(spec: ClusterSpec): EtcdTls | null {

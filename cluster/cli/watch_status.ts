@@ -4,7 +4,7 @@ import type { Platform } from "../../platform/mod.ts";
 import type { Store, StoreStatus } from "../../store/mod.ts";
 import { adminClient } from "../api_access.ts";
 import { dataDirectory } from "../home.ts";
-import { storeClientAddress } from "../plan.ts";
+import { storeClientAddress, storeMembers, storeName } from "../plan.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { print } from "./output.ts";
 import { statusTable } from "./status.ts";
@@ -27,9 +27,9 @@ export async function watchStatus(spec: ClusterSpec, platform: Platform): Promis
   const { connectStore } = await import("../../store/mod.ts");
   // The members' sockets are named from here, since a unix path holds 107 bytes.
   Deno.chdir(dataDirectory(spec.name));
-  const stores = Array.from(
-    { length: spec.controlPlanes },
-    (_, i) => connectStore({ endpoints: [storeClientAddress(i)], requestTimeoutMs: answerTimeoutMs }, platform),
+  const numbers = storeMembers(spec);
+  const stores = numbers.map((number) =>
+    connectStore({ endpoints: [storeClientAddress(number)], only: true, requestTimeoutMs: answerTimeoutMs }, platform)
   );
   const client = adminClient(spec, platform);
   for (;;) {
@@ -42,7 +42,7 @@ export async function watchStatus(spec: ClusterSpec, platform: Platform): Promis
     const counts: Counts | null = nodes === null || pods === null
       ? null
       : { nodes: readyOf(nodes.items), pods: readyOf(pods.items) };
-    const lines = [...headerLines(spec.name, counts, members, memory), "", ...text.split("\n")];
+    const lines = [...headerLines(spec.name, counts, members, memory, numbers.map(storeName)), "", ...text.split("\n")];
     // Home, draw over what is there, clear the rest: no flicker.
     const redraw = () => `\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\n")}\x1b[J`;
     print(Deno.stdout.isTerminal() ? redraw() : lines.join("\n"));
@@ -59,6 +59,7 @@ export function headerLines(
   counts: Counts | null,
   members: readonly MemberView[],
   memory: string,
+  names: readonly string[],
 ): string[] {
   const api = counts === null
     ? "the API does not answer"
@@ -68,7 +69,7 @@ export function headerLines(
   const commit = Math.max(0, ...answered.map((member) => member.commitIndex));
   const leader = answered.find((member) => member.term === term && member.leaderId !== "")?.leaderId;
   const lags = members.map((member, i) =>
-    member === null ? `store-${i} does not answer` : `${member.memberId} ${commit - member.appliedIndex}`
+    member === null ? `${names[i] ?? ""} does not answer` : `${member.memberId} ${commit - member.appliedIndex}`
   );
   return [
     `${name}   ${api}   ${memory}`,

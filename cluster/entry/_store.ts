@@ -2,15 +2,14 @@ import { http2 } from "../../platform/deno/mod.ts";
 import type { Platform, TlsIdentity } from "../../platform/mod.ts";
 import { connectStore, type Store } from "../../store/mod.ts";
 import { externalStorePki } from "../external_store.ts";
-import { storeClientAddress } from "../plan.ts";
+import { storeClientAddresses } from "../plan.ts";
 import type { ClusterSpec, ExternalStore } from "../spec.ts";
 import { readPkiFile } from "./_entry.ts";
 
 /** The cluster's store: its own members, the nearest first, or the etcd that it was told to use. */
 export async function openStore(spec: ClusterSpec, index: number, platform: Platform): Promise<Store> {
   if (spec.store === undefined) {
-    const members = Array.from({ length: spec.controlPlanes }, (_, i) => (index + i) % spec.controlPlanes);
-    return connectStore({ endpoints: members.map(storeClientAddress) }, platform);
+    return connectStore({ endpoints: storeClientAddresses(spec, index) }, platform);
   }
   // Loaded only then: gRPC costs an apiserver's start some milliseconds.
   const { connectEtcd, startCompactor } = await import("../../store/etcd/mod.ts");

@@ -2,26 +2,33 @@ import { http2, sha256 } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { createGateway } from "../../store/etcd/mod.ts";
 import { connectStore } from "../../store/mod.ts";
-import { etcdHost, etcdPort, etcdUrl, storeClientAddress } from "../plan.ts";
-import { type Entry, readIdentity, runEntry } from "./_entry.ts";
+import {
+  etcdHost,
+  etcdPort,
+  etcdServerIdentity,
+  etcdUrl,
+  storeClientAddress,
+  storeClientAddresses,
+  storeName,
+} from "../plan.ts";
+import { type Entry, indexOf, readIdentity, runEntry } from "./_entry.ts";
 
 export async function etcd({ spec, index, platform }: Entry): Promise<Component> {
-  const members = Array.from({ length: spec.controlPlanes }, (_, i) => `store-${i}`);
-  const ownFirst = members.map((_, i) => storeClientAddress((index + i) % members.length));
-  const store = connectStore({ endpoints: ownFirst }, platform);
-  const own = connectStore({ endpoints: ownFirst.slice(0, 1) }, platform);
+  const store = connectStore({ endpoints: storeClientAddresses(spec, index) }, platform);
+  const own = connectStore({ endpoints: [storeClientAddress(index)], only: true }, platform);
   const gateway = createGateway(
     {
       clusterId: spec.clusterId,
-      memberId: `store-${index}`,
-      clientUrl: (memberId) => members.includes(memberId) ? etcdUrl(spec, members.indexOf(memberId)) : null,
+      memberId: storeName(index),
+      // A member that nobody has started has no client address yet, and no gateway.
+      clientUrl: ({ id, clientAddress }) => clientAddress === "" ? null : etcdUrl(spec, indexOf(id)),
     },
     { store, own },
     { ...platform, sha256 },
   );
   const listener = await http2.serve({
     address: `tcp:${etcdHost(spec, index)}:${etcdPort}`,
-    tls: readIdentity("etcd-server", "etcd-ca"),
+    tls: readIdentity(etcdServerIdentity(spec, index), "etcd-ca"),
     onStream: gateway.handler,
   });
   return {

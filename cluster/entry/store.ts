@@ -1,7 +1,8 @@
 import { lossyDisk } from "../../platform/faults/mod.ts";
 import type { Component } from "../../platform/mod.ts";
-import { createWrongRaft, startMember, storeLimits } from "../../store/mod.ts";
-import { storeClientAddress, storePeerAddress } from "../plan.ts";
+import { createWrongRaft, startMember, StoreError, storeLimits } from "../../store/mod.ts";
+import { storeClientAddress, storeMembers, storeName, storePeerAddress } from "../plan.ts";
+import { removedExitCode } from "../store_environment.ts";
 import { type Entry, runEntry } from "./_entry.ts";
 import { openTracer } from "./_tracing.ts";
 
@@ -9,7 +10,7 @@ const rolePollMs = 100;
 /** The commit index moves all the time: telling it once a second is enough for people. */
 const detailEveryPolls = 10;
 
-export async function store({ spec, plan, timers, platform: real, reportRole }: Entry): Promise<Component> {
+export async function store({ spec, plan, index, timers, platform: real, reportRole }: Entry): Promise<Component> {
   const { bug } = spec;
   if (bug !== undefined) real.log.warn("TEST-ONLY: this store is wrong on purpose", { bug });
   const platform = spec.losesPageCache === true
@@ -20,18 +21,22 @@ export async function store({ spec, plan, timers, platform: real, reportRole }: 
     {
       clusterId: spec.clusterId,
       id: plan.name,
-      members: Array.from({ length: spec.controlPlanes }, (_, i) => ({
-        id: `store-${i}`,
-        peerAddress: storePeerAddress(i),
-        clientAddress: storeClientAddress(i),
+      members: storeMembers(spec).map((number) => ({
+        id: storeName(number),
+        peerAddress: storePeerAddress(number),
+        clientAddress: storeClientAddress(number),
       })),
+      join: index >= spec.controlPlanes,
       dataDirectory: `data/${plan.name}`,
       timers: timers.store,
       ...(spec.leaseCheckpoints === true ? { leaseCheckpointIntervalMs: storeLimits.leaseCheckpointIntervalMs } : {}),
     },
     { ...platform, tracer },
     bug === undefined || bug === "skip-fsync" ? {} : { createRaft: (config) => createWrongRaft(bug, config) },
-  );
+  ).catch((error) => {
+    if (wasRemoved(error)) Deno.exit(removedExitCode);
+    throw error;
+  });
   let polls = 0;
   let detail = "";
   const watchRole = () => {
@@ -44,9 +49,13 @@ export async function store({ spec, plan, timers, platform: real, reportRole }: 
   // A member whose disk failed has stopped itself: a new process reads what is durable and begins again.
   member.failed.then((error) => {
     platform.log.error("the member has stopped itself", { error: error.message });
-    Deno.exit(1);
+    Deno.exit(wasRemoved(error) ? removedExitCode : 1);
   });
   return closing(member);
+}
+
+function wasRemoved(error: unknown): boolean {
+  return error instanceof StoreError && error.code === "MemberNotFound";
 }
 
 if (import.meta.main) await runEntry(store);

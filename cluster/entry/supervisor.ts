@@ -8,7 +8,8 @@ import { startSupervisor } from "../supervisor.ts";
 // argv: the data directory. Started detached by `cluster up` and `cluster start`; ends by a `shutdown` request.
 const dataDirectory = Deno.args[0] ?? "";
 Deno.chdir(dataDirectory);
-const spec = parseSpec(Deno.readTextFileSync(layout.spec), layout.spec);
+const readSpec = () => parseSpec(Deno.readTextFileSync(layout.spec), layout.spec);
+const spec = readSpec();
 const platform = createDenoPlatform({ component: "supervisor" });
 await writeTextAtomic(layout.supervisorPid, JSON.stringify(identify(Deno.pid)) + "\n");
 
@@ -16,7 +17,14 @@ const root = new URL("../../", import.meta.url);
 const entryOf = (plan: ComponentPlan) => new URL(`cluster/entry/${plan.kind.replaceAll("-", "_")}.ts`, root).pathname;
 const supervisor = startSupervisor({
   dataDirectory: Deno.cwd(),
-  plans: planOf(spec),
+  plans: () => planOf(readSpec()),
+  onMemberRemoved: ({ name }) => {
+    // Loaded when first needed: members come and go seldom.
+    void import("../members.ts")
+      .then(({ changeStoreMembers, without }) => changeStoreMembers(Deno.cwd(), without(name)))
+      .then(() => supervisor.reload())
+      .catch((error) => platform.log.error("cannot forget a member", { name, error: String(error) }));
+  },
   onEnded: ({ kind, name }) => {
     // Loaded when first needed: most supervisors never see a leader die.
     if (kind !== "scheduler" && kind !== "controller-manager") return;

@@ -8,13 +8,13 @@ import { type Facade, unary } from "./service.ts";
 /** etcdserverpb.Cluster. @param clientUrl where a member's own gateway listens; null: it has none */
 export function clusterService(
   { store, headers }: Facade,
-  clientUrl: (memberId: string) => string | null,
+  clientUrl: (member: ClusterMember) => string | null,
 ): [path: string, method: GrpcMethod][] {
   const path = (name: string) => `/etcdserverpb.Cluster/${name}`;
   const { membership } = store;
 
   function memberMessage(member: ClusterMember): Input<"Member"> {
-    const url = clientUrl(member.id);
+    const url = clientUrl(member);
     // Until it has started, a member has neither a name nor a client URL.
     const started = url !== null || member.clientAddress !== "";
     return {

@@ -1,6 +1,6 @@
 import { grpcHandler, type GrpcMethod, type StreamHandler } from "../../platform/grpc/mod.ts";
 import type { Clock, Log, Timers } from "../../platform/mod.ts";
-import type { Store } from "../types.ts";
+import type { ClusterMember, Store } from "../types.ts";
 import { clusterService } from "./cluster.ts";
 import { electionService } from "./election.ts";
 import { Headers } from "./headers.ts";
@@ -17,7 +17,7 @@ export interface GatewayConfig {
   /** The member this gateway stands before. */
   readonly memberId: string;
   /** Where a member's gateway listens; null: it has none. */
-  readonly clientUrl: (memberId: string) => string | null;
+  readonly clientUrl: (member: ClusterMember) => string | null;
 }
 
 export interface Gateway {

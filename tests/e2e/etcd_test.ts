@@ -34,6 +34,66 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a member added to a running store has an etcd endpoint, through restarts, until it is removed${skipped}`,
+  ignore: missing !== null,
+  async fn() {
+    await using test = await TestHome.make();
+    const up = await test.cluster(["up", ...small], { timeoutMs: 120_000 });
+    assert.equal(up.code, 0, up.stderr);
+    const cluster = async (...args: string[]) => {
+      const ran = await test.cluster(args, { timeoutMs: 120_000 });
+      assert.equal(ran.code, 0, `cluster ${args.join(" ")}: ${ran.stderr}`);
+      return ran.stdout;
+    };
+    const ask = async (...args: string[]) => {
+      const { etcd, etcdTls } = await test.status();
+      const { caFile = "", certFile = "", keyFile = "" } = etcdTls ?? {};
+      const flags = [`--endpoints=${etcd.join()}`, `--cacert=${caFile}`, `--cert=${certFile}`, `--key=${keyFile}`];
+      return await run("etcdctl", [...flags, ...args], { env: { ETCDCTL_API: "3" } });
+    };
+    const healthy = async (members: number) => {
+      await test.until(`${members} endpoints are healthy`, async () => (await ask("endpoint", "health")).code === 0);
+      const { stdout } = await ask("endpoint", "status");
+      const lines = stdout.trim().split("\n");
+      assert.equal(lines.length, members, stdout);
+      assert.equal(lines.filter((line) => line.split(", ")[4] === "true").length, 1, `one leads: ${stdout}`);
+      assert.equal(new Set(lines.map((line) => line.split(", ")[1])).size, members, `each its own id: ${stdout}`);
+      const listed = await ask("member", "list");
+      assert.equal(listed.stdout.match(/started/g)?.length, members, listed.stdout);
+    };
+    const names = async () => (await test.status()).components.map((each) => each.name);
+
+    await cluster("member", "add");
+    assert.equal((await test.status()).etcd.length, 2);
+    await healthy(2);
+    assert.equal((await ask("put", "there", "b")).code, 0);
+    assert.match(await cluster("member", "list"), /^store-1 +(leader|follower) /m);
+    await cluster("stop");
+    await cluster("start");
+    await healthy(2);
+
+    // Also when it is etcd's own client that takes it out, and when it was the member that the cluster began with.
+    const first = /^([0-9a-f]+), started, store-0,/m.exec((await ask("member", "list")).stdout)?.[1] ?? "";
+    const removed = await ask("member", "remove", first);
+    assert.equal(removed.code, 0, removed.stderr);
+    await test.until("store-0 has gone", async () => !(await names()).includes("store-0"));
+    assert.ok(!(await names()).includes("etcd-0"));
+    await healthy(1);
+    assert.match((await ask("get", "there")).stdout, /^b$/m);
+    await cluster("stop");
+    await cluster("start");
+    await healthy(1);
+    await test.ok("get", "namespaces");
+
+    await cluster("member", "add", "--learner");
+    assert.match(await cluster("member", "list"), /^store-2 +learner /m);
+    await cluster("member", "remove", "store-2");
+    assert.deepEqual((await names()).filter((name) => /^(store|etcd)-/.test(name)), ["store-1", "etcd-1"]);
+    await healthy(1);
+  },
+});
+
+Deno.test({
   name: `up --store etcd:// runs a cluster on a real etcd, where its objects then are${skipped}`,
   ignore: missing !== null,
   async fn() {

@@ -51,9 +51,9 @@ async function startOurs(): Promise<{ endpoints: string[]; stop(): Promise<void>
   const stops: (() => Promise<void>)[] = [];
   const endpoints: string[] = [];
   for (const { id, clientAddress } of members) {
-    const own = connectStore({ endpoints: [clientAddress] }, platform);
+    const own = connectStore({ endpoints: [clientAddress], only: true }, platform);
     const store = connectStore({ endpoints: members.map((each) => each.clientAddress) }, platform);
-    const clientUrl = (member: string) => names.includes(member) ? "http://127.0.0.1:1" : null;
+    const clientUrl = (member: { readonly id: string }) => names.includes(member.id) ? "http://127.0.0.1:1" : null;
     const config = { clusterId: "session", memberId: id, clientUrl };
     const gateway = createGateway(config, { store, own }, { ...platform, sha256 });
     const server = await http2.serve({ address: "tcp:127.0.0.1:0", onStream: gateway.handler });
