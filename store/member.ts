@@ -9,7 +9,7 @@ import type { CommandResult } from "./mvcc/command.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
 import { decodeNote, noteKind } from "./notes.ts";
 import { Overflow, type OverflowFiles } from "../base/overflow.ts";
-import { type Replica, type ReplicaTesting, startReplica } from "./replica.ts";
+import { type Replica, type ReplicaTesting, startReplica } from "./replica/mod.ts";
 import { ClientServer } from "./serve.ts";
 import { SpaceWarden } from "./space_warden.ts";
 import type { Store, StoreStatus } from "./types.ts";

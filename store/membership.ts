@@ -2,7 +2,7 @@ import type { Random } from "../platform/mod.ts";
 import { encodeChange } from "./directory.ts";
 import type { ConfigurationChange } from "./raft/configuration.ts";
 import { majority } from "./raft/quorum.ts";
-import type { Replica } from "./replica.ts";
+import type { Replica } from "./replica/mod.ts";
 import { type ClusterMember, type MemberAddRequest, type Membership, StoreError } from "./types.ts";
 
 /** etcd's default: one learner at a time, so that a leader feeds no more than one member from far behind. */

@@ -1,6 +1,6 @@
 /**
  * Bytes queued on a connection to a peer before messages are dropped: Raft repeats what matters, a queue without bound
- * would only make a slow peer slower. Above one frame of the largest command (see replica_limits.ts).
+ * would only make a slow peer slower. Above one frame of the largest command (see replica/limits.ts).
  */
 export const maxPeerBufferedBytes = 32 * 1024 * 1024;
 /** Bytes of a snapshot in one frame: small enough that heartbeats behind it are not late. */

@@ -6,7 +6,7 @@ import { createWorld } from "../../platform/sim/mod.ts";
 import { noConfiguration } from "../raft/configuration.ts";
 import { raftLimits } from "../raft/limits.ts";
 import type { Message } from "../raft/messages.ts";
-import { maxCommandBytes } from "../replica_limits.ts";
+import { maxCommandBytes } from "../replica/limits.ts";
 import { decodePeerFrame, encodePeerFrame, type PeerFrame, protocolVersion } from "./codec.ts";
 import {
   lingerTicks,

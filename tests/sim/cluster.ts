@@ -1,7 +1,7 @@
 import type { SimHost, World } from "../../platform/sim/mod.ts";
 import { type Member, type MemberConfig, startMember, StoreError } from "../../store/mod.ts";
 import type { Mvcc } from "../../store/mvcc/mvcc.ts";
-import type { FailpointName } from "../../store/replica.ts";
+import type { FailpointName } from "../../store/replica/mod.ts";
 import type { Observer } from "./checkers/observer.ts";
 import { segmentPath } from "../../store/wal/wal.ts";
 import { type MutantName, mutatePlatform, mutateRaft, mutateTesting } from "./mutants.ts";

@@ -1,4 +1,4 @@
-import { StoreError } from "./types.ts";
+import { StoreError } from "../types.ts";
 
 interface Proposal<R> {
   readonly term: number;

@@ -1,8 +1,8 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { fromUtf8, utf8 } from "../base/bytes.ts";
-import { createWorld, type World } from "../platform/sim/mod.ts";
-import { type Machine, type MachineSnapshot, type Replica, type ReplicaConfig, startReplica } from "./replica.ts";
-import { StoreError } from "./types.ts";
+import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { createWorld, type World } from "../../platform/sim/mod.ts";
+import { type Machine, type MachineSnapshot, type Replica, type ReplicaConfig, startReplica } from "./mod.ts";
+import { StoreError } from "../types.ts";
 
 /** Lists what it applied; answers its length. */
 class ListMachine implements Machine<number> {

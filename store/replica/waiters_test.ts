@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ProposalWaiters } from "./replica_waiters.ts";
-import type { StoreError } from "./types.ts";
+import { ProposalWaiters } from "./waiters.ts";
+import type { StoreError } from "../types.ts";
 
 function waiter(term: number) {
   const outcomes: string[] = [];
