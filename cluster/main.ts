@@ -44,6 +44,16 @@ function program(): Command {
     .option("--store-cert <file>", "our certificate for it")
     .option("--store-key <file>", "and its key")
     .option("--lease-checkpoints", "what is left of long leases of the store survives a change of its leader", false)
+    .option("--auto-compaction-mode <mode>", "of the store: periodic (the default, as in etcd) or revision")
+    .option(
+      "--auto-compaction-retention <n>",
+      "history it keeps: hours or a duration such as 30m; in mode revision, revisions; 0 for all of it (default: 100000 revisions)",
+    )
+    .option("--quota-backend-bytes <n>", "it takes no puts above so many bytes; 0 for 2 GiB, negative for no quota")
+    .option(
+      "--corrupt-check-time <duration>",
+      "between two comparisons of the members' data, such as 1m; 0 for none (default: 10s)",
+    )
     .option("--encrypt-secrets", "Secrets at rest by AES-GCM, with a key of this cluster's own", false)
     .option("--encryption-provider-config <file>", "an EncryptionConfiguration: what is encrypted at rest, and how")
     .option(
@@ -92,6 +102,12 @@ function program(): Command {
           },
         }),
         leaseCheckpoints: options.leaseCheckpoints,
+        storeOptions: {
+          autoCompactionMode: options.autoCompactionMode,
+          autoCompactionRetention: options.autoCompactionRetention,
+          quotaBackendBytes: options.quotaBackendBytes,
+          corruptCheckTime: options.corruptCheckTime,
+        },
         traceSampling: options.traceSampling,
         apiServer: {
           encryptSecrets: options.encryptSecrets,

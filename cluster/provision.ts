@@ -5,6 +5,7 @@ import { dataDirectory, ensureHome, layout, writeTextAtomic } from "./home.ts";
 import { apiServerHost, etcdHost, hollowNodesHost, kubernetesServiceAddress, maxWorkers, nodeAddress } from "./plan.ts";
 import { claimSlice, pickPort } from "./slices.ts";
 import { checkName, type ClusterSpec, readSpec, type StoreBug } from "./spec.ts";
+import { readStoreRequest, type StoreRequest } from "./store_options.ts";
 import type { TimerProfile } from "./timers.ts";
 
 /** What `up` was asked for, checked for range by {@linkcode provision}. */
@@ -31,6 +32,7 @@ export interface UpRequest {
   /** Only the store's members: for experiments on the store alone. */
   readonly storeOnly?: boolean;
   readonly leaseCheckpoints?: boolean;
+  readonly storeOptions?: StoreRequest;
 }
 
 const maxControlPlanes = 7;
@@ -72,6 +74,10 @@ function checkRequest(request: UpRequest): void {
 export async function provision(request: UpRequest): Promise<ClusterSpec> {
   checkRequest(request);
   const external = request.store === undefined ? null : await readExternalStore(request.store);
+  const storeOptions = readStoreRequest(request.storeOptions ?? {});
+  if (external !== null && Object.values(request.storeOptions ?? {}).some((each) => each !== undefined)) {
+    throw new CliError(exitCode.usage, "With --store the store is an etcd, which is told its flags itself");
+  }
   const apiServer = await readApiServerRequest(request.apiServer ?? {});
   await ensureHome();
   const directory = dataDirectory(request.name);
@@ -94,6 +100,7 @@ export async function provision(request: UpRequest): Promise<ClusterSpec> {
     ...(request.bug === undefined ? {} : { bug: request.bug }),
     ...(request.losesPageCache === true || request.bug === "skip-fsync" ? { losesPageCache: true } : {}),
     ...(request.storeOnly === true ? { storeOnly: true } : {}),
+    ...(Object.keys(storeOptions).length === 0 ? {} : { storeOptions }),
     ...(request.leaseCheckpoints === true ? { leaseCheckpoints: true } : {}),
     ...(request.traceSampling === undefined ? {} : { traceSamplingPerMillion: request.traceSampling }),
     slice,

@@ -1,6 +1,7 @@
 import type { ApiServerOptions } from "./api_server_options.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { dataDirectory, layout, readTextIfPresent } from "./home.ts";
+import type { StoreOptions } from "./store_options.ts";
 import type { TimerProfile } from "./timers.ts";
 
 /** Safety rules that a test-only cluster's store leaves out, to prove that the checkers notice. */
@@ -34,6 +35,8 @@ export interface ClusterSpec {
    * control plane, as in the beginning. A number is never used again: who voted under it has voted.
    */
   readonly storeMembers?: { readonly numbers: readonly number[]; readonly next: number };
+  /** What the store's members were told beyond the default. */
+  readonly storeOptions?: StoreOptions;
   /** What is left of long leases survives a change of the store's leader. */
   readonly leaseCheckpoints?: boolean;
   /** Test-only: the store is wrong in this way. Set when the cluster is made, never afterwards. */

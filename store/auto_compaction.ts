@@ -4,7 +4,8 @@ import { storeLimits } from "./limits.ts";
 /** How much history the leader keeps when nobody else compacts (etcd: auto-compaction-mode and -retention). */
 export type CompactionPolicy =
   | { readonly mode: "revision"; readonly keepRevisions: number }
-  | { readonly mode: "periodic"; readonly keepMs: number };
+  | { readonly mode: "periodic"; readonly keepMs: number }
+  | { readonly mode: "off" };
 
 /** Bounds what a busy store holds, whatever its pace. */
 export const defaultCompaction: CompactionPolicy = {
@@ -48,6 +49,7 @@ export class AutoCompaction {
   written(): void {
     if (!this.#leading || this.#timer !== null) return;
     const { policy, timers } = this.#parts;
+    if (policy.mode === "off") return;
     if (policy.mode === "periodic") return this.#sample(policy.keepMs);
     if (this.#kept <= policy.keepRevisions) return;
     this.#timer = timers.schedule(storeLimits.compactionIntervalMs, () => {

@@ -78,3 +78,14 @@ Deno.test("compaction by revision keeps the newest so many, looks at most once a
   await world.run(world.nowMs + storeLimits.compactionIntervalMs + 1);
   assert.deepEqual(asked, [190]);
 });
+
+Deno.test("compaction that is off asks for nothing, however much there is", async () => {
+  const { world, state, asked, compaction } = scene({ mode: "off" });
+  compaction.setLeading(true);
+  for (let hour = 1; hour <= 10; hour++) {
+    state.revision = hour * storeLimits.compactionRetentionRevisions;
+    compaction.written();
+    await world.run(hour * hourMs);
+  }
+  assert.deepEqual(asked, []);
+});

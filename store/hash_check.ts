@@ -19,7 +19,7 @@ export interface HashCheckParts {
   readonly raise: (member: string) => void;
   readonly timers: Timers;
   readonly log: Log;
-  /** Between two looks. */
+  /** Between two looks; 0: it never looks. */
   readonly intervalMs: number;
 }
 
@@ -69,7 +69,7 @@ export class HashCheck {
     this.#look?.cancel();
     this.#look = null;
     this.#round = null;
-    if (leading) this.#armLook();
+    if (leading && this.#parts.intervalMs > 0) this.#armLook();
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { utf8 } from "../base/bytes.ts";
 import { prng } from "../base/prng.ts";
 import { createWorld, type World } from "../platform/sim/mod.ts";
+import { storeLimits } from "./limits.ts";
 import { type Member, startMember } from "./member.ts";
 import { HashCheck } from "./hash_check.ts";
 import { hashSection } from "./mvcc/hash_kv.ts";
@@ -17,8 +18,10 @@ class Scene {
   readonly ids: readonly string[];
   readonly members = new Map<string, Member>();
   readonly data = new Map<string, Mvcc>();
+  readonly #everyMs: number;
 
-  constructor(seed: number, size = 3) {
+  constructor(seed: number, size = 3, everyMs: number = intervalMs) {
+    this.#everyMs = everyMs;
     this.world = createWorld({ seed });
     this.ids = Array.from({ length: size }, (_, i) => `m${i}`);
   }
@@ -37,7 +40,7 @@ class Scene {
       dataDirectory: "/data",
       timers: { tickMs: 25, heartbeatTicks: 2, electionTicks: 16 },
       snapshotEntries: 16,
-      hashCheckIntervalMs: intervalMs,
+      hashCheckIntervalMs: this.#everyMs,
     };
     const onData = (mvcc: Mvcc) => void this.data.set(id, mvcc);
     this.members.set(id, await startMember(config, host.running ? host.platform : host.restart(), { onData }));
@@ -201,4 +204,15 @@ Deno.test("an answer to a question of an earlier life, which counted from one as
   check.heard("c", noteKind.hashAnswer, [hash, again, ...same]);
   assert.deepEqual(accused, ["b"]);
   check.close();
+});
+
+Deno.test("members that are told to compare nothing every 0 ms do not look, and see no difference", async () => {
+  const scene = new Scene(7, 3, 0);
+  await scene.start();
+  await scene.run(put("k"));
+  await scene.settled();
+  scene.spoil(scene.ids.find((id) => id !== scene.leaderId) ?? "", "k");
+  await scene.world.run(scene.world.nowMs + 10 * storeLimits.hashCheckIntervalMs);
+  assert.deepEqual(await scene.alarms(), []);
+  await scene.stop();
 });

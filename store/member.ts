@@ -32,7 +32,7 @@ export interface MemberConfig {
   readonly snapshotEntries?: number;
   /** A segment of the log is laid out whole, in zeros, before it is written. Default 16 MiB. */
   readonly segmentBytes?: number;
-  /** Between two comparisons of the members' data by the leader (etcd: corrupt-check-time). Default 10 s. */
+  /** Between two comparisons of the members' data by the leader (etcd: corrupt-check-time); 0: none. Default 10 s. */
   readonly hashCheckIntervalMs?: number;
   /** Data of log entries kept in memory, the newest; older ones are on the disk. Default 8 MiB. */
   readonly logResidentBytes?: number;

@@ -1,4 +1,5 @@
 export * from "./types.ts";
+export type { CompactionPolicy } from "./auto_compaction.ts";
 export { type CoreBug, createWrongRaft } from "./bugs.ts";
 export { storeLimits } from "./limits.ts";
 export { createLocalStore, type LocalStore, type LocalStoreDeps } from "./local.ts";

@@ -3,6 +3,7 @@ import type { Component } from "../../platform/mod.ts";
 import { createWrongRaft, startMember, StoreError, storeLimits } from "../../store/mod.ts";
 import { storeClientAddress, storeMembers, storeName, storePeerAddress } from "../plan.ts";
 import { removedExitCode } from "../store_environment.ts";
+import { memberOptions } from "../store_options.ts";
 import { type Entry, runEntry } from "./_entry.ts";
 import { openTracer } from "./_tracing.ts";
 
@@ -29,6 +30,7 @@ export async function store({ spec, plan, index, timers, platform: real, reportR
       join: index >= spec.controlPlanes,
       dataDirectory: `data/${plan.name}`,
       timers: timers.store,
+      ...memberOptions(spec.storeOptions ?? {}),
       ...(spec.leaseCheckpoints === true ? { leaseCheckpointIntervalMs: storeLimits.leaseCheckpointIntervalMs } : {}),
     },
     { ...platform, tracer },
