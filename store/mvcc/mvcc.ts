@@ -328,7 +328,7 @@ export class Mvcc {
       version: (before?.version ?? 0) + 1,
       lease,
     };
-    this.leases.attach(text, lease);
+    if (lease !== 0n || (before !== undefined && before.lease !== 0n)) this.leases.attach(text, lease);
     this.#record(record, text, kv, changes);
     return operation.prevKv === true && before !== undefined ? { kind: "put", prevKv: before } : { kind: "put" };
   }
