@@ -1,4 +1,5 @@
 import { crc32c } from "../../base/crc32c.ts";
+import { crc32 } from "../../platform/crc32.ts";
 import { ByteReader, ByteWriter, entriesBytes, readEntries, writeEntries } from "../raft/binary.ts";
 import { type Configuration, readConfiguration, writeConfiguration } from "../raft/configuration.ts";
 import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
@@ -10,10 +11,12 @@ import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
  *
  *     0 magic u32 | 4 payload length u32 | 8 sequence float64 | 16 previous checksum u32 | 20 checksum u32 | payload | 0..
  *
- * The checksum (CRC-32C) covers the first 20 bytes and the payload, hence the chain. Frames start at multiples of 8, so
+ * The checksum (CRC-32) covers the first 20 bytes and the payload, hence the chain. Frames start at multiples of 8, so
  * that a header's first 8 bytes never straddle two sectors; the rest of a segment is zeros.
  */
-const magic = 0x53577231; // "SWr1"
+const magic = 0x53577232; // "SWr2"
+/** "SWr1": as now, with a CRC-32C. Read, no longer written. */
+const magicCrc32c = 0x53577231;
 const headerBytes = 24;
 const alignment = 8;
 
@@ -61,15 +64,15 @@ export function encodeFrame(
   for (const record of records) writeRecord(writer, record);
   const length = writer.length - headerBytes;
   writer.patchU32(4, length);
-  const checksum = checksumOf(writer.finish(), 0, length);
+  const checksum = checksumOf(crc32, writer.finish(), 0, length);
   writer.patchU32(20, checksum);
   writer.zeros((alignment - (writer.length % alignment)) % alignment);
   return { bytes: writer.finish(), chain: { sequence, checksum } };
 }
 
-function checksumOf(bytes: Uint8Array, at: number, length: number): number {
-  const head = crc32c(bytes.subarray(at, at + 20));
-  return crc32c(bytes.subarray(at + headerBytes, at + headerBytes + length), head);
+function checksumOf(crc: typeof crc32, bytes: Uint8Array, at: number, length: number): number {
+  const head = crc(bytes.subarray(at, at + 20));
+  return crc(bytes.subarray(at + headerBytes, at + headerBytes + length), head);
 }
 
 function writeRecord(writer: ByteWriter, record: WalRecord): void {
@@ -144,11 +147,12 @@ interface FrameAt {
 function frameAt(bytes: Uint8Array, at: number): FrameAt | null {
   if (bytes.length - at < headerBytes) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, headerBytes);
-  if (view.getUint32(0) !== magic) return null;
+  const kind = view.getUint32(0);
+  if (kind !== magic && kind !== magicCrc32c) return null;
   const length = view.getUint32(4);
   if (length > bytes.length - at - headerBytes) return null;
   const checksum = view.getUint32(20);
-  if (checksumOf(bytes, at, length) !== checksum) return null;
+  if (checksumOf(kind === magic ? crc32 : crc32c, bytes, at, length) !== checksum) return null;
   return {
     sequence: view.getFloat64(8),
     previousChecksum: view.getUint32(16),

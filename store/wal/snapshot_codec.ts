@@ -1,13 +1,16 @@
 import { crc32c } from "../../base/crc32c.ts";
+import { crc32 } from "../../platform/crc32.ts";
 import { ByteReader, ByteWriter } from "../raft/binary.ts";
 import type { SnapshotPoint } from "../raft/messages.ts";
 
 /**
- * "SWs2" | checksum u32 | index | term | length (float64 each) | the state machine's bytes. The checksum is over those
- * bytes, then index, term and length: how long a snapshot is shows when it is written.
+ * "SWs3" | checksum u32 | index | term | length (float64 each) | the state machine's bytes. The checksum (CRC-32) is over
+ * those bytes, then index, term and length: how long a snapshot is shows when it is written.
  */
-const magic = 0x53577332;
-/** "SWs1": the checksum is over all that follows it, in the order of the file. */
+const magic = 0x53577333;
+/** "SWs2": as now, with a CRC-32C. */
+const crc32cMagic = 0x53577332;
+/** "SWs1": the CRC-32C is over all that follows it, in the order of the file. */
 const inOrderMagic = 0x53577331;
 export const snapshotHeaderBytes = 32;
 
@@ -20,7 +23,7 @@ export function encodeSnapshotHeader(point: SnapshotPoint, length: number, check
   writer.counter(point.term);
   writer.counter(length);
   const header = writer.finish();
-  new DataView(header.buffer, header.byteOffset).setUint32(4, crc32c(header.subarray(8), checksum));
+  new DataView(header.buffer, header.byteOffset).setUint32(4, crc32(header.subarray(8), checksum));
   return header;
 }
 
@@ -29,11 +32,22 @@ export function decodeSnapshot(bytes: Uint8Array): { point: SnapshotPoint; data:
   if (bytes.length < snapshotHeaderBytes) return null;
   const reader = new ByteReader(bytes);
   const kind = reader.u32();
-  if (kind !== magic && kind !== inOrderMagic) return null;
   const data = bytes.subarray(snapshotHeaderBytes);
   const fields = bytes.subarray(8, snapshotHeaderBytes);
-  const checksum = kind === magic ? crc32c(fields, crc32c(data)) : crc32c(data, crc32c(fields));
-  if (reader.u32() !== checksum) return null;
+  if (reader.u32() !== checksumOf(kind, fields, data)) return null;
   const point = { index: reader.counter(), term: reader.counter() };
   return reader.counter() === data.length ? { point, data } : null;
+}
+
+/** Null: these bytes are no snapshot. */
+function checksumOf(kind: number, fields: Uint8Array, data: Uint8Array): number | null {
+  switch (kind) {
+    case magic:
+      return crc32(fields, crc32(data));
+    case crc32cMagic:
+      return crc32c(fields, crc32c(data));
+    case inOrderMagic:
+      return crc32c(data, crc32c(fields));
+  }
+  return null;
 }

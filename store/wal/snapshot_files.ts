@@ -1,7 +1,7 @@
 import { type Disk, DiskError } from "../../platform/mod.ts";
 import type { SnapshotPoint } from "../raft/messages.ts";
 import { snapshotsKept, writeChunkBytes } from "./limits.ts";
-import { crc32c } from "../../base/crc32c.ts";
+import { crc32 } from "../../platform/crc32.ts";
 import { decodeSnapshot, encodeSnapshotHeader, snapshotHeaderBytes } from "./snapshot_codec.ts";
 
 const namePattern = /^snapshot-([0-9]{16})-([0-9]{16})$/;
@@ -32,7 +32,7 @@ export class SnapshotFiles {
       for (const part of parts) {
         for (let at = 0; at < part.length; at += writeChunkBytes) {
           const chunk = part.subarray(at, at + writeChunkBytes);
-          checksum = crc32c(chunk, checksum);
+          checksum = crc32(chunk, checksum);
           await file.writeAt(snapshotHeaderBytes + length, chunk);
           length += chunk.length;
           unsynced += chunk.length;

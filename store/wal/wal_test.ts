@@ -1,4 +1,5 @@
 import { crc32c } from "../../base/crc32c.ts";
+import { crc32 } from "../../platform/crc32.ts";
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { emptyBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
@@ -262,9 +263,29 @@ Deno.test("decodeSegment() gives back what encodeFrame() wrote, and finds every 
   deepEqual([decodeSegment(torn, chainStart).tail, decodeSegment(torn, chainStart).end], ["torn", first.bytes.length]);
 });
 
+Deno.test("decodeSegment() reads what was written with a CRC-32C, and goes on behind it", () => {
+  const old = encodeFrame(chainStart, [hardState(7, "s3", 12)]).bytes.slice();
+  const view = new DataView(old.buffer);
+  view.setUint32(0, 0x53577231);
+  const checksum = crc32c(old.subarray(24, 24 + view.getUint32(4)), crc32c(old.subarray(0, 20)));
+  view.setUint32(20, checksum);
+  const next = encodeFrame({ sequence: 1, checksum }, [hardState(8, null, 15)]).bytes;
+  const content = decodeSegment(new Uint8Array([...old, ...next]), chainStart);
+  deepEqual([content.tail, content.frames], ["clean", [[hardState(7, "s3", 12)], [hardState(8, null, 15)]]]);
+});
+
+Deno.test("decodeSnapshot() reads one with a CRC-32C", () => {
+  const data = utf8("the state of the machine");
+  const header = encodeSnapshotHeader({ index: 5, term: 2 }, data.length, 0);
+  const view = new DataView(header.buffer, header.byteOffset);
+  view.setUint32(0, 0x53577332);
+  view.setUint32(4, crc32c(header.subarray(8), crc32c(data)));
+  deepEqual(decodeSnapshot(new Uint8Array([...header, ...data]))?.point, { index: 5, term: 2 });
+});
+
 Deno.test("decodeSnapshot() refuses a snapshot with any byte changed or missing", () => {
   const data = utf8("the state of the machine");
-  const header = encodeSnapshotHeader({ index: 5, term: 2 }, data.length, crc32c(data));
+  const header = encodeSnapshotHeader({ index: 5, term: 2 }, data.length, crc32(data));
   const bytes = new Uint8Array([...header, ...data]);
   deepEqual(decodeSnapshot(bytes)?.point, { index: 5, term: 2 });
   equal(fromUtf8(decodeSnapshot(bytes)?.data ?? emptyBytes), "the state of the machine");
