@@ -1,5 +1,6 @@
 import { createDenoPlatform } from "../../platform/deno/mod.ts";
 import { startMember } from "../../store/mod.ts";
+import { profileDirectory, profileOnSignal } from "../../cluster/entry/_profile.ts";
 import { timersOf } from "../../cluster/timers.ts";
 import { addressesIn } from "./ours.ts";
 
@@ -14,6 +15,7 @@ const member = await startMember({
   dataDirectory: `${Deno.args[1]}/${own.id}`,
   timers: timersOf("fast").store,
 }, createDenoPlatform({ component: own.id, logLevel: "warn" }));
+if (profileDirectory !== undefined) await profileOnSignal(profileDirectory, own.id);
 member.failed.then((error) => {
   console.error(error);
   Deno.exit(1);
