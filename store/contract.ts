@@ -291,6 +291,16 @@ const tests: Record<string, (scene: Scene) => Promise<void>> = {
     assert.ok(members.length >= 1 && members.some((member) => member.id === status.leaderId));
     assert.deepEqual(await scene.store.alarm({ action: "list" }), []);
   },
+  "a defragmentation answers, and what is kept is there as before": async (scene) => {
+    for (let i = 0; i < 5; i++) await scene.run([scene.put("a")]);
+    await scene.store.compact((await scene.run([scene.put("b")])).revision);
+    const { revision } = await scene.run([scene.put("b")]);
+    const before = await scene.store.hashKv(revision);
+    await scene.store.defragment();
+    const { allocatedBytes, databaseBytes } = await scene.store.status();
+    assert.ok(databaseBytes > 0 && allocatedBytes >= databaseBytes, `${databaseBytes} of ${allocatedBytes}`);
+    assert.equal((await scene.store.hashKv(revision)).hash, before.hash);
+  },
   "a progress request is answered behind everything before it, or not at all": async (scene) => {
     const watch = scene.watch();
     await watch.until(() => watch.created() !== null);

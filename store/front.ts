@@ -6,6 +6,7 @@ import { AutoCompaction, type CompactionPolicy } from "./auto_compaction.ts";
 import type { LeaseCheckpoint } from "./lease/lease_table.ts";
 import { storeLimits } from "./limits.ts";
 import { fixedMembership } from "./membership.ts";
+import { defragment } from "./defragment.ts";
 import { checkTxn, hasPut, isReadOnly } from "./mvcc/check.ts";
 import type { Command, CommandResult, Refusal } from "./mvcc/command.ts";
 import { type AppliedHook, StoreMachine } from "./mvcc/machine.ts";
@@ -48,6 +49,8 @@ export interface Consensus {
   leads(): boolean;
   /** There is a watch now. */
   watched?(): void;
+  /** Takes a snapshot of the machine and cuts the log behind it. Absent: there is no log. */
+  snapshot?(): Promise<void>;
   status(): Pick<StoreStatus, "memberId" | "leaderId" | "term" | "appliedIndex" | "commitIndex" | "isLearner">;
   /** Absent: there is this one member for ever. */
   readonly membership?: Membership;
@@ -114,6 +117,7 @@ export class StoreFront implements Store {
   readonly #consensus: Consensus;
   readonly #deps: FrontDeps;
   readonly #config: FrontConfig;
+  readonly #quotaBytes: number;
   readonly #compaction: AutoCompaction;
   #leading = false;
   #syncTimer: Timer | null = null;
@@ -121,6 +125,7 @@ export class StoreFront implements Store {
   #leaseTimer: Timer | null = null;
   #progressTimer: Timer | null = null;
   #freeTimer: Timer | null = null;
+  #defragmenting: Promise<void> | null = null;
   #closed = false;
 
   constructor(
@@ -137,6 +142,7 @@ export class StoreFront implements Store {
     this.#consensus = parts.consensus;
     this.#deps = parts.deps;
     this.#config = parts.config;
+    this.#quotaBytes = parts.config.quotaBytes ?? storeLimits.databaseBytesMax;
     this.#compaction = new AutoCompaction({
       policy: parts.config.compaction,
       state: this.#mvcc,
@@ -173,7 +179,7 @@ export class StoreFront implements Store {
       await this.#consensus.readIndex();
       return txnOf(this.#mvcc.readTxn(request));
     }
-    if (this.#mvcc.bytes > (this.#config.quotaBytes ?? storeLimits.databaseBytesMax) && hasPut(request)) {
+    if (this.#mvcc.bytes > this.#quotaBytes && hasPut(request)) {
       this.raiseAlarm("NoSpace");
       throw new StoreError("NoSpace", `Cannot put: the store holds ${this.#mvcc.bytes} bytes`);
     }
@@ -334,7 +340,21 @@ export class StoreFront implements Store {
       revision: this.#mvcc.revision,
       compactRevision: this.#mvcc.compactRevision,
       databaseBytes: this.#mvcc.bytes,
+      allocatedBytes: this.#mvcc.bytes + this.#mvcc.gapBytes,
+      quotaBytes: this.#quotaBytes === Infinity ? null : this.#quotaBytes,
     };
+  }
+
+  /** One at a time: whoever asks meanwhile waits for the same. */
+  defragment(): Promise<void> {
+    this.#open();
+    this.#defragmenting ??= defragment({
+      mvcc: this.#mvcc,
+      timers: this.#deps.timers,
+      closed: () => this.#closed,
+      snapshot: () => this.#consensus.snapshot?.() ?? Promise.resolve(),
+    }).finally(() => this.#defragmenting = null);
+    return this.#defragmenting;
   }
 
   close(): void {

@@ -79,6 +79,13 @@ export const storeLimits = {
   compactionStepEntries: 256,
   compactionStepMs: 2,
 
+  /** Defragmentation, at once: values moved, or their bytes; then it lets others go on for so long. */
+  defragmentStepValues: 256,
+  defragmentStepBytes: 256 * 1024,
+  defragmentPauseMs: 2,
+  /** How long a client waits for its end. */
+  defragmentTimeoutMs: 600_000,
+
   /** A member whose disk is full tells the leader so many times, so often. */
   noSpaceTries: 5,
   noSpaceRetryMs: 200,

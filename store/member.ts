@@ -81,8 +81,9 @@ export async function startMember(
     fileBytes: storeLimits.overflowFileBytes,
   };
   const residentBytes = config.historyResidentBytes ?? storeLimits.historyResidentBytes;
+  const overflow = new Overflow(overflowFiles);
   const machine = createMachine(decodeCommand, testing.withoutInMachine, {
-    overflow: new Overflow(overflowFiles),
+    overflow,
     residentBytes,
     valueBytesMin: Math.min(storeLimits.overflowValueBytesMin, residentBytes),
     sharesCommands: true,
@@ -171,6 +172,7 @@ export async function startMember(
     front.close();
     server.close();
     await listener.close();
+    overflow.clear(); // nobody is left to read old versions
   };
   const failed = replica.failed.then(async (error) => {
     await (closing ??= close());
@@ -197,6 +199,7 @@ function consensusOf(id: string, replica: Replica<CommandResult>, random: Random
     propose: (command, encoded, onPlaced) => replica.propose(encoded ?? encodeCommand(command), onPlaced),
     readIndex: () => replica.readIndex(),
     watched: () => replica.watched(),
+    snapshot: () => replica.snapshot(),
     leads: () => replica.status().leaderId === id,
     status: () => {
       const { leaderId, term, appliedIndex, commitIndex, isLearner } = replica.status();

@@ -356,6 +356,51 @@ Deno.test("a new leader gives leases their whole TTL again; with checkpoints wha
   }
 });
 
+Deno.test("defragment(): a member gives back files and log while all write on; it restarts from what that leaves", async () => {
+  const world = createWorld({ seed: 8 });
+  const trio = new Trio(world, { historyResidentBytes: 0, segmentBytes: 32 * 1024, compaction: { mode: "off" } });
+  await trio.start();
+  await trio.settled();
+  const store = client(world, "client");
+  const write = (key: string) =>
+    store.txn({ compare: [], success: [{ kind: "put", key: utf8(key), value: new Uint8Array(1_000) }], failure: [] });
+  for (let i = 0; i < 300; i++) await world.complete(write(i % 5 === 0 ? `cold-${i}` : "hot"));
+  for (let i = 0; i < 300; i += 5) await world.complete(write(`cold-${i}`));
+  const { revision } = await world.complete(write("hot"));
+  await world.complete(store.compact(revision - 60));
+  const chosen = (trio.leader() + 1) % 3;
+  const own = connectStore({ endpoints: [members[chosen]?.clientAddress ?? ""], only: true }, world.host("o").platform);
+  await world.run(world.nowMs + 2_000); // it has heard of the compaction, and dropped what it could
+  const before = await world.complete(own.status());
+  assert.ok(before.allocatedBytes > before.databaseBytes + 100_000, JSON.stringify(before));
+  const onDisk = async () => {
+    const { disk } = trio.hosts[chosen]?.platform ?? assert.fail();
+    const names = await world.complete(disk.list("/data"));
+    const segments = names.filter((name) => !name.startsWith("snapshot-")).length;
+    return { segments, snapshots: names.length - segments };
+  };
+  const disk = await onDisk();
+  assert.equal(disk.snapshots, 0);
+  let writing = true;
+  const writes = (async () => {
+    for (let i = 0; writing; i++) await write(`cold-${5 * (i % 60)}`);
+  })();
+  await world.complete(Promise.all([own.defragment(), own.defragment()]));
+  writing = false;
+  await world.complete(writes);
+  const after = await world.complete(own.status());
+  assert.ok(after.allocatedBytes - after.databaseBytes < 20_000, JSON.stringify(after));
+  assert.equal((await onDisk()).snapshots, 1);
+  assert.ok((await onDisk()).segments < disk.segments, `${(await onDisk()).segments} of ${disk.segments} segments`);
+  await trio.converged();
+  trio.kill(chosen);
+  await world.complete(trio.boot(chosen));
+  await trio.converged();
+  own.close();
+  store.close();
+  await trio.stop();
+});
+
 Deno.test("connectStore({ only }) asks that member alone: another never answers for one that is down", async () => {
   const world = createWorld({ seed: 5 });
   const trio = new Trio(world);

@@ -22,6 +22,7 @@ export const method = {
   alarm: 14,
   /** `[membership, id, verb, ...]` */
   membership: 15,
+  defragment: 16,
 } as const;
 
 /** What a server says: `[kind, id, ...]`. */

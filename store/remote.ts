@@ -249,7 +249,14 @@ class RemoteStore implements Store {
       commitIndex: numbers[4] ?? 0,
       databaseBytes: numbers[5] ?? 0,
       isLearner: rest[6] === true,
+      // A member of an earlier version does not say.
+      allocatedBytes: rest[7] === undefined ? numbers[5] ?? 0 : asInteger(rest[7]),
+      quotaBytes: typeof rest[8] === "number" ? asInteger(rest[8]) : null,
     };
+  }
+
+  async defragment(): Promise<void> {
+    await this.#call("any", method.defragment, [], true, storeLimits.defragmentTimeoutMs);
   }
 
   close(): void {
@@ -262,8 +269,14 @@ class RemoteStore implements Store {
   }
 
   /** @param repeatable a lost answer may be asked for again */
-  async #call(route: Route, kind: number, args: readonly unknown[], repeatable: boolean): Promise<Reply> {
-    const deadlineMs = this.#deps.clock.monotonic() + this.#timeoutMs;
+  async #call(
+    route: Route,
+    kind: number,
+    args: readonly unknown[],
+    repeatable: boolean,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<Reply> {
+    const deadlineMs = this.#deps.clock.monotonic() + timeoutMs;
     for (let attempt = 0;; attempt++) {
       const link = await this.#pick(route, deadlineMs);
       try {

@@ -226,8 +226,13 @@ class Session {
           status.commitIndex,
           status.databaseBytes,
           status.isLearner,
+          status.allocatedBytes,
+          status.quotaBytes,
         ];
       }
+      case method.defragment:
+        await this.#front.defragment();
+        return null;
     }
     throw new WireError(`Unknown method ${String(kind)}`);
   }

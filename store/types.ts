@@ -210,7 +210,12 @@ export interface StoreStatus {
   readonly compactRevision: number;
   readonly appliedIndex: number;
   readonly commitIndex: number;
+  /** Keys, values and bookkeeping of every kept version: what the quota bounds. */
   readonly databaseBytes: number;
+  /** Those, and what is held in files for versions that were compacted away, until the files are given back. */
+  readonly allocatedBytes: number;
+  /** Null: none. */
+  readonly quotaBytes: number | null;
   readonly isLearner: boolean;
 }
 
@@ -234,6 +239,8 @@ export interface Store {
   /** Forgets revisions < `revision` that no key's current value needs. */
   compact(revision: number): Promise<void>;
   status(): Promise<StoreStatus>;
+  /** The member that answers gives back what compaction has freed and it still holds, beside its other work. */
+  defragment(): Promise<void>;
   /** Of the member that answers. @param revision 0 or absent: the current one @throws StoreError Compacted, FutureRevision */
   hashKv(revision?: number): Promise<HashKvResponse>;
   /** Answers the alarms: all of them for `list`, those that changed otherwise. */

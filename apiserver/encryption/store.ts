@@ -131,6 +131,7 @@ export function encryptStore(
     leases: () => store.leases(),
     compact: (revision) => store.compact(revision),
     status: () => store.status(),
+    defragment: () => store.defragment(),
     hashKv: (revision) => store.hashKv(revision),
     alarm: (request) => store.alarm(request),
     membership: store.membership,

@@ -180,8 +180,15 @@ class EtcdStore implements Store {
       appliedIndex: answer.raftAppliedIndex || answer.raftIndex,
       commitIndex: answer.raftIndex,
       databaseBytes: answer.dbSizeInUse || answer.dbSize,
+      allocatedBytes: answer.dbSize,
+      quotaBytes: answer.dbSizeQuota > 0 ? answer.dbSizeQuota : null,
       isLearner: answer.isLearner,
     };
+  }
+
+  async defragment(): Promise<void> {
+    const types = ["DefragmentRequest", "DefragmentResponse"] as const;
+    await this.#call("Maintenance/Defragment", types, {}, { repeatable: true });
   }
 
   async hashKv(revision = 0): Promise<HashKvResponse> {

@@ -1,5 +1,4 @@
 import type { GrpcMethod } from "../../platform/grpc/mod.ts";
-import { storeLimits } from "../limits.ts";
 import type { Alarm, AlarmKind } from "../types.ts";
 import { etcdError } from "./errors.ts";
 import { numberOf } from "./ids.ts";
@@ -24,9 +23,9 @@ export function maintenanceService({ store, own, headers }: Facade): [path: stri
           header: headers.at(status.revision),
           version: announcedVersion,
           storageVersion: announcedStorageVersion,
-          dbSize: status.databaseBytes,
+          dbSize: status.allocatedBytes,
           dbSizeInUse: status.databaseBytes,
-          dbSizeQuota: storeLimits.databaseBytesMax,
+          dbSizeQuota: status.quotaBytes ?? -1, // as etcd says of a quota that is off
           leader: numberOf(status.leaderId),
           raftIndex: status.commitIndex,
           raftAppliedIndex: status.appliedIndex,
@@ -73,8 +72,13 @@ export function maintenanceService({ store, own, headers }: Facade): [path: stri
         return { header: headers.at(), alarms: changed.map(alarmMessage) };
       }),
     ],
-    // Memory that compaction frees is given back by itself: there is nothing to do, and it is done.
-    [path("Defragment"), unary("DefragmentRequest", "DefragmentResponse", async () => ({ header: headers.at() }))],
+    [
+      path("Defragment"),
+      unary("DefragmentRequest", "DefragmentResponse", async () => {
+        await own.defragment();
+        return { header: headers.at() };
+      }),
+    ],
     [
       path("MoveLeader"),
       unary("MoveLeaderRequest", "MoveLeaderResponse", async ({ targetID }) => {

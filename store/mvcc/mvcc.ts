@@ -19,7 +19,7 @@ import { type Command, type CommandResult, type Refusal, refuse } from "./comman
 import { History, type HistoryEntry } from "./history.ts";
 import { intervalOf, keyText } from "./interval.ts";
 import { isTombstone, KeyIndex, type KeyRecord, liveAt, replaceOlder, tombstone } from "./key_index.ts";
-import { type MemoryOptions, overflown, resident } from "./overflow.ts";
+import { type MemoryOptions, overflown, OverflownVersion, resident } from "./overflow.ts";
 
 /** What one applied command did: its answer, and the writes in order, all of revision `revision`. */
 export interface Applied {
@@ -37,6 +37,9 @@ interface Path {
   /** One for each nested transaction in `operations`, in order. */
   readonly nested: readonly Path[];
 }
+
+/** Keys looked at in one step of {@linkcode Mvcc.closeGaps}. */
+const gapBatchKeys = 256;
 
 const noChanges: readonly HistoryEntry[] = [];
 
@@ -83,6 +86,11 @@ export class Mvcc {
   /** Keys, values and bookkeeping of every kept version. */
   get bytes(): number {
     return this.index.bytes;
+  }
+
+  /** Beside {@linkcode bytes}: held in files for values that were compacted away. */
+  get gapBytes(): number {
+    return this.#memory?.overflow.gapBytes ?? 0;
   }
 
   apply(command: Command): Applied {
@@ -147,6 +155,28 @@ export class Mvcc {
       this.index.prune(entry.record, this.#compactRevision);
     }
     return true;
+  }
+
+  /**
+   * Moves the old values out of files with gaps, so that those can be given back. Commands may be applied between two
+   * steps, which each yield the bytes that were moved: none for most.
+   */
+  *closeGaps(): Generator<number> {
+    this.#memory?.overflow.leave();
+    for (let from: string | null = this.gapBytes > 0 ? "" : null; from !== null;) {
+      const batch: KeyRecord[] = [];
+      let next: string | null = null;
+      this.index.forRange({ from, to: null, single: false }, (record) => {
+        if (batch.length === gapBatchKeys) next = record.text;
+        else batch.push(record);
+        return next === null;
+      });
+      yield 0;
+      for (const { older } of batch) {
+        for (const kv of older ?? []) if (kv instanceof OverflownVersion) yield kv.move();
+      }
+      from = next;
+    }
   }
 
   /** Empties the store and takes over the counters of a snapshot; {@linkcode load} then brings its pairs. */

@@ -39,6 +39,11 @@ export class OverflownVersion implements KeyValue {
     return this.#place.read();
   }
 
+  /** See {@linkcode Place.move}. */
+  move(): number {
+    return this.#place.move();
+  }
+
   /** It was compacted away. */
   release(): void {
     this.#place.release();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
+import { prng } from "../../base/prng.ts";
 import { TestOverflow } from "../../base/_overflow.ts";
 import type { Operation } from "../types.ts";
 import { eventOf, previousOf } from "./history.ts";
@@ -112,4 +113,68 @@ Deno.test("SnapshotOfMvcc throws when it is closed between its parts, and then h
   snapshot.close();
   assert.throws(() => parts.next(), /closed/);
   assert.equal(mvcc.pins, 0);
+});
+
+Deno.test("a file of old values is given back with its last one; closeGaps() moves the few that keep others", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = prng(seed);
+    const overflow = new TestOverflow(200_000);
+    const mvcc = new Mvcc(undefined, { overflow: overflow.overflow, residentBytes: 1_000, valueBytesMin: 10 });
+    const twin = new Mvcc();
+    const write = (key: string) => {
+      const revision = mvcc.revision + 1;
+      for (const each of [mvcc, twin]) put(each, key, value(revision));
+    };
+    // Values overflow in the order in which they are superseded: a compaction frees a file's beginning and leaves its end.
+    for (let i = 0; i < 400; i++) write(random.int(2) === 0 ? "hot" : `cold-${i}`);
+    for (let i = 0; i < 400; i++) write(`cold-${i}`);
+    const revision = 200 + random.int(200);
+    for (const each of [mvcc, twin]) {
+      each.apply({ kind: "compact", revision });
+      while (each.compactStep(50));
+    }
+    const gaps = mvcc.gapBytes;
+    assert.ok(gaps > 1_000, `${gaps} bytes of gaps`);
+    const open = overflow.open;
+    for (const moved of mvcc.closeGaps()) {
+      assert.ok(moved <= value(0).length);
+      if (random.int(40) === 0) write(`cold-${random.int(400)}`);
+      if (random.int(200) !== 0) continue;
+      const next = mvcc.compactRevision + random.int(50);
+      for (const each of [mvcc, twin]) each.apply({ kind: "compact", revision: next });
+    }
+    for (const each of [mvcc, twin]) while (each.compactStep(50));
+    // What was compacted meanwhile leaves new ones.
+    for (const _ of mvcc.closeGaps());
+    assert.equal(mvcc.gapBytes, 0, `seed ${seed}`);
+    assert.ok(overflow.open <= open, `${overflow.open} of ${open} files are open`);
+    assert.deepEqual(encodeSnapshot(mvcc), encodeSnapshot(twin), `seed ${seed}`);
+
+    for (const each of [mvcc, twin]) {
+      each.apply({ kind: "compact", revision: each.revision });
+      while (each.compactStep(50));
+    }
+    assert.equal(mvcc.gapBytes, 0, "all was given back by itself");
+    assert.ok(overflow.open <= 1);
+  }
+});
+
+Deno.test("closeGaps() leaves values where they are while the disk takes nothing, and goes nowhere near a restored store", () => {
+  const overflow = new TestOverflow(2_000);
+  const mvcc = new Mvcc(undefined, { overflow: overflow.overflow, residentBytes: 500, valueBytesMin: 10 });
+  for (let i = 0; i < 100; i++) put(mvcc, i % 3 === 0 ? `cold-${i}` : "hot", value(i));
+  for (let i = 0; i < 100; i++) put(mvcc, `cold-${i}`, value(i));
+  mvcc.apply({ kind: "compact", revision: 90 });
+  while (mvcc.compactStep(50));
+  const [gaps, before] = [mvcc.gapBytes, encodeSnapshot(mvcc)];
+  overflow.full = true;
+  for (const _ of mvcc.closeGaps());
+  assert.ok(mvcc.gapBytes >= gaps);
+  assert.deepEqual(encodeSnapshot(mvcc), before);
+  overflow.full = false;
+  const steps = mvcc.closeGaps();
+  for (let i = 0; i < 5; i++) steps.next();
+  restoreSnapshot(mvcc, before);
+  for (const _ of steps);
+  assert.deepEqual(encodeSnapshot(mvcc), before);
 });

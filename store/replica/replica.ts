@@ -211,6 +211,10 @@ class RunningReplica<R> implements Replica<R> {
     };
   }
 
+  snapshot(): Promise<void> {
+    return this.#snapshots.takeNow();
+  }
+
   watched(): void {
     this.#loop.wake();
   }

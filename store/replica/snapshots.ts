@@ -12,6 +12,8 @@ export class OwnSnapshots<R> {
   readonly #onNoSpace: () => void;
   readonly #snapshotEntries: number;
   #underWay = false;
+  /** Settles with the newest one; never rejects. */
+  #taken: Promise<void> = Promise.resolve();
   /** Read part by part, until a snapshot from the leader overtakes it. */
   #taking: MachineSnapshot | null = null;
   /** The snapshot under way waits until the log on this disk has reached it. */
@@ -39,7 +41,15 @@ export class OwnSnapshots<R> {
     const entries = this.#entriesSince >= this.#snapshotEntries;
     const weighty = this.#bytesSince >= Math.min(this.#lastBytes, maxLogBytes);
     const due = (entries && weighty) || this.#bytesSince >= maxLogBytes;
-    if (due && !this.#underWay) void this.#take();
+    if (due && !this.#underWay) this.#taken = this.#take();
+  }
+
+  /** Due or not, unless nothing was applied since the last one. Resolves when it is taken, or cannot be. */
+  async takeNow(): Promise<void> {
+    await this.#taken; // its entries may be older than what the caller has in mind
+    if (this.#state.phase === "stopped" || this.#underWay || this.#entriesSince === 0) return;
+    this.#taken = this.#take();
+    await this.#taken;
   }
 
   /** A snapshot from the leader, of so many bytes, is about to replace what one under way describes. */

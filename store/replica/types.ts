@@ -113,6 +113,8 @@ export interface Replica<R> {
   /** Leader: the last index that the other member surely has; 0 when unknown. */
   matchOf(member: string): number;
   status(): ReplicaStatus;
+  /** Takes a snapshot now, due or not; resolves when the log is cut behind it, or when the disk has no room for it. */
+  snapshot(): Promise<void>;
   /** The machine has just become watched. */
   watched(): void;
   /** Called when the leader changes, with null when it is lost. @return unsubscribes */
