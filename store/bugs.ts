@@ -1,5 +1,5 @@
 import type { MemberId, ReadState, Ready } from "./raft/messages.ts";
-import { Raft, type RaftConfig, type RaftCore } from "./raft/raft.ts";
+import { Raft, type RaftConfig, type RaftCore } from "./raft/mod.ts";
 
 /**
  * Members that are wrong on purpose, by their core: one safety rule less. The simulator and experiments on live clusters

@@ -5,7 +5,7 @@ import { TestCluster } from "./_harness.ts";
 import { isJoint, membersOf } from "./configuration.ts";
 import type { Entry, Ready } from "./messages.ts";
 import { majority } from "./quorum.ts";
-import type { RaftRule, RaftStatus } from "./raft.ts";
+import type { RaftRule, RaftStatus } from "./types.ts";
 
 function ok(holds: unknown, what: string): void {
   invariant(holds, what);

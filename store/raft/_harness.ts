@@ -5,7 +5,8 @@ import { type Configuration, decodeConfiguration, isJoint, noConfiguration, vote
 import { type RaftLimits, raftLimits } from "./limits.ts";
 import type { Entry, HardState, MemberId, Message, Ready, SnapshotPoint } from "./messages.ts";
 import { majorityQuorum, type Quorum } from "./quorum.ts";
-import { Raft, type RaftRule, type RaftStatus } from "./raft.ts";
+import { Raft } from "./raft.ts";
+import type { RaftRule, RaftStatus } from "./types.ts";
 
 /** For tests: what a member's disk holds. */
 interface TestDisk {

@@ -1,6 +1,6 @@
 import type { Counter } from "../../platform/mod.ts";
 import { handoverElections } from "../raft/limits.ts";
-import type { RaftStatus } from "../raft/raft.ts";
+import type { RaftStatus } from "../raft/mod.ts";
 import type { Requests } from "./requests.ts";
 import { input, type ReplicaState } from "./state.ts";
 

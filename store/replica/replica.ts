@@ -5,7 +5,7 @@ import { Transport } from "../peer/transport.ts";
 import { type ConfigurationChange, isVoter } from "../raft/configuration.ts";
 import { raftLimits } from "../raft/limits.ts";
 import { majorityQuorum } from "../raft/quorum.ts";
-import { Raft, type RaftConfig, type RaftCore } from "../raft/raft.ts";
+import { Raft, type RaftConfig, type RaftCore } from "../raft/mod.ts";
 import { type ClusterMember, StoreError } from "../types.ts";
 import { segmentBytes as defaultSegmentBytes } from "../wal/limits.ts";
 import { openStorage, type Storage } from "../wal/open.ts";

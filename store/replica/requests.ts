@@ -1,5 +1,5 @@
 import type { ConfigurationChange } from "../raft/configuration.ts";
-import type { ProposeChangeResult } from "../raft/raft.ts";
+import type { ProposeChangeResult } from "../raft/mod.ts";
 import { StoreError } from "../types.ts";
 import { maxCommandBytes, maxWaitingReads } from "./limits.ts";
 import type { ReplicaState } from "./state.ts";

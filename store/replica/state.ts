@@ -1,5 +1,5 @@
 import type { Transport } from "../peer/transport.ts";
-import type { RaftCore } from "../raft/raft.ts";
+import type { RaftCore } from "../raft/mod.ts";
 import type { Storage } from "../wal/open.ts";
 import type { Roster } from "./roster.ts";
 import type { FailpointName, ReplicaConfig, ReplicaDeps, ReplicaRule } from "./types.ts";

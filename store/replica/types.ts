@@ -1,7 +1,7 @@
 import type { OverflowFiles } from "../../base/overflow.ts";
 import type { Address, Clock, Disk, Log, Metrics, Network, Random, Timers, TlsIdentity } from "../../platform/mod.ts";
 import type { ConfigurationChange } from "../raft/configuration.ts";
-import type { RaftConfig, RaftCore, RaftStatus } from "../raft/raft.ts";
+import type { RaftConfig, RaftCore, RaftStatus } from "../raft/mod.ts";
 import type { ClusterMember } from "../types.ts";
 
 /** The replicated state machine: deterministic, synchronous. Index and term of snapshots are the replica's affair. */

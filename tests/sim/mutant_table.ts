@@ -1,5 +1,5 @@
 import { explore } from "../../store/raft/_explore.ts";
-import type { RaftRule } from "../../store/raft/raft.ts";
+import type { RaftRule } from "../../store/raft/mod.ts";
 import { type MutantName, mutantNames } from "./mutants.ts";
 import { runSeed, SimFailure } from "./run.ts";
 

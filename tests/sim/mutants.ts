@@ -2,7 +2,7 @@ import type { Disk, DiskFile, Platform } from "../../platform/mod.ts";
 import { createWrongRaft, passing } from "../../store/bugs.ts";
 import type { MemberTesting } from "../../store/member.ts";
 import type { Ready, Save } from "../../store/raft/messages.ts";
-import { Raft, type RaftConfig, type RaftCore } from "../../store/raft/raft.ts";
+import { Raft, type RaftConfig, type RaftCore } from "../../store/raft/mod.ts";
 
 /** Members that are wrong on purpose: the proof that the checkers check. */
 export const mutantNames = [

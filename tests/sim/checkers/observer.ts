@@ -1,7 +1,7 @@
 import { crc32c } from "../../../base/crc32c.ts";
 import { passing } from "../../../store/bugs.ts";
 import type { Entry, HardState, MemberId, Message, Save } from "../../../store/raft/messages.ts";
-import { Raft, type RaftConfig, type RaftCore } from "../../../store/raft/raft.ts";
+import { Raft, type RaftConfig, type RaftCore } from "../../../store/raft/mod.ts";
 
 /** What a member was told is durable. */
 interface Durable {

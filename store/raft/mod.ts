@@ -1,0 +1,2 @@
+export { Raft, type RaftCore } from "./raft.ts";
+export type * from "./types.ts";
