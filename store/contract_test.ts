@@ -43,7 +43,10 @@ storeContract("our gateway behind etcd's API", async () => {
   const behind = await remote();
   const { clusterId, memberId } = { clusterId: "contract", memberId: "one" };
   const stores = { store: behind.store, own: behind.store };
-  const gateway = createGateway({ clusterId, memberId, clientUrl: () => null }, stores, { ...platform, sha256 });
+  const gateway = createGateway({ clusterId, memberId, clientUrl: () => null, scratchDirectory: "/" }, stores, {
+    ...platform,
+    sha256,
+  });
   const server = await http2.serve({ address: "tcp:127.0.0.1:0", onStream: gateway.handler });
   const store: Store = connectEtcd({ endpoints: [server.address] }, etcdDeps);
   return {

@@ -17,6 +17,11 @@ export const storeLimits = {
   /** A pair from a message over this is copied, so that one kept pair does not keep a whole page of them alive. */
   sharedMessageBytesMax: 64 * 1024,
 
+  /** Whoever reads all of the store takes it in pages: bytes of one, pairs of the first, of any. */
+  pageBytes: 1024 ** 2,
+  pageKeysFirst: 100,
+  pageKeysMax: 1_000,
+
   leaseTtlSecondsMin: 1,
   leaseTtlSecondsMax: 9_000_000_000,
   leasesMax: 1_000_000,

@@ -2,6 +2,7 @@ import { http2, sha256 } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { createGateway } from "../../store/etcd/mod.ts";
 import { connectStore } from "../../store/mod.ts";
+import { layout } from "../home.ts";
 import {
   etcdHost,
   etcdPort,
@@ -20,6 +21,7 @@ export async function etcd({ spec, index, platform }: Entry): Promise<Component>
     {
       clusterId: spec.clusterId,
       memberId: storeName(index),
+      scratchDirectory: layout.run,
       // A member that nobody has started has no client address yet, and no gateway.
       clientUrl: ({ id, clientAddress }) => clientAddress === "" ? null : etcdUrl(spec, indexOf(id)),
     },

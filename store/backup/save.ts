@@ -1,16 +1,12 @@
-import { concatBytes } from "../../base/bytes.ts";
 import type { Clock, Disk } from "../../platform/mod.ts";
-import { type KeyValue, type Store, StoreError } from "../types.ts";
+import { pagesAt, revisionOf } from "../pages.ts";
+import { type Store, StoreError } from "../types.ts";
 import { type BackupHeader, type BackupLease, type BackupSummary, BackupWriter } from "./format.ts";
 
-/** Keys asked for at once; fewer when their values are large. */
-const pageKeys = 500;
 /** A compaction may overtake a slow backup; then it begins again at the revision of that moment. */
 const attempts = 3;
 /** Of a lease that ended while its keys were being read: they must end in the restored store too. */
 const endedLeaseTtlSeconds = 60;
-
-const everything = new Uint8Array([0]);
 
 /**
  * Saves what the store holds at one revision, page by page, so that no member stops for it and none holds a copy. The
@@ -50,7 +46,7 @@ async function writeAll(
   writer: BackupWriter,
   about: Omit<BackupHeader, "revision">,
 ): Promise<BackupSummary> {
-  const { revision } = await store.range({ key: everything, rangeEnd: everything, countOnly: true });
+  const revision = await revisionOf(store);
   const header = { ...about, revision };
   await writer.header(header);
   const leases = new Set<bigint>();
@@ -59,25 +55,6 @@ async function writeAll(
     await writer.pairs(page);
   }
   return { ...header, ...await writer.end(await leasesOf(store, leases)) };
-}
-
-async function* pagesAt(store: Store, revision: number): AsyncGenerator<readonly KeyValue[]> {
-  let key = everything;
-  let limit = pageKeys;
-  for (;;) {
-    let page;
-    try {
-      page = await store.range({ key, rangeEnd: everything, revision, limit });
-    } catch (error) {
-      if (!(error instanceof StoreError && error.code === "TooLarge") || limit === 1) throw error;
-      limit = Math.ceil(limit / 2);
-      continue;
-    }
-    yield page.kvs;
-    const last = page.kvs.at(-1);
-    if (!page.more || last === undefined) return;
-    key = concatBytes([last.key, everything]); // the first key behind it
-  }
 }
 
 /** Every lease there is, and those that the pairs name but that have ended since. */

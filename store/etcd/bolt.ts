@@ -1,14 +1,26 @@
+import { must } from "../../base/assert.ts";
 import { compareBytes, utf8 } from "../../base/bytes.ts";
 
 /**
  * A bbolt database, written in one go: what `etcdctl snapshot save` is expected to bring home, so that etcd itself can
  * restore it. Pages of 4 KiB: two meta pages, an empty free list, then a B+ tree for each bucket, bottom up. Source: the
  * format's own description in etcd-io/bbolt (page.go, bucket.go, meta).
+ *
+ * The first page says where everything is, so all pages are laid out, from the lengths alone, before the first one is
+ * made; a pair is asked for when its page is.
  */
 export interface BoltBucket {
   readonly name: string;
-  /** Any order. */
-  readonly pairs: readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+  readonly pairs: BoltPairs;
+}
+
+/** Pairs in ascending order of their keys. */
+export interface BoltPairs {
+  readonly size: number;
+  /** Of key and value together. */
+  lengthOf(index: number): number;
+  key(index: number): Uint8Array;
+  value(index: number): Uint8Array;
 }
 
 export const boltPageBytes = 4096;
@@ -20,81 +32,126 @@ const magic = 0xed0c_daed;
 const version = 2;
 const firstTreePage = 3;
 
-/** One page, or a leaf too long for one and the pages it runs over. */
-interface Page {
-  readonly id: number;
-  /** How many pages it takes. */
-  readonly span: number;
-  readonly flags: number;
-  readonly items: readonly Item[];
-}
-
 type Item =
   & { readonly key: Uint8Array }
   & ({ readonly value: Uint8Array; readonly bucket: boolean } | { readonly child: number });
 
-/** The size of the file, and its bytes a page at a time. */
+/** Pairs that are there already, in any order. */
+export function boltPairs(pairs: readonly (readonly [key: Uint8Array, value: Uint8Array])[]): BoltPairs {
+  const sorted = pairs.toSorted(([a], [b]) => compareBytes(a, b));
+  const at = (index: number) => must(sorted[index], "a pair has an index below the size");
+  return {
+    size: sorted.length,
+    lengthOf: (index) => at(index)[0].length + at(index)[1].length,
+    key: (index) => at(index)[0],
+    value: (index) => at(index)[1],
+  };
+}
+
+/** The size of the file, and its bytes a page at a time; a page with one long pair is as long as that needs. Once. */
 export function boltDatabase(buckets: readonly BoltBucket[]): { bytes: number; pages: Iterable<Uint8Array> } {
-  const pages: Page[] = [];
   let next = firstTreePage;
-
-  function add(flags: number, items: readonly Item[]): Page {
-    const span = Math.ceil(sizeOf(items) / boltPageBytes);
-    const page = { id: next, span, flags, items };
-    next += span;
-    pages.push(page);
-    return page;
-  }
-
-  /** Answers the page of the root. */
-  function tree(items: readonly Item[]): number {
-    let level = packed(items).map((part) => add(pageFlag.leaf, part));
-    while (level.length > 1) {
-      const children = level.map((page): Item => ({ key: page.items[0]?.key ?? new Uint8Array(0), child: page.id }));
-      level = packed(children).map((part) => add(pageFlag.branch, part));
-    }
-    return (level[0] ?? add(pageFlag.leaf, [])).id;
-  }
-
-  const roots = [...buckets].sort((a, b) => compareBytes(utf8(a.name), utf8(b.name))).map(({ name, pairs }): Item => {
-    const sorted = [...pairs].sort(([a], [b]) => compareBytes(a, b));
-    const root = tree(sorted.map(([key, value]) => ({ key, value, bucket: false })));
-    return { key: utf8(name), value: bucketValue(root), bucket: true };
+  const trees = buckets.toSorted((a, b) => compareBytes(utf8(a.name), utf8(b.name))).map(({ name, pairs }) => {
+    const tree = new Tree(pairs, next, false);
+    next = tree.end;
+    return { name, tree };
   });
-  const root = tree(roots);
-  const count = next;
+  const roots = boltPairs(trees.map(({ name, tree }) => [utf8(name), bucketValue(tree.root)]));
+  const root = new Tree(roots, next, true);
+  const count = root.end;
   return {
     bytes: count * boltPageBytes,
     pages: function* () {
       // The second meta has the higher transaction id and counts; the first is what is there if it is torn.
-      yield metaPage(0, { root, count, txid: 0 });
-      yield metaPage(1, { root, count, txid: 1 });
+      yield metaPage(0, { root: root.root, count, txid: 0 });
+      yield metaPage(1, { root: root.root, count, txid: 1 });
       yield emptyPage(2, pageFlag.freeList);
-      for (const page of pages) yield pageBytes(page);
+      for (const { tree } of trees) yield* tree.pages();
+      yield* root.pages();
     }(),
   };
 }
 
-function sizeOf(items: readonly Item[]): number {
-  let bytes = headerBytes;
-  for (const item of items) bytes += elementBytes + item.key.length + ("value" in item ? item.value.length : 0);
-  return bytes;
+/** One level of a tree: its pages, from left to right. */
+interface Level {
+  /** The first item of each page: a pair for leaves, a page of the level below otherwise; and the number of all items. */
+  readonly starts: number[];
+  /** The first page's number, and the one behind the last; of each page where it begins. */
+  readonly ids: number[];
 }
 
-/** As many items a page as fit; at least one. Never an empty list of pages. */
-function packed(items: readonly Item[]): Item[][] {
-  const parts: Item[][] = [];
-  let bytes = Infinity;
-  for (const item of items) {
-    const size = sizeOf([item]) - headerBytes;
-    if (bytes + size > boltPageBytes) {
-      parts.push([]);
-      bytes = headerBytes;
+/** Numbers alone for every page: a database of a gigabyte takes some megabytes here. */
+class Tree {
+  readonly #pairs: BoltPairs;
+  /** Leaves first. */
+  readonly #levels: Level[] = [];
+  readonly #buckets: boolean;
+
+  constructor(pairs: BoltPairs, firstPage: number, buckets: boolean) {
+    this.#pairs = pairs;
+    this.#buckets = buckets;
+    let level = packed(pairs.size, (i) => pairs.lengthOf(i), firstPage);
+    this.#levels.push(level);
+    while (level.ids.length > 2) {
+      const below = this.#levels.length - 1;
+      level = packed(level.ids.length - 1, (page) => this.#firstKey(below, page).length, level.ids.at(-1) ?? 0);
+      this.#levels.push(level);
     }
-    bytes += size;
-    parts.at(-1)?.push(item);
   }
-  return parts.length > 0 ? parts : [[]];
+
+  get root(): number {
+    return this.#levels.at(-1)?.ids[0] ?? 0;
+  }
+
+  /** The page behind its last. */
+  get end(): number {
+    return this.#levels.at(-1)?.ids.at(-1) ?? 0;
+  }
+
+  *pages(): Generator<Uint8Array> {
+    for (const [height, { starts, ids }] of this.#levels.entries()) {
+      for (let page = 0; page + 1 < ids.length; page++) {
+        const items: Item[] = [];
+        const end = starts[page + 1] ?? 0;
+        for (let i = starts[page] ?? 0; i < end; i++) items.push(this.#item(height, i));
+        const id = ids[page] ?? 0;
+        const flags = height === 0 ? pageFlag.leaf : pageFlag.branch;
+        yield pageBytes({ id, span: (ids[page + 1] ?? 0) - id, flags, items });
+      }
+    }
+  }
+
+  #item(height: number, index: number): Item {
+    if (height > 0) {
+      return { key: this.#firstKey(height - 1, index), child: this.#levels[height - 1]?.ids[index] ?? 0 };
+    }
+    return { key: this.#pairs.key(index), value: this.#pairs.value(index), bucket: this.#buckets };
+  }
+
+  #firstKey(height: number, page: number): Uint8Array {
+    let first = page;
+    for (let below = height; below >= 0; below--) first = this.#levels[below]?.starts[first] ?? 0;
+    return this.#pairs.size === 0 ? new Uint8Array(0) : this.#pairs.key(first);
+  }
+}
+
+/** As many items a page as fit, at least one; never no page. */
+function packed(size: number, lengthOf: (item: number) => number, firstPage: number): Level {
+  const starts = [0];
+  const ids = [firstPage];
+  let bytes = headerBytes;
+  const close = (end: number) => {
+    starts.push(end);
+    ids.push((ids.at(-1) ?? 0) + Math.ceil(bytes / boltPageBytes));
+    bytes = headerBytes;
+  };
+  for (let item = 0; item < size; item++) {
+    const itemBytes = elementBytes + lengthOf(item);
+    if (bytes > headerBytes && bytes + itemBytes > boltPageBytes) close(item);
+    bytes += itemBytes;
+  }
+  close(size);
+  return { starts, ids };
 }
 
 function header(view: DataView, page: { id: number; flags: number; count: number; overflow: number }): void {
@@ -110,7 +167,9 @@ function emptyPage(id: number, flags: number): Uint8Array {
   return bytes;
 }
 
-function pageBytes({ id, span, flags, items }: Page): Uint8Array {
+function pageBytes(
+  { id, span, flags, items }: { id: number; span: number; flags: number; items: readonly Item[] },
+): Uint8Array {
   const bytes = new Uint8Array(span * boltPageBytes);
   const view = new DataView(bytes.buffer);
   header(view, { id, flags, count: items.length, overflow: span - 1 });

@@ -30,7 +30,7 @@ async function withMember(run: (endpoints: string[], directory: string) => Promi
   }, platform);
   const store = connectStore({ endpoints: [clientAddress] }, platform);
   const own = connectStore({ endpoints: [clientAddress], only: true }, platform);
-  const config = { clusterId: "c", memberId: "m0", clientUrl: () => "http://127.0.0.1:1" };
+  const config = { clusterId: "c", memberId: "m0", clientUrl: () => "http://127.0.0.1:1", scratchDirectory: directory };
   const gateway = createGateway(config, { store, own }, { ...platform, sha256 });
   const server = await http2.serve({ address: "tcp:127.0.0.1:0", onStream: gateway.handler });
   try {

@@ -1,5 +1,5 @@
 import { grpcHandler, type GrpcMethod, type StreamHandler } from "../../platform/grpc/mod.ts";
-import type { Clock, Log, Timers } from "../../platform/mod.ts";
+import type { Clock, Disk, Log, Timers } from "../../platform/mod.ts";
 import type { ClusterMember, Store } from "../types.ts";
 import { clusterService } from "./cluster.ts";
 import { electionService } from "./election.ts";
@@ -18,6 +18,8 @@ export interface GatewayConfig {
   readonly memberId: string;
   /** Where a member's gateway listens; null: it has none. */
   readonly clientUrl: (member: ClusterMember) => string | null;
+  /** Where a snapshot lies while it is sent. */
+  readonly scratchDirectory: string;
 }
 
 export interface Gateway {
@@ -34,10 +36,21 @@ export interface Gateway {
 export function createGateway(
   config: GatewayConfig,
   stores: { readonly store: Store; readonly own: Store },
-  deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log; readonly sha256: Sha256 },
+  deps: {
+    readonly clock: Clock;
+    readonly timers: Timers;
+    readonly log: Log;
+    readonly disk: Pick<Disk, "openScratch">;
+    readonly sha256: Sha256;
+  },
 ): Gateway {
   const headers = new Headers({ ...config, own: stores.own, timers: deps.timers, log: deps.log });
-  const facade: Facade = { ...stores, ...deps, headers };
+  const facade: Facade = {
+    ...stores,
+    ...deps,
+    headers,
+    openScratch: () => deps.disk.openScratch(config.scratchDirectory),
+  };
   const methods = new Map<string, GrpcMethod>([
     ...kvService(facade),
     ...watchService(facade),

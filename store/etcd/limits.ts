@@ -17,11 +17,13 @@ export const etcdLimits = {
   leaseTtlSecondsMax: 9_000_000_000,
   /** A lock or an election without a lease of its own (etcd's session). */
   sessionTtlSeconds: 60,
-  /** Keys of one page, and bytes of one message, of a snapshot. */
-  snapshotPageKeys: 1_000,
+  /** Bytes of one message of a snapshot, and of all that are made before others have their turn. */
   snapshotBlobBytes: 32 * 1024,
-  /** What a snapshot may hold in this process while it is made. */
-  snapshotBytesMax: 1024 ** 3,
+  snapshotTurnBytes: 256 * 1024,
+  /** A compaction may overtake the reading of the store; then it begins again. */
+  snapshotAttempts: 3,
+  /** Snapshots of one gateway at once. */
+  snapshotsMax: 2,
   /** A real etcd: after every member was tried, a pause. */
   memberRetryMs: 50,
   /** Between two rounds of those who compact it; kube-apiserver's default. */

@@ -1,6 +1,6 @@
 import type { GrpcContext, GrpcMethod } from "../../platform/grpc/mod.ts";
 import { GrpcError } from "../../platform/grpc/mod.ts";
-import type { Clock, Log, Timers } from "../../platform/mod.ts";
+import type { Clock, Log, Scratch, Timers } from "../../platform/mod.ts";
 import type { Store } from "../types.ts";
 import { toEtcd } from "./errors.ts";
 import type { Headers } from "./headers.ts";
@@ -17,6 +17,7 @@ export interface Facade {
   readonly timers: Timers;
   readonly log: Log;
   readonly sha256: Sha256;
+  readonly openScratch: () => Scratch;
 }
 
 /** Begins a SHA-256 over bytes that come in pieces. */

@@ -38,7 +38,12 @@ export async function withGateway(
   const world = createWorld({ seed: 1 });
   const { platform } = world.host("here");
   const store = createLocalStore(platform);
-  const config = { clusterId: "cluster", memberId: "local", clientUrl: () => "https://here:2379" };
+  const config = {
+    clusterId: "cluster",
+    memberId: "local",
+    clientUrl: () => "https://here:2379",
+    scratchDirectory: "/",
+  };
   const gateway = createGateway(config, { store: wrap(store), own: store }, { ...platform, sha256 });
   const clientOf = (metadata: readonly [string, string][]) =>
     new GrpcClient({ address: "tcp:here:2379", metadata }, {

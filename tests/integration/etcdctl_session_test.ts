@@ -54,7 +54,7 @@ async function startOurs(): Promise<{ endpoints: string[]; stop(): Promise<void>
     const own = connectStore({ endpoints: [clientAddress], only: true }, platform);
     const store = connectStore({ endpoints: members.map((each) => each.clientAddress) }, platform);
     const clientUrl = (member: { readonly id: string }) => names.includes(member.id) ? "http://127.0.0.1:1" : null;
-    const config = { clusterId: "session", memberId: id, clientUrl };
+    const config = { clusterId: "session", memberId: id, clientUrl, scratchDirectory: directory };
     const gateway = createGateway(config, { store, own }, { ...platform, sha256 });
     const server = await http2.serve({ address: "tcp:127.0.0.1:0", onStream: gateway.handler });
     endpoints.push(server.address);
