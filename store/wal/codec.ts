@@ -12,7 +12,8 @@ import type { Entry, HardState, SnapshotPoint } from "../raft/messages.ts";
  *     0 magic u32 | 4 payload length u32 | 8 sequence float64 | 16 previous checksum u32 | 20 checksum u32 | payload | 0..
  *
  * The checksum (CRC-32) covers the first 20 bytes and the payload, hence the chain. Frames start at multiples of 8, so
- * that a header's first 8 bytes never straddle two sectors; the rest of a segment is zeros.
+ * that a header's first 8 bytes never straddle two sectors. The rest of a segment is zeros, or what the segment held in a
+ * former life: frames with lower numbers, whole or in part.
  */
 const magic = 0x53577232; // "SWr2"
 /** "SWr1": as now, with a CRC-32C. Read, no longer written. */
@@ -168,11 +169,13 @@ export interface SegmentContent {
   /** Offset behind the last good frame. */
   readonly end: number;
   /**
-   * `clean`: zeros behind the end. `torn`: the rest is a write that no sync had covered.
-   * `corrupt`: something that had been synced is damaged.
+   * `clean`: zeros behind the end. `stale`: frames from before (and perhaps a torn write). `torn`: the rest is a write that
+   * no sync had covered. `corrupt`: something that had been synced is damaged.
    */
-  readonly tail: "clean" | "torn" | "corrupt";
+  readonly tail: Tail;
 }
+
+type Tail = "clean" | "stale" | "torn" | "corrupt";
 
 /** Reads a segment. @param chain where the segment before it ended; null for the oldest one kept */
 export function decodeSegment(bytes: Uint8Array, chain: ChainPoint | null): SegmentContent {
@@ -181,7 +184,7 @@ export function decodeSegment(bytes: Uint8Array, chain: ChainPoint | null): Segm
   let at = 0;
   for (;;) {
     const frame = frameAt(bytes, at);
-    if (frame === null) break;
+    if (frame === null || (last !== null && frame.sequence <= last.sequence)) break;
     const follows = last === null ||
       (frame.sequence === last.sequence + 1 && frame.previousChecksum === last.checksum);
     if (!follows) return { frames, chain: last ?? chainStart, end: at, tail: "corrupt" };
@@ -200,7 +203,7 @@ export function decodeSegment(bytes: Uint8Array, chain: ChainPoint | null): Segm
   return { frames, chain: last ?? chainStart, end: Math.min(at, bytes.length), tail: judgeTail(bytes, at, last) };
 }
 
-function judgeTail(bytes: Uint8Array, from: number, last: ChainPoint | null): "clean" | "torn" | "corrupt" {
+function judgeTail(bytes: Uint8Array, from: number, last: ChainPoint | null): Tail {
   let zero = true;
   for (let i = from; i < bytes.length; i++) {
     if (bytes[i] !== 0) {
@@ -209,9 +212,13 @@ function judgeTail(bytes: Uint8Array, from: number, last: ChainPoint | null): "c
     }
   }
   if (zero) return "clean";
-  for (let at = from + alignment; at + headerBytes <= bytes.length; at += alignment) {
+  let stale = false;
+  for (let at = from; at + headerBytes <= bytes.length; at += alignment) {
+    if (bytes[at] !== magic >>> 24) continue; // most of a segment, and no frame: do not look closer
     const frame = frameAt(bytes, at);
-    if (frame !== null && frame.sequence > (last?.sequence ?? 0)) return "corrupt";
+    if (frame === null) continue;
+    if (frame.sequence > (last?.sequence ?? 0)) return "corrupt";
+    stale = true;
   }
-  return "torn";
+  return stale ? "stale" : "torn";
 }

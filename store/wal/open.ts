@@ -12,6 +12,7 @@ import {
   type Segment,
   segmentPath,
   sparePath,
+  sparePattern,
   Wal,
   type WalOptions,
   zeroedFile,
@@ -47,7 +48,6 @@ export async function openStorage(options: WalOptions): Promise<Storage> {
   await disk.mkdir(directory);
   const snapshots = new SnapshotFiles(disk, directory);
   const segments = await listSegments(disk, directory);
-  await disk.remove(sparePath(directory));
   await snapshots.clean();
   const replay = new LogReplay();
   if (segments.length === 0) {
@@ -65,11 +65,14 @@ export async function openStorage(options: WalOptions): Promise<Storage> {
   return { wal, snapshots, restored: snapshot, firstConfiguration: replay.configuration, tornBytes };
 }
 
+/** And removes what is none. */
 async function listSegments(disk: Disk, directory: string): Promise<Segment[]> {
   const segments: Segment[] = [];
   for (const name of await disk.list(directory)) {
+    const path = `${directory}/${name}`;
     const digits = segmentPattern.exec(name)?.[1];
-    if (digits !== undefined) segments.push({ number: Number(digits), path: `${directory}/${name}`, lastIndex: 0 });
+    if (digits !== undefined) segments.push({ number: Number(digits), path, lastIndex: 0, bytes: 0 });
+    else if (sparePattern.test(name)) await disk.remove(path);
   }
   return segments; // names are sorted, and so padded that the numbers are too
 }
@@ -80,18 +83,22 @@ async function replaySegments(
   replay: LogReplay,
 ): Promise<SegmentContent & { size: number }> {
   let chain: ChainPoint | null = null;
+  /** Where the segment before ends in bytes that are no frame: of its former life, if this one goes on from there. */
+  let doubt: StoreError | null = null;
   for (const [i, segment] of segments.entries()) {
     const before = segments[i - 1];
     if (before !== undefined && segment.number !== before.number + 1) {
       throw corrupt(segment.path, `segment ${before.number + 1} is missing`);
     }
     const bytes = await options.disk.readFile(segment.path);
+    segment.bytes = bytes.length;
     const content: SegmentContent = decodeSegment(bytes, chain);
+    if (content.frames.length === 0 && doubt !== null) throw doubt;
     checkIdentity(options, segment, content);
     const isLast = i === segments.length - 1;
-    if (content.tail === "corrupt" || (content.tail === "torn" && !isLast)) {
-      throw corrupt(segment.path, `damaged at byte ${content.end}`);
-    }
+    const damage = corrupt(segment.path, `damaged at byte ${content.end}`);
+    if (content.tail === "corrupt") throw damage;
+    doubt = content.tail === "torn" ? damage : null;
     for (const record of content.frames.flat()) {
       replay.take(record);
       if (record.kind === "entries") {
@@ -170,11 +177,11 @@ async function createWal(options: WalOptions): Promise<Wal> {
   const path = segmentPath(directory, 1);
   await disk.rename(sparePath(directory), path);
   await disk.syncDirectory(directory);
-  const segments: Segment[] = [{ number: 1, path, lastIndex: 0 }];
+  const segments: Segment[] = [{ number: 1, path, lastIndex: 0, bytes: capacity }];
   return new Wal(options, { segments, file, offset: bytes.length, capacity, chain, hardState, mark: noSnapshot });
 }
 
-/** Zeroes a torn tail before anything is written behind it: two crashes must not make one good-looking frame. */
+/** Zeroes what is behind the end before anything is written there: two crashes must not make one good-looking frame. */
 async function reopenWal(
   options: WalOptions,
   segments: Segment[],
@@ -187,7 +194,7 @@ async function reopenWal(
     if (last.tail === "torn") {
       await file.truncate(last.end);
       await fillZeros(file, last.end, Math.max(options.segmentBytes, last.end));
-    }
+    } else if (last.tail === "stale") await fillZeros(file, last.end, last.size);
     await file.sync(); // a frame that was read from the page cache may not be on the platter, and we build on it now
     const { mark } = replay;
     const { chain, end: offset } = last;

@@ -4,7 +4,7 @@ import type { Configuration } from "../raft/configuration.ts";
 import type { HardState, LogIndex, SnapshotPoint } from "../raft/messages.ts";
 import { ByteWriter } from "../raft/binary.ts";
 import { type ChainPoint, encodeFrame, type SegmentStart, type WalRecord } from "./codec.ts";
-import { maxKeptFrameBytes, spareAtShare, writeChunkBytes } from "./limits.ts";
+import { maxKeptFrameBytes, recycledMax, spareAtShare, writeChunkBytes } from "./limits.ts";
 import { digits } from "./snapshot_files.ts";
 
 export interface Segment {
@@ -12,6 +12,14 @@ export interface Segment {
   readonly path: string;
   /** The highest index of any entry in it, 0 without entries: what a snapshot must cover before it may go. */
   lastIndex: LogIndex;
+  /** The file's size. */
+  bytes: number;
+}
+
+/** What the next segment is made of: a file under a temporary name. */
+interface Spare {
+  readonly file: DiskFile;
+  readonly path: string;
 }
 
 export interface WalOptions {
@@ -28,7 +36,7 @@ export interface WalOptions {
 /** Where recovery left the log. */
 export interface WalPosition {
   readonly segments: Segment[];
-  /** The last segment, open, good up to `offset` and zero behind. */
+  /** The last segment, open, good up to `offset`. */
   readonly file: DiskFile;
   readonly offset: number;
   /** What is laid out; beyond it the next segment begins. */
@@ -53,8 +61,10 @@ export class Wal {
   #mark: SnapshotPoint;
   /** Where frames are put together: each has been written when the next begins. */
   #writer = new ByteWriter();
-  /** The next segment's file, zeroed ahead of time under a temporary name. */
-  #spare: Promise<DiskFile | null> | null = null;
+  /** Ready ahead of time. */
+  #spare: Promise<Spare | null> | null = null;
+  /** Files of former segments: laid out already, and whatever they hold has lower numbers than what comes over it. */
+  readonly #recycled: string[] = [];
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -86,10 +96,15 @@ export class Wal {
       const segment = this.#segments.shift();
       if (segment !== undefined) old.push(segment);
     }
+    const { disk, directory, segmentBytes } = this.#options;
     for (const segment of old) {
-      await this.#options.disk.remove(segment.path);
+      const recycled = segment.bytes === segmentBytes && this.#recycled.length < recycledMax
+        ? recycledPath(directory, segment.number)
+        : null;
+      await (recycled === null ? disk.remove(segment.path) : disk.rename(segment.path, recycled));
       // Oldest first, and each before the next: a crash may keep any of several removals, and what is left must be a chain.
-      await this.#options.disk.syncDirectory(this.#options.directory);
+      await disk.syncDirectory(directory);
+      if (recycled !== null) this.#recycled.push(recycled);
     }
   }
 
@@ -97,7 +112,7 @@ export class Wal {
     if (this.#closed) return;
     this.#closed = true;
     await this.#tail.catch(() => {}); // its caller has heard of it
-    (await this.#spare)?.close();
+    (await this.#spare)?.file.close();
     this.#file.close();
   }
 
@@ -115,6 +130,7 @@ export class Wal {
     this.#chain = frame.chain;
     const segment = this.#segments.at(-1);
     invariant(segment !== undefined, "there is a segment to write to");
+    segment.bytes = Math.max(segment.bytes, this.#offset);
     for (const record of records) {
       if (record.kind === "hardState") this.#hardState = record.hardState;
       if (record.kind === "snapshotMark" && record.point.index > this.#mark.index) this.#mark = record.point;
@@ -128,28 +144,36 @@ export class Wal {
   async #cut(): Promise<void> {
     const number = (this.#segments.at(-1)?.number ?? 0) + 1;
     const { disk, directory, identity } = this.#options;
-    const spare = await this.#spare ?? await zeroedFile(this.#options, this.#options.segmentBytes);
+    const spare = await this.#spare ?? await this.#newSpare();
     const path = segmentPath(directory, number);
     const { bytes, chain } = encodeFrame(
       this.#chain,
       openingRecords({ ...identity, segment: number }, this.#hardState, this.#mark),
     );
-    await spare.writeAt(0, bytes);
-    await spare.sync();
-    await disk.rename(sparePath(directory), path);
+    await spare.file.writeAt(0, bytes);
+    await spare.file.sync();
+    await disk.rename(spare.path, path);
     await disk.syncDirectory(directory); // a later crash must find the segment that holds what we acknowledge
     this.#file.close();
-    this.#file = spare;
+    this.#file = spare.file;
     this.#offset = bytes.length;
     this.#capacity = this.#options.segmentBytes;
     this.#chain = chain;
-    this.#segments.push({ number, path, lastIndex: 0 });
+    this.#segments.push({ number, path, lastIndex: 0, bytes: this.#options.segmentBytes });
     this.#spare = null;
   }
 
+  /** A former segment costs nothing; zeros cost as much as the log that will be written over them. */
+  async #newSpare(): Promise<Spare> {
+    const { disk, directory, segmentBytes } = this.#options;
+    const path = this.#recycled.shift();
+    if (path !== undefined) return { file: await disk.open(path, {}), path };
+    return { file: await zeroedFile(this.#options, segmentBytes), path: sparePath(directory) };
+  }
+
   /** A failure here is no harm: the cut tries again and reports it. */
-  #prepareSpare(): Promise<DiskFile | null> {
-    return zeroedFile(this.#options, this.#options.segmentBytes).catch((error) => {
+  #prepareSpare(): Promise<Spare | null> {
+    return this.#newSpare().catch((error) => {
       if (error instanceof DiskError && error.kind === "noSpace") this.#options.onNoSpace?.();
       return null;
     });
@@ -163,6 +187,13 @@ export function segmentPath(directory: string, number: number): string {
 export function sparePath(directory: string): string {
   return `${directory}/spare.tmp`;
 }
+
+function recycledPath(directory: string, number: number): string {
+  return `${directory}/spare-${digits(number)}.tmp`;
+}
+
+/** Names of files that are no segments yet, or no longer. */
+export const sparePattern = /^spare(-[0-9]{16})?\.tmp$/;
 
 export function openingRecords(start: SegmentStart, hardState: HardState, mark: SnapshotPoint): WalRecord[] {
   return [
@@ -185,9 +216,11 @@ export async function zeroedFile(options: WalOptions, length: number): Promise<D
   }
 }
 
+/** Each chunk is synced before the next: all of it at once would hold up the log's own syncs for its length. */
 export async function fillZeros(file: DiskFile, from: number, to: number): Promise<void> {
   const zeros = new Uint8Array(Math.min(writeChunkBytes, Math.max(0, to - from)));
   for (let at = from; at < to; at += zeros.length) {
     await file.writeAt(at, zeros.subarray(0, Math.min(zeros.length, to - at)));
+    await file.sync();
   }
 }
