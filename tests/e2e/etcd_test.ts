@@ -94,6 +94,49 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    `up takes etcd's flags for the store, and start keeps them: a quota is met, room is made, history is short${skipped}`,
+  ignore: missing !== null,
+  async fn() {
+    await using test = await TestHome.make();
+    const flags = ["--quota-backend-bytes", "4000000", "--corrupt-check-time", "0"];
+    const compaction = ["--auto-compaction-mode", "revision", "--auto-compaction-retention", "20"];
+    const up = await test.cluster(["up", "--all-in-one", ...small, ...flags, ...compaction], { timeoutMs: 120_000 });
+    assert.equal(up.code, 0, up.stderr);
+    const { etcd, etcdTls } = await test.status();
+    const { caFile = "", certFile = "", keyFile = "" } = etcdTls ?? {};
+    const tls = [`--cacert=${caFile}`, `--cert=${certFile}`, `--key=${keyFile}`];
+    const ask = (args: string[], stdin?: string) =>
+      run("etcdctl", [`--endpoints=${etcd.join()}`, ...tls, ...args], {
+        env: { ETCDCTL_API: "3" },
+        ...(stdin === undefined ? {} : { stdin }),
+      });
+    for (const round of ["first", "after start"]) {
+      let refused = "";
+      for (let i = 0; i < 6 && refused === ""; i++) {
+        const ran = await ask(["put", `/fill/${i}`], "x".repeat(1_000_000));
+        if (ran.code !== 0) refused = ran.stderr;
+      }
+      assert.match(refused, /database space exceeded/, round);
+      assert.match((await ask(["alarm", "list"])).stdout, /NOSPACE/);
+      const { stdout } = await ask(["del", "/fill/", "--prefix"]);
+      assert.ok(Number(stdout) >= 2, stdout);
+      const { header } = JSON.parse((await ask(["get", "x", "-w", "json"])).stdout);
+      await ask(["compact", String(header.revision)]);
+      assert.equal((await ask(["defrag"])).code, 0);
+      assert.match((await ask(["alarm", "disarm"])).stdout, /NOSPACE/);
+      // Nobody but the store compacts: 20 revisions are kept, where by default it would be 100,000.
+      for (let i = 0; i < 30; i++) assert.equal((await ask(["put", "x"], `${i}`)).code, 0);
+      await test.until("the store has compacted by itself", async () =>
+        /has been compacted/.test((await ask(["get", "x", `--rev=${header.revision + 1}`])).stderr));
+      if (round !== "first") break;
+      assert.equal((await test.cluster(["stop"])).code, 0);
+      assert.equal((await test.cluster(["start"], { timeoutMs: 120_000 })).code, 0);
+    }
+  },
+});
+
+Deno.test({
   name: `up --store etcd:// runs a cluster on a real etcd, where its objects then are${skipped}`,
   ignore: missing !== null,
   async fn() {
