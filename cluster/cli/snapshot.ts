@@ -107,7 +107,7 @@ async function seed(spec: ClusterSpec, restored: RestoredState, platform: Platfo
   await told(() =>
     Promise.all(memberIds.map((id) => {
       const member = { clusterId, id, memberIds, dataDirectory: storeDirectory(spec, id) };
-      return seedMember(member, restored.state, platform.disk);
+      return seedMember(member, restored, platform.disk);
     }))
   );
   if (restored.summary.note !== `${slicePrefix}${slice}`) {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import { createWorld, type World } from "../../platform/sim/mod.ts";
 import { createLocalStore } from "../local.ts";
 import { startMember } from "../member.ts";
+import { Mvcc } from "../mvcc/mvcc.ts";
+import { encodeSnapshot, restoreSnapshot } from "../mvcc/snapshot.ts";
 import { connectStore } from "../remote.ts";
 import { type Store, StoreError, type StoreEvent, type WatchSink } from "../types.ts";
 import { readBackup } from "./format.ts";
@@ -53,14 +55,15 @@ for (const count of [1, 3, 5]) {
   Deno.test(`a backup restores into ${count} members: same pairs, a higher revision, older ones compacted`, async () => {
     const world = createWorld({ seed: count });
     const { platform, content, summary, store: old, leaseId } = await world.complete(saved(world));
-    const { state, revision } = await world.complete(readState(platform.disk, target.path));
+    const restored = await world.complete(readState(platform.disk, target.path));
+    const { revision } = restored;
     const ids = Array.from({ length: count }, (_, i) => `new-${i}`);
     const members = ids.map((id) => ({ id, peerAddress: `tcp:${id}:1`, clientAddress: `tcp:${id}:2` }));
     const running = await world.complete(Promise.all(ids.map(async (id) => {
       const host = world.host(id).platform;
       const seed = { clusterId: "new", id, memberIds: ids, dataDirectory: "/data", segmentBytes: 64 * 1024 };
-      await seedMember(seed, state, host.disk);
-      await fails(() => seedMember(seed, state, host.disk), "InvalidArgument", /not empty/);
+      await seedMember(seed, restored, host.disk);
+      await fails(() => seedMember(seed, restored, host.disk), "InvalidArgument", /not empty/);
       return await startMember({ ...seed, members, timers }, host);
     })));
     const endpoints = members.map((member) => member.clientAddress);
@@ -163,6 +166,46 @@ Deno.test("a backup that is torn, damaged, foreign or already there is refused, 
     await fails(() => readBackup(disk, "/backup/foreign"), "InvalidArgument", /not a snapshot of a Sauropod store/);
     await disk.writeFileAtomic("/backup/more", new Uint8Array([...whole, 0]));
     await fails(() => readBackup(disk, "/backup/more"), "Corrupt", /damaged/);
+  })());
+  store.close();
+});
+
+Deno.test("readState() makes the snapshot that the restored state would make of itself, in parts, and as often as it is asked", async () => {
+  const world = createWorld({ seed: 4 });
+  const { platform, store } = await world.complete(saved(world));
+  for (let i = 0; i < 8; i++) await put(store, `large-${i}`, "x".repeat(100_000));
+  const other = (await store.leaseGrant(60, 1n)).id; // before the first by its id, behind it in time
+  await put(store, "of the other", "yes", other);
+  const path = "/backup/second";
+  await world.complete(saveBackup(store, { ...target, path }, platform));
+  const { parts, revision } = await world.complete(readState(platform.disk, path));
+  const read = async () => {
+    const found: Uint8Array[] = [];
+    for await (const part of parts()) found.push(part);
+    return found;
+  };
+  const [once, twice] = [await world.complete(read()), await world.complete(read())];
+  assert.ok(once.length > 2, `${once.length} parts`);
+  assert.deepEqual(concatBytes(once), concatBytes(twice));
+  const mvcc = new Mvcc();
+  restoreSnapshot(mvcc, concatBytes(once));
+  assert.deepEqual([mvcc.revision, mvcc.compactRevision, mvcc.index.size], [revision, revision, 1_209]);
+  assert.deepEqual(encodeSnapshot(mvcc), concatBytes(once));
+  store.close();
+});
+
+Deno.test("seedMember() leaves no snapshot behind of a backup that is damaged between the check and the copy", async () => {
+  const world = createWorld({ seed: 5 });
+  const { platform, store } = await world.complete(saved(world));
+  const { disk } = platform;
+  await world.complete((async () => {
+    const restored = await readState(disk, target.path);
+    const whole = await disk.readFile(target.path);
+    await disk.writeFileAtomic(target.path, whole.slice(0, whole.length - 30));
+    const member = { clusterId: "new", id: "m", memberIds: ["m"], dataDirectory: "/data", segmentBytes: 64 * 1024 };
+    await disk.mkdir("/data");
+    await fails(() => seedMember(member, restored, disk), "Corrupt", /before the snapshot does/);
+    assert.deepEqual((await disk.list("/data")).filter((name) => name.startsWith("snapshot-")), []);
   })());
   store.close();
 });

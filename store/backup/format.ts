@@ -121,11 +121,21 @@ export class BackupWriter {
 export async function readBackup(
   disk: Disk,
   path: string,
-  take: (block: BackupBlock, header: BackupHeader) => void = () => {},
+  take: (block: BackupBlock) => void = () => {},
 ): Promise<BackupSummary> {
+  const blocks = backupBlocks(disk, path);
+  for (;;) {
+    const { done, value } = await blocks.next();
+    if (done === true) return value;
+    take(value);
+  }
+}
+
+/** As {@linkcode readBackup}, a block when it is asked for; what is wrong with the file shows as late as it is met. */
+export async function* backupBlocks(disk: Disk, path: string): AsyncGenerator<BackupBlock, BackupSummary> {
   const file = await disk.open(path, {});
   try {
-    return await new BackupReader(file, path).all(take);
+    return yield* new BackupReader(file, path).blocks();
   } finally {
     file.close();
   }
@@ -142,37 +152,29 @@ class BackupReader {
     this.#path = path;
   }
 
-  async all(take: (block: BackupBlock, header: BackupHeader) => void): Promise<BackupSummary> {
+  async *blocks(): AsyncGenerator<BackupBlock, BackupSummary> {
     if (fromUtf8(await this.#file.readAt(0, magic.length)) !== fromUtf8(magic)) {
       throw new StoreError("InvalidArgument", `Cannot read ${this.#path}: it is not a snapshot of a Sauropod store`);
     }
-    let header: BackupHeader | null = null;
+    const first = this.#offset;
+    const header = await this.#next((fields) => this.#header(fields, first));
     let pairs = 0;
     let leases = 0;
     for (;;) {
       const at = this.#offset;
-      const fields = await this.#next();
-      try {
-        if (header === null) {
-          header = this.#header(fields);
-          continue;
-        }
-        if (fields[0] === 3) {
-          if (asInteger(fields[1]) !== pairs || asInteger(fields[2]) !== leases) throw this.#damaged(at);
-          if ((await this.#file.readAt(this.#offset, 1)).length > 0) throw this.#damaged(this.#offset);
-          return { ...header, pairs, leases, fileBytes: this.#offset };
-        }
-        const block = blockOf(fields);
-        if (block.kind === "pairs") pairs += block.pairs.length;
-        else leases += block.leases.length;
-        take(block, header);
-      } catch (error) {
-        throw error instanceof WireError ? this.#damaged(at, error) : error;
+      const block = await this.#next(blockOf);
+      if (block.kind === "end") {
+        if (block.pairs !== pairs || block.leases !== leases) throw this.#damaged(at);
+        if ((await this.#file.readAt(this.#offset, 1)).length > 0) throw this.#damaged(this.#offset);
+        return { ...header, pairs, leases, fileBytes: this.#offset };
       }
+      if (block.kind === "pairs") pairs += block.pairs.length;
+      else leases += block.leases.length;
+      yield block;
     }
   }
 
-  async #next(): Promise<readonly unknown[]> {
+  async #next<T>(decode: (fields: readonly unknown[]) => T): Promise<T> {
     const at = this.#offset;
     const head = await this.#file.readAt(at, blockHeadBytes);
     if (head.length < blockHeadBytes) throw this.#torn(at + head.length);
@@ -185,14 +187,14 @@ class BackupReader {
     if (this.#checksum !== view.getUint32(4)) throw this.#damaged(at);
     this.#offset = at + blockHeadBytes + length;
     try {
-      return unpack(payload);
+      return decode(unpack(payload));
     } catch (error) {
-      throw this.#damaged(at, error);
+      throw error instanceof StoreError ? error : this.#damaged(at, error);
     }
   }
 
-  #header(fields: readonly unknown[]): BackupHeader {
-    if (fields[0] !== 0) throw this.#damaged(magic.length);
+  #header(fields: readonly unknown[], at: number): BackupHeader {
+    if (fields[0] !== 0) throw this.#damaged(at);
     if (fields[1] !== formatVersion) {
       const message = `its format is version ${String(fields[1])}, this program reads ${formatVersion}`;
       throw new StoreError("InvalidArgument", `Cannot read ${this.#path}: ${message}`);
@@ -217,7 +219,10 @@ class BackupReader {
   }
 }
 
-function blockOf(fields: readonly unknown[]): BackupBlock {
+type EndBlock = { readonly kind: "end"; readonly pairs: number; readonly leases: number };
+
+function blockOf(fields: readonly unknown[]): BackupBlock | EndBlock {
+  if (fields[0] === 3) return { kind: "end", pairs: asInteger(fields[1]), leases: asInteger(fields[2]) };
   if (fields[0] === 1) return { kind: "pairs", pairs: asArray(fields[1]).map((each) => asPair(each, true)) };
   if (fields[0] !== 2) throw new WireError(`Unknown block ${String(fields[0])}`);
   const leases = asArray(fields[1]).map((each) => {

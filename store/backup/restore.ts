@@ -1,12 +1,11 @@
 import type { Disk } from "../../platform/mod.ts";
 import { Directory } from "../directory.ts";
-import { Mvcc } from "../mvcc/mvcc.ts";
-import { encodeSnapshot } from "../mvcc/snapshot.ts";
+import { SettledSnapshot } from "../mvcc/snapshot.ts";
 import { votersOnly } from "../raft/configuration.ts";
-import { type Revision, StoreError } from "../types.ts";
+import { type LeaseId, StoreError } from "../types.ts";
 import { segmentBytes as defaultSegmentBytes } from "../wal/limits.ts";
 import { openStorage } from "../wal/open.ts";
-import { type BackupSummary, readBackup } from "./format.ts";
+import { backupBlocks, type BackupSummary, readBackup } from "./format.ts";
 
 /**
  * Added to the backup's revision. More than any store writes in between, so that no revision that a client has seen since
@@ -18,31 +17,42 @@ export interface RestoredState {
   readonly summary: BackupSummary;
   /** The restored store's revision, and the oldest one that can be watched from. */
   readonly revision: number;
-  /** The state machine's snapshot. */
-  readonly state: Uint8Array;
+  /** The state machine's snapshot, read from the backup once more each time: neither is ever in memory as a whole. */
+  readonly parts: () => AsyncIterable<Uint8Array>;
 }
 
-/** Reads a whole backup and makes the state that a new cluster begins with. @throws StoreError as `readBackup` */
+/** Reads a whole backup and says what a new cluster begins with. @throws StoreError as `readBackup`, as do the parts */
 export async function readState(disk: Disk, path: string): Promise<RestoredState> {
-  const mvcc = new Mvcc();
-  const versions: Parameters<Mvcc["load"]>[0][] = [];
+  const leases = new Map<LeaseId, number>();
   const summary = await readBackup(disk, path, (block) => {
-    if (block.kind === "pairs") { for (const kv of block.pairs) versions.push(kv); }
-    else for (const { id, ttlSeconds } of block.leases) mvcc.leases.grant(id, ttlSeconds);
+    // They come last, and go first in a snapshot.
+    if (block.kind === "leases") { for (const { id, ttlSeconds } of block.leases) leases.set(id, ttlSeconds); }
   });
   const revision = summary.revision + revisionBump;
-  const leases = mvcc.leases.ids().map((id) => ({ id, ttlSeconds: mvcc.leases.ttlSeconds(id) ?? 0 }));
-  mvcc.reset(revision as Revision, revision);
-  for (const { id, ttlSeconds } of leases) mvcc.leases.grant(id, ttlSeconds);
-  for (const kv of versions) mvcc.load(kv);
-  return { summary, revision, state: encodeSnapshot(mvcc) };
+  return { summary, revision, parts: () => partsOf(disk, path, { revision, leases }) };
+}
+
+async function* partsOf(
+  disk: Disk,
+  path: string,
+  about: { readonly revision: number; readonly leases: ReadonlyMap<LeaseId, number> },
+): AsyncGenerator<Uint8Array> {
+  const snapshot = new SettledSnapshot(about);
+  for await (const block of backupBlocks(disk, path)) {
+    if (block.kind !== "pairs") continue;
+    for (const kv of block.pairs) {
+      const part = snapshot.add(kv);
+      if (part !== null) yield part;
+    }
+  }
+  yield snapshot.end();
 }
 
 /** Entry 1 of a log that never was: what every member of the new cluster begins behind. */
 const beginning = { index: 1, term: 1 };
 
 /**
- * Lays out a new member's data directory, so that it starts with `state`. Each member of the new cluster needs the same.
+ * Lays out a new member's data directory, so that it starts with the restored state. Each member of the new cluster needs the same.
  * @throws StoreError InvalidArgument when the directory has anything in it
  */
 export async function seedMember(
@@ -53,7 +63,7 @@ export async function seedMember(
     readonly dataDirectory: string;
     readonly segmentBytes?: number;
   },
-  state: Uint8Array,
+  { parts }: RestoredState,
   disk: Disk,
 ): Promise<void> {
   const { clusterId, id, memberIds, dataDirectory } = member;
@@ -69,7 +79,11 @@ export async function seedMember(
     segmentBytes: member.segmentBytes ?? defaultSegmentBytes,
   });
   try {
-    await storage.snapshots.write(beginning, [new Directory(configuration).encode(), state]);
+    const withMembers = async function* () {
+      yield new Directory(configuration).encode();
+      yield* parts();
+    };
+    await storage.snapshots.write(beginning, withMembers());
     const hardState = { term: beginning.term, vote: null, commit: beginning.index };
     await storage.wal.append([{ kind: "snapshotMark", point: beginning }, { kind: "hardState", hardState }]);
   } finally {

@@ -1,6 +1,6 @@
 import { invariant } from "../../base/assert.ts";
 import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
-import type { KeyValue, Revision } from "../types.ts";
+import type { Alarm, KeyValue, LeaseId, Revision } from "../types.ts";
 import { keptVersions, type KeyRecord } from "./key_index.ts";
 import type { Mvcc } from "./mvcc.ts";
 
@@ -38,7 +38,16 @@ export class SnapshotOfMvcc {
     this.#mvcc = mvcc;
     this.#revision = mvcc.revision;
     this.#compactRevision = mvcc.compactRevision;
-    this.#first = writeFirst(mvcc);
+    this.#first = writeFirst({
+      revision: mvcc.revision,
+      compactRevision: mvcc.compactRevision,
+      leases: mvcc.leases.ids().map((id) => ({
+        id,
+        ttlSeconds: mvcc.leases.ttlSeconds(id) ?? 0,
+        checkpointSeconds: mvcc.leases.checkpointSeconds(id),
+      })),
+      alarms: mvcc.alarms.list(),
+    });
     mvcc.pins++;
   }
 
@@ -97,19 +106,52 @@ export class SnapshotOfMvcc {
   }
 }
 
-function writeFirst(mvcc: Mvcc): Writer {
+/**
+ * The snapshot of a store that begins with given pairs, all of them from before its oldest readable revision. They come
+ * one by one, by key; parts leave as they fill.
+ */
+export class SettledSnapshot {
+  readonly #writer: Writer;
+
+  constructor({ revision, leases }: { readonly revision: number; readonly leases: ReadonlyMap<LeaseId, number> }) {
+    const granted = [...leases].map(([id, ttlSeconds]) => ({ id, ttlSeconds, checkpointSeconds: 0 }))
+      .sort((a, b) => a.id < b.id ? -1 : 1);
+    this.#writer = writeFirst({ revision, compactRevision: revision, leases: granted, alarms: [] });
+  }
+
+  /** A part, when one is full. */
+  add(kv: KeyValue): Uint8Array | null {
+    this.#writer.pair(kv);
+    return this.#writer.length < partBytes ? null : this.#writer.take();
+  }
+
+  /** The last part. */
+  end(): Uint8Array {
+    this.#writer.u32(endOfList);
+    this.#writer.u32(endOfList); // there is no history
+    return this.#writer.take();
+  }
+}
+
+interface Beginning {
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** By id. */
+  readonly leases: readonly { readonly id: LeaseId; readonly ttlSeconds: number; readonly checkpointSeconds: number }[];
+  readonly alarms: readonly Alarm[];
+}
+
+function writeFirst({ revision, compactRevision, leases, alarms }: Beginning): Writer {
   const writer = new Writer();
   writer.u32(magic);
-  writer.f64(mvcc.revision);
-  writer.f64(mvcc.compactRevision);
-  const ids = mvcc.leases.ids();
-  writer.f64(ids.length);
-  for (const id of ids) {
+  writer.f64(revision);
+  writer.f64(compactRevision);
+  writer.f64(leases.length);
+  for (const { id, ttlSeconds, checkpointSeconds } of leases) {
     writer.i64(id);
-    writer.f64(mvcc.leases.ttlSeconds(id) ?? 0);
-    writer.f64(mvcc.leases.checkpointSeconds(id));
+    writer.f64(ttlSeconds);
+    writer.f64(checkpointSeconds);
   }
-  const alarms = mvcc.alarms.list();
   writer.f64(alarms.length);
   for (const { memberId, kind } of alarms) {
     const id = utf8(memberId);

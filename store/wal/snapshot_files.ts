@@ -21,7 +21,7 @@ export class SnapshotFiles {
   }
 
   /** Durable under its final name when it resolves. @param parts made when they are asked for @return the bytes of them */
-  async write(point: SnapshotPoint, parts: Iterable<Uint8Array>): Promise<number> {
+  async write(point: SnapshotPoint, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<number> {
     const path = this.#path(point);
     const temporary = `${path}.tmp`;
     const file = await this.#disk.open(temporary, { create: true, truncate: true });
@@ -29,7 +29,7 @@ export class SnapshotFiles {
       let checksum = 0;
       let length = 0;
       let unsynced = 0;
-      for (const part of parts) {
+      for await (const part of parts) {
         for (let at = 0; at < part.length; at += writeChunkBytes) {
           const chunk = part.subarray(at, at + writeChunkBytes);
           checksum = crc32(chunk, checksum);
