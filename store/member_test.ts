@@ -391,6 +391,8 @@ Deno.test("defragment(): a member gives back files and log while all write on; i
   const after = await world.complete(own.status());
   assert.ok(after.allocatedBytes - after.databaseBytes < 20_000, JSON.stringify(after));
   assert.equal((await onDisk()).snapshots, 1);
+  const left = await world.complete(trio.hosts[chosen]?.platform.disk.list("/data") ?? assert.fail());
+  assert.deepEqual(left.filter((name) => name.startsWith("spare-")), [], "former segments");
   assert.ok((await onDisk()).segments < disk.segments, `${(await onDisk()).segments} of ${disk.segments} segments`);
   await trio.converged();
   trio.kill(chosen);

@@ -30,6 +30,10 @@ export class OwnSnapshots<R> {
     this.#lastBytes = state.storage.restored.snapshotData?.length ?? 0;
   }
 
+  get #stopped(): boolean {
+    return this.#state.phase === "stopped";
+  }
+
   /** So much of the log was applied. */
   logGrew(entries: number, bytes: number): void {
     this.#entriesSince += entries;
@@ -44,12 +48,15 @@ export class OwnSnapshots<R> {
     if (due && !this.#underWay) this.#taken = this.#take();
   }
 
-  /** Due or not, unless nothing was applied since the last one. Resolves when it is taken, or cannot be. */
+  /**
+   * Due or not, unless nothing was applied since the last one; and the log keeps no more files than it needs. Resolves when
+   * all is done, or cannot be.
+   */
   async takeNow(): Promise<void> {
     await this.#taken; // its entries may be older than what the caller has in mind
-    if (this.#state.phase === "stopped" || this.#underWay || this.#entriesSince === 0) return;
-    this.#taken = this.#take();
-    await this.#taken;
+    if (this.#stopped || this.#underWay) return;
+    if (this.#entriesSince > 0) await (this.#taken = this.#take());
+    if (!this.#stopped) await this.#state.storage.wal.dropRecycled().catch(this.#state.fail);
   }
 
   /** A snapshot from the leader, of so many bytes, is about to replace what one under way describes. */
@@ -128,6 +135,7 @@ export class OwnSnapshots<R> {
       }
       if (!(error instanceof DiskError && error.kind === "noSpace")) throw error;
       this.#state.deps.log.warn("no space for a snapshot");
+      await this.#state.storage.wal.dropRecycled(); // for the next one
       this.#underWay = false;
       this.#onNoSpace();
       return false;
@@ -140,7 +148,7 @@ export class OwnSnapshots<R> {
    */
   async #stableUpTo(index: number): Promise<boolean> {
     while (this.#state.raft.status().stable < index) {
-      if (this.#state.phase === "stopped") return false;
+      if (this.#stopped) return false;
       await new Promise<void>((resolve) => void (this.#onStable = resolve));
     }
     this.#onStable = null;

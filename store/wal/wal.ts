@@ -108,6 +108,12 @@ export class Wal {
     }
   }
 
+  /** Gives back the space of former segments; the next ones are laid out anew. */
+  async dropRecycled(): Promise<void> {
+    const { disk } = this.#options;
+    for (const path of this.#recycled.splice(0)) await disk.remove(path);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
