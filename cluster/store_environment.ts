@@ -8,3 +8,10 @@ export const removedExitCode = 86;
 export function storeEnvironment(): Record<string, string> {
   return { GLIBC_TUNABLES: Deno.env.get("GLIBC_TUNABLES") ?? "glibc.malloc.hugetlb=1" };
 }
+
+/**
+ * What a store member's engine is started with: half the default young generation, and whole collections when the heap has
+ * grown to 1.7 times what lived. Bytes outside the heap are freed by collections that what is inside it brings about
+ * (docs/adr/0031).
+ */
+export const storeEngineFlags = "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=70";

@@ -77,8 +77,10 @@ class Scene {
 
   /** As a bit of its memory that turned over. */
   spoil(id: string, key: string): void {
-    const value = this.data.get(id)?.index.get(key)?.latest.value ?? assert.fail(`${id} has no ${key}`);
+    const record = this.data.get(id)?.index.get(key) ?? assert.fail(`${id} has no ${key}`);
+    const value = record.latest.value.slice();
     value[0] = (value[0] ?? 0) ^ 1;
+    record.latest = { ...record.latest, value };
   }
 
   async stop(): Promise<void> {

@@ -76,7 +76,7 @@ export const storeLimits = {
   /** Steps into which compaction by age divides its period: history is kept for at most one more. */
   compactionSamples: 10,
   /** Values of the newest history that stay in memory; those of older superseded versions overflow to the disk. */
-  historyResidentBytes: 8 * 1024 ** 2,
+  historyResidentBytes: 4 * 1024 ** 2,
   /** Shorter values are not worth an entry of their own. */
   overflowValueBytesMin: 128,
   overflowFileBytes: 64 * 1024 ** 2,

@@ -9,6 +9,7 @@ import type { CommandResult } from "./mvcc/command.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
 import { decodeNote, noteKind } from "./notes.ts";
 import { Overflow, type OverflowFiles } from "../base/overflow.ts";
+import { Slabs } from "../base/slabs.ts";
 import { type Replica, type ReplicaTesting, startReplica } from "./replica/mod.ts";
 import { ClientServer } from "./serve.ts";
 import { SpaceWarden } from "./space_warden.ts";
@@ -34,9 +35,9 @@ export interface MemberConfig {
   readonly segmentBytes?: number;
   /** Between two comparisons of the members' data by the leader (etcd: corrupt-check-time); 0: none. Default 10 s. */
   readonly hashCheckIntervalMs?: number;
-  /** Data of log entries kept in memory, the newest; older ones are on the disk. Default 8 MiB. */
+  /** Data of log entries kept in memory, the newest; older ones are on the disk. Default 256 KiB. */
   readonly logResidentBytes?: number;
-  /** Values of superseded versions kept in memory, the newest; older ones are on the disk. Default 8 MiB. */
+  /** Values of superseded versions kept in memory, the newest; older ones are on the disk. Default 4 MiB. */
   readonly historyResidentBytes?: number;
   /**
    * What is left of leases longer than this survives a change of leaders (etcd: experimental-enable-lease-checkpoint, with
@@ -83,6 +84,7 @@ export async function startMember(
   const residentBytes = config.historyResidentBytes ?? storeLimits.historyResidentBytes;
   const overflow = new Overflow(overflowFiles);
   const machine = createMachine(decodeCommand, testing.withoutInMachine, {
+    slabs: new Slabs(),
     overflow,
     residentBytes,
     valueBytesMin: Math.min(storeLimits.overflowValueBytesMin, residentBytes),

@@ -1,4 +1,4 @@
-import { storeEnvironment } from "../../cluster/store_environment.ts";
+import { storeEngineFlags, storeEnvironment } from "../../cluster/store_environment.ts";
 import { createDenoPlatform } from "../../platform/deno/mod.ts";
 import { connectStore, type Store } from "../../store/mod.ts";
 import { type Client, eventually, memberCount, MemberProcess, type Running, type Target } from "./target.ts";
@@ -23,7 +23,17 @@ export const sauropod: Target = {
     const processes = members.map((_, i) =>
       new MemberProcess(() =>
         new Deno.Command(Deno.execPath(), {
-          args: ["run", "--allow-all", "--quiet", "--no-check", "--cached-only", script, `${i}`, directory],
+          args: [
+            "run",
+            "--allow-all",
+            "--quiet",
+            "--no-check",
+            "--cached-only",
+            storeEngineFlags,
+            script,
+            `${i}`,
+            directory,
+          ],
           env: storeEnvironment(),
           stdin: "null",
           stdout: "null",

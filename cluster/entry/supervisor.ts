@@ -3,6 +3,7 @@ import { layout, writeTextAtomic } from "../home.ts";
 import { type ComponentPlan, planOf } from "../plan.ts";
 import { identify } from "../processes.ts";
 import { parseSpec } from "../spec.ts";
+import { storeEngineFlags } from "../store_environment.ts";
 import { startSupervisor } from "../supervisor.ts";
 
 // argv: the data directory. Started detached by `cluster up` and `cluster start`; ends by a `shutdown` request.
@@ -40,6 +41,7 @@ const supervisor = startSupervisor({
       "--quiet",
       "--unstable-net", // SO_REUSEPORT for the service proxies
       `--config=${new URL("deno.json", root).pathname}`,
+      ...(plan.kind === "store" ? [storeEngineFlags] : []),
       entryOf(plan),
       plan.name,
     ],

@@ -5,8 +5,7 @@ import { resident } from "./overflow.ts";
 
 /** One write, in the order of the log: by revision, then by its place in the transaction. */
 export interface HistoryEntry {
-  /** Only Mvcc sets it, when the value goes to the overflow. */
-  kv: KeyValue;
+  readonly kv: KeyValue;
   readonly record: KeyRecord;
 }
 

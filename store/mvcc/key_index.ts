@@ -2,7 +2,7 @@ import { BTree } from "../../base/btree.ts";
 import { emptyBytes } from "../../base/bytes.ts";
 import type { KeyValue, Revision } from "../types.ts";
 import type { Interval } from "./interval.ts";
-import { OverflownVersion, valueLength } from "./overflow.ts";
+import { PlacedVersion, valueLength } from "./overflow.ts";
 
 /**
  * All kept versions of one key. A version is the KeyValue that readers get, so a read allocates nothing; a deletion is
@@ -47,15 +47,6 @@ function olderAfter(older: readonly KeyValue[], revision: number): number {
     else high = middle;
   }
   return low;
-}
-
-/** Puts `next` in the place of `known`, a superseded version. */
-export function replaceOlder({ older }: KeyRecord, known: KeyValue, next: KeyValue): void {
-  if (older === null) return;
-  for (let i = olderAfter(older, known.modRevision) - 1; i >= 0; i--) {
-    if (older[i] === known) return void (older[i] = next);
-    if ((older[i] as KeyValue).modRevision < known.modRevision) return;
-  }
 }
 
 /** The live pair at `revision`. */
@@ -122,7 +113,7 @@ export class KeyIndex {
     for (let i = 0; i < total - kept.length; i++) {
       const dropped = all[i] as KeyValue;
       this.#bytes -= versionBytes(dropped);
-      if (dropped instanceof OverflownVersion) dropped.release();
+      if (dropped instanceof PlacedVersion) dropped.release();
     }
     const latest = kept.pop();
     if (latest === undefined) {

@@ -45,7 +45,11 @@ export class StoreMachine {
   /** Throws when the bytes are no command: the log is corrupt, and going on would let the replicas drift apart. */
   apply(index: number, command: Uint8Array): CommandResult {
     this.#appliedIndex = index;
-    return this.run(this.#decoded.get(command) ?? this.#decode(command));
+    const decoded = this.#decoded.get(command);
+    if (decoded === undefined) return this.run(this.#decode(command));
+    // The log keeps the bytes for thousands of entries more; what they were decoded to must not stay with them.
+    this.#decoded.delete(command);
+    return this.run(decoded);
   }
 
   /** As {@linkcode apply}, for a store without a log. */

@@ -18,8 +18,8 @@ import { checkRange, checkTxn, hasPut } from "./check.ts";
 import { type Command, type CommandResult, type Refusal, refuse } from "./command.ts";
 import { History, type HistoryEntry } from "./history.ts";
 import { intervalOf, keyText } from "./interval.ts";
-import { isTombstone, KeyIndex, type KeyRecord, liveAt, replaceOlder, tombstone } from "./key_index.ts";
-import { type MemoryOptions, overflown, OverflownVersion, resident } from "./overflow.ts";
+import { isTombstone, KeyIndex, type KeyRecord, liveAt, tombstone } from "./key_index.ts";
+import { type MemoryOptions, placed, PlacedVersion, resident, valueLength } from "./overflow.ts";
 
 /** What one applied command did: its answer, and the writes in order, all of revision `revision`. */
 export interface Applied {
@@ -151,7 +151,7 @@ export class Mvcc {
       const entry = this.history.shiftBefore(before);
       if (entry === undefined) return false;
       if (this.#settled > 0) this.#settled--;
-      else this.#recentBytes -= entry.kv.value.length;
+      else this.#recentBytes -= valueLength(entry.kv);
       this.index.prune(entry.record, this.#compactRevision);
     }
     return true;
@@ -173,7 +173,7 @@ export class Mvcc {
       });
       yield 0;
       for (const { older } of batch) {
-        for (const kv of older ?? []) if (kv instanceof OverflownVersion) yield kv.move();
+        for (const kv of older ?? []) if (kv instanceof PlacedVersion) yield kv.move();
       }
       from = next;
     }
@@ -184,6 +184,7 @@ export class Mvcc {
     this.index.clear();
     this.history.clear();
     this.#memory?.overflow.clear();
+    this.#memory?.slabs.clear();
     this.#settled = 0;
     this.#recentBytes = 0;
     this.leases.clear();
@@ -197,7 +198,7 @@ export class Mvcc {
     const text = keyText(kv.key);
     const known = this.index.get(text);
     // One key object for all versions of a key.
-    const shared = known === undefined ? kv : { ...kv, key: known.latest.key };
+    const shared = this.#placed(known === undefined ? kv : { ...kv, key: known.latest.key });
     const record = this.index.append(known, text, shared);
     if (kv.modRevision >= this.#compactRevision) this.#remember({ kv: shared, record }, known);
     // An old version may name a lease that is gone; the tombstone that the revocation wrote comes later.
@@ -352,19 +353,28 @@ export class Mvcc {
     const kv: KeyValue = {
       // Copies: the operation's bytes are views into a frame that must not stay alive as long as the pair.
       key: record?.latest.key ?? operation.key.slice(),
-      value: operation.ignoreValue === true ? (before?.value ?? emptyBytes) : this.#keep(operation.value),
+      value: operation.ignoreValue === true ? (before?.value ?? emptyBytes) : this.#own(operation.value),
       createRevision: before?.createRevision ?? revision,
       modRevision: revision,
       version: (before?.version ?? 0) + 1,
       lease,
     };
     if (lease !== 0n || (before !== undefined && before.lease !== 0n)) this.leases.attach(text, lease);
-    this.#record(record, text, kv, changes);
-    return operation.prevKv === true && before !== undefined ? { kind: "put", prevKv: before } : { kind: "put" };
+    this.#record(record, text, this.#placed(kv), changes);
+    return operation.prevKv === true && before !== undefined
+      ? { kind: "put", prevKv: resident(before) }
+      : { kind: "put" };
   }
 
-  #keep(value: Uint8Array): Uint8Array {
-    return this.#memory?.sharesCommands === true ? ownBytes(value) : value.slice();
+  /** A long value is copied to its place; a short one must not be a view into a message that would stay alive with it. */
+  #own(value: Uint8Array): Uint8Array {
+    if (this.#memory === null) return value.slice();
+    if (value.length >= this.#memory.valueBytesMin) return value;
+    return this.#memory.sharesCommands === true ? ownBytes(value) : value.slice();
+  }
+
+  #placed(kv: KeyValue): KeyValue {
+    return this.#memory === null ? kv : placed(kv, this.#memory);
   }
 
   #delete(operation: Operation & { kind: "delete" }, changes: HistoryEntry[]): OperationResponse {
@@ -372,7 +382,7 @@ export class Mvcc {
     this.index.forRange(intervalOf(operation.key, operation.rangeEnd), (record) => {
       if (!isTombstone(record.latest)) found.push(record);
     });
-    const prevKvs = operation.prevKv === true ? found.map((record) => record.latest) : [];
+    const prevKvs = operation.prevKv === true ? found.map((record) => resident(record.latest)) : [];
     for (const record of found) {
       this.leases.attach(record.text, 0n);
       this.#erase(record, changes);
@@ -394,35 +404,18 @@ export class Mvcc {
   #remember(entry: HistoryEntry, record: KeyRecord | undefined): void {
     this.history.append(entry);
     if (this.#memory === null) return;
-    this.#recentBytes += entry.kv.value.length;
+    this.#recentBytes += valueLength(entry.kv);
     const superseded = record?.older?.at(-1);
     const first = this.history.at(this.#settled);
     if (record !== undefined && superseded !== undefined && superseded.modRevision < (first?.kv.modRevision ?? 0)) {
-      this.#moveOut(record, superseded);
+      moveOut(superseded, this.#memory);
     }
     while (this.#recentBytes > this.#memory.residentBytes) {
       const settled = this.history.at(this.#settled);
       if (settled === undefined || settled === entry) return;
       this.#settled++;
-      this.#recentBytes -= settled.kv.value.length;
-      if (settled.kv !== settled.record.latest) this.#moveOut(settled.record, settled.kv, settled);
-    }
-  }
-
-  /** @param entry its place in the history, when it is known */
-  #moveOut(record: KeyRecord, kv: KeyValue, entry: HistoryEntry | null = this.#entryOf(record, kv)): void {
-    const moved = this.#memory === null ? null : overflown(kv, this.#memory);
-    if (moved === null) return;
-    replaceOlder(record, kv, moved);
-    if (entry !== null) entry.kv = moved;
-  }
-
-  /** Null: it is from before the history. */
-  #entryOf(record: KeyRecord, kv: KeyValue): HistoryEntry | null {
-    for (let i = this.history.indexOf(kv.modRevision);; i++) {
-      const entry = this.history.at(i);
-      if (entry === undefined || entry.kv.modRevision > kv.modRevision) return null;
-      if (entry.record === record && entry.kv === kv) return entry;
+      this.#recentBytes -= valueLength(settled.kv);
+      if (settled.kv !== settled.record.latest) moveOut(settled.kv, this.#memory);
     }
   }
 
@@ -432,13 +425,15 @@ export class Mvcc {
     const filtered = isFiltered(request);
     const all = limit === 0 || request.sort !== undefined || filtered;
     const collectMax = request.countOnly === true ? 0 : all ? Infinity : limit;
+    const withoutValues = request.keysOnly === true && request.sort?.by !== "value";
     const kvs: KeyValue[] = [];
     let count = 0;
     this.index.forRange(intervalOf(request.key, request.rangeEnd), (record) => {
       const kv = liveAt(record, at);
       if (kv === undefined) return;
       count++;
-      if (kvs.length < collectMax && (!filtered || withinBounds(kv, request))) kvs.push(resident(kv));
+      if (kvs.length >= collectMax || (filtered && !withinBounds(kv, request))) return;
+      kvs.push(withoutValues ? { ...kv, value: emptyBytes } : resident(kv));
     });
     if (request.sort !== undefined) sortPairs(kvs, request.sort);
     const found = filtered ? kvs.length : count;
@@ -447,6 +442,10 @@ export class Mvcc {
     const shown = request.keysOnly === true ? kvs.map((kv) => ({ ...kv, value: emptyBytes })) : kvs;
     return { revision: current, kvs: shown, more, count };
   }
+}
+
+function moveOut(kv: KeyValue, { overflow }: MemoryOptions): void {
+  if (kv instanceof PlacedVersion) kv.moveTo(overflow);
 }
 
 /** `kv` null: a key that does not exist, whose counters are 0. */

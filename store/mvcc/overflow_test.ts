@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import { prng } from "../../base/prng.ts";
 import { TestOverflow } from "../../base/_overflow.ts";
+import { Slabs } from "../../base/slabs.ts";
 import type { Operation } from "../types.ts";
 import { eventOf, previousOf } from "./history.ts";
 import { Mvcc } from "./mvcc.ts";
-import { OverflownVersion } from "./overflow.ts";
+import { PlacedVersion } from "./overflow.ts";
 import { encodeSnapshot, restoreSnapshot, SnapshotOfMvcc } from "./snapshot.ts";
 
 function put(mvcc: Mvcc, key: string, value: string): void {
@@ -22,7 +23,10 @@ function valueAt(mvcc: Mvcc, key: string, revision: number): string {
 
 function overflown(mvcc: Mvcc): number {
   let count = 0;
-  for (let i = 0; i < mvcc.history.size; i++) if (mvcc.history.at(i)?.kv instanceof OverflownVersion) count++;
+  for (let i = 0; i < mvcc.history.size; i++) {
+    const kv = mvcc.history.at(i)?.kv;
+    if (kv instanceof PlacedVersion && !kv.inMemory) count++;
+  }
   return count;
 }
 
@@ -30,7 +34,7 @@ const value = (revision: number) => `value ${revision}`.padEnd(100, ".");
 
 Deno.test("Mvcc keeps living values and the newest history in memory; the rest is read back, and given back when compacted", () => {
   const overflow = new TestOverflow(5_000);
-  const memory = { overflow: overflow.overflow, residentBytes: 1_000, valueBytesMin: 10 };
+  const memory = { slabs: new Slabs(), overflow: overflow.overflow, residentBytes: 1_000, valueBytesMin: 10 };
   const mvcc = new Mvcc(undefined, memory);
   put(mvcc, "still", value(2));
   for (let revision = 3; revision <= 300; revision++) put(mvcc, `key-${revision % 3}`, value(revision));
@@ -47,7 +51,7 @@ Deno.test("Mvcc keeps living values and the newest history in memory; the rest i
   assert.ok(entry !== undefined);
   const event = eventOf(entry.kv, previousOf(entry, mvcc.compactRevision));
   assert.deepEqual([event.kv.value, event.prevKv?.value], [utf8(value(200)), utf8(value(197))]);
-  assert.ok(!(event.kv instanceof OverflownVersion), "readers get bytes of their own");
+  assert.ok(!(event.kv instanceof PlacedVersion), "readers get bytes of their own");
 
   assert.ok(overflow.open > 4);
   mvcc.apply({ kind: "compact", revision: 290 });
@@ -59,9 +63,25 @@ Deno.test("Mvcc keeps living values and the newest history in memory; the rest i
   assert.equal(valueAt(mvcc, "key-0", 320), value(320));
 });
 
+Deno.test("Mvcc moves no version out that compaction has dropped, though the history still names it", () => {
+  const memory = {
+    slabs: new Slabs(),
+    overflow: new TestOverflow(50_000).overflow,
+    residentBytes: 100_000,
+    valueBytesMin: 10,
+  };
+  const mvcc = new Mvcc(undefined, memory);
+  for (let revision = 2; revision <= 900; revision++) put(mvcc, "key", value(revision));
+  mvcc.apply({ kind: "compact", revision: 900 });
+  // One step frees a part of the history and every version of the key but the last; this pushes out the rest of it.
+  put(mvcc, "large", "".padEnd(90_000, "."));
+  for (let i = 0; i < 500; i++) put(mvcc, `other-${i}`, value(i));
+  for (let i = 0; i < 500; i++) assert.equal(valueAt(mvcc, `other-${i}`, 0), value(i));
+});
+
 Deno.test("Mvcc keeps in memory what the disk does not take", () => {
   const overflow = new TestOverflow(500);
-  const memory = { overflow: overflow.overflow, residentBytes: 0, valueBytesMin: 10 };
+  const memory = { slabs: new Slabs(), overflow: overflow.overflow, residentBytes: 0, valueBytesMin: 10 };
   const mvcc = new Mvcc(undefined, memory);
   overflow.full = true;
   for (let revision = 2; revision <= 9_000; revision++) put(mvcc, "key", value(revision));
@@ -74,7 +94,7 @@ Deno.test("Mvcc keeps in memory what the disk does not take", () => {
 
 Deno.test("SnapshotOfMvcc is the state at its beginning, though writes, deletes and compactions go on between its parts", () => {
   const overflow = new TestOverflow(100_000);
-  const memory = { overflow: overflow.overflow, residentBytes: 20_000, valueBytesMin: 10 };
+  const memory = { slabs: new Slabs(), overflow: overflow.overflow, residentBytes: 20_000, valueBytesMin: 10 };
   const mvcc = new Mvcc(undefined, memory);
   const large = (revision: number) => `value ${revision}`.padEnd(2_000, ".");
   for (let revision = 2; revision <= 1_500; revision++) put(mvcc, `key-${revision % 700}`, large(revision));
@@ -96,7 +116,7 @@ Deno.test("SnapshotOfMvcc is the state at its beginning, though writes, deletes 
   snapshot.close();
   assert.ok(parts.length > 8, `${parts.length} parts`);
   assert.deepEqual(concatBytes(parts), expected);
-  const restored = new Mvcc(undefined, { ...memory, overflow: new TestOverflow(100_000).overflow });
+  const restored = new Mvcc(undefined, { ...memory, slabs: new Slabs(), overflow: new TestOverflow(100_000).overflow });
   restoreSnapshot(restored, concatBytes(parts));
   assert.deepEqual(encodeSnapshot(restored), expected);
   while (mvcc.compactStep(1_000));
@@ -119,7 +139,12 @@ Deno.test("a file of old values is given back with its last one; closeGaps() mov
   for (let seed = 1; seed <= 20; seed++) {
     const random = prng(seed);
     const overflow = new TestOverflow(200_000);
-    const mvcc = new Mvcc(undefined, { overflow: overflow.overflow, residentBytes: 1_000, valueBytesMin: 10 });
+    const mvcc = new Mvcc(undefined, {
+      slabs: new Slabs(),
+      overflow: overflow.overflow,
+      residentBytes: 1_000,
+      valueBytesMin: 10,
+    });
     const twin = new Mvcc();
     const write = (key: string) => {
       const revision = mvcc.revision + 1;
@@ -161,7 +186,12 @@ Deno.test("a file of old values is given back with its last one; closeGaps() mov
 
 Deno.test("closeGaps() leaves values where they are while the disk takes nothing, and goes nowhere near a restored store", () => {
   const overflow = new TestOverflow(2_000);
-  const mvcc = new Mvcc(undefined, { overflow: overflow.overflow, residentBytes: 500, valueBytesMin: 10 });
+  const mvcc = new Mvcc(undefined, {
+    slabs: new Slabs(),
+    overflow: overflow.overflow,
+    residentBytes: 500,
+    valueBytesMin: 10,
+  });
   for (let i = 0; i < 100; i++) put(mvcc, i % 3 === 0 ? `cold-${i}` : "hot", value(i));
   for (let i = 0; i < 100; i++) put(mvcc, `cold-${i}`, value(i));
   mvcc.apply({ kind: "compact", revision: 90 });

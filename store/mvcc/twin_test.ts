@@ -6,6 +6,7 @@ import { WatchHub } from "../watch/hub.ts";
 import type { CommandResult, Refusal } from "./command.ts";
 import { StoreMachine } from "./machine.ts";
 import { TestOverflow } from "../../base/_overflow.ts";
+import { Slabs } from "../../base/slabs.ts";
 import { Mvcc } from "./mvcc.ts";
 
 /** The dumb twin: a list of all writes ever, scanned for every question. It shares no code with the engine but types. */
@@ -280,7 +281,9 @@ Deno.test("Mvcc agrees with a list of all writes over 9,000 random commands, thr
     const overflowing = () => {
       const files = new TestOverflow(20);
       overflows.push(files);
-      return machineOf(new Mvcc(undefined, { overflow: files.overflow, residentBytes, valueBytesMin: 0 }));
+      return machineOf(
+        new Mvcc(undefined, { slabs: new Slabs(), overflow: files.overflow, residentBytes, valueBytesMin: 0 }),
+      );
     };
     let [first, second] = [machineOf(new Mvcc()), overflowing()];
     for (let i = 0; i < 1_500; i++) {

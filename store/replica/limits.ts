@@ -14,7 +14,11 @@ export const stuckDiskElections = 3;
 export const defaultSnapshotEntries = 20_000;
 /** Bytes of log after which a snapshot is due whatever its size: a start replays it. */
 export const maxLogBytes = 96 * 1024 * 1024;
-/** Data of the newest log entries that stay in memory: some seconds of them, for followers that are a little behind. */
-export const defaultLogResidentBytes = 8 * 1024 * 1024;
+/**
+ * Data of the newest log entries that stay in memory as they came, for followers that have not answered yet; as much again
+ * is in the overflow's buffer. Little: an entry that goes before the second collection of the young generation costs the
+ * collector nothing, while one that outlives it waits for a collection of the whole heap.
+ */
+export const defaultLogResidentBytes = 256 * 1024;
 /** Share of `snapshotEntries` kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
 export const retainedShare = 0.5;
