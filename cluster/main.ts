@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, Option } from "commander";
-import { nameOption, names, outputOption, waitOption, wholeNumber } from "./cli/arguments.ts";
+import { nameOption, names, outputOption, storeFlags, storeRequest, waitOption, wholeNumber } from "./cli/arguments.ts";
 import { chaosCommands } from "./cli/chaos_commands.ts";
 import { down, list, stop } from "./cli/down.ts";
 import { kubectl } from "./cli/kubectl.ts";
@@ -22,7 +22,7 @@ function program(): Command {
     .enablePositionalOptions()
     .exitOverride();
 
-  root.command("up").description("make a cluster and wait until every node is Ready")
+  storeFlags(root.command("up")).description("make a cluster and wait until every node is Ready")
     .addOption(nameOption())
     .addOption(
       new Option("--control-planes <n>", "stores, apiservers, controller managers, schedulers: n of each (odd)")
@@ -44,16 +44,6 @@ function program(): Command {
     .option("--store-cert <file>", "our certificate for it")
     .option("--store-key <file>", "and its key")
     .option("--lease-checkpoints", "what is left of long leases of the store survives a change of its leader", false)
-    .option("--auto-compaction-mode <mode>", "of the store: periodic (the default, as in etcd) or revision")
-    .option(
-      "--auto-compaction-retention <n>",
-      "history it keeps: hours or a duration such as 30m; in mode revision, revisions; 0 for all of it (default: 100000 revisions)",
-    )
-    .option("--quota-backend-bytes <n>", "it takes no puts above so many bytes; 0 for 2 GiB, negative for no quota")
-    .option(
-      "--corrupt-check-time <duration>",
-      "between two comparisons of the members' data, such as 1m; 0 for none (default: 10s)",
-    )
     .option("--encrypt-secrets", "Secrets at rest by AES-GCM, with a key of this cluster's own", false)
     .option("--encryption-provider-config <file>", "an EncryptionConfiguration: what is encrypted at rest, and how")
     .option(
@@ -102,12 +92,7 @@ function program(): Command {
           },
         }),
         leaseCheckpoints: options.leaseCheckpoints,
-        storeOptions: {
-          autoCompactionMode: options.autoCompactionMode,
-          autoCompactionRetention: options.autoCompactionRetention,
-          quotaBackendBytes: options.quotaBackendBytes,
-          corruptCheckTime: options.corruptCheckTime,
-        },
+        storeOptions: storeRequest(options),
         traceSampling: options.traceSampling,
         apiServer: {
           encryptSecrets: options.encryptSecrets,
@@ -235,7 +220,7 @@ function program(): Command {
   snapshot.command("status").description("check a snapshot to its last byte and say what is in it")
     .addArgument(fileArgument()).addOption(outputOption())
     .action(async (file: string, options) => (await import("./cli/snapshot.ts")).snapshotStatus(file, options.output));
-  snapshot.command("restore").description("make a cluster that begins with a snapshot's objects")
+  storeFlags(snapshot.command("restore")).description("make a cluster that begins with a snapshot's objects")
     .addOption(nameOption()).addArgument(fileArgument())
     .addOption(new Option("--control-planes <n>", "as of up; any odd number").default(3).argParser(wholeNumber))
     .addOption(new Option("--workers <n>", "as of up").default(3).argParser(wholeNumber))
@@ -261,6 +246,7 @@ function program(): Command {
         hollowNodes: options.hollowNodes,
         timers: options.timers,
         port: options.port,
+        storeOptions: storeRequest(options),
         waitMs: options.wait,
         output: options.output,
         retain: false,

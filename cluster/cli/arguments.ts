@@ -1,5 +1,6 @@
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { rateMax } from "../chaos/limits.ts";
+import type { StoreRequest } from "../store_options.ts";
 
 /** What several verbs take: values in the words that people write, and options of one meaning. */
 
@@ -46,3 +47,24 @@ export const outputOption = () =>
   new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text");
 export const waitOption = () =>
   new Option("--wait <duration>", "give up when not all is Ready by then").default(60_000, "60s").argParser(duration);
+
+/** etcd's flags for the store of a cluster that is made. */
+export function storeFlags(command: Command): Command {
+  return command
+    .option("--auto-compaction-mode <mode>", "of the store: periodic (the default, as in etcd) or revision")
+    .option(
+      "--auto-compaction-retention <n>",
+      "history it keeps: hours or a duration such as 30m; in mode revision, revisions; 0 for all of it (default: 100000 revisions)",
+    )
+    .option("--quota-backend-bytes <n>", "it takes no puts above so many bytes; 0 for 2 GiB, negative for no quota")
+    .option(
+      "--corrupt-check-time <duration>",
+      "between two comparisons of the members' data, such as 1m; 0 for none (default: 10s)",
+    );
+}
+
+/** What {@linkcode storeFlags} were given. */
+export function storeRequest(options: StoreRequest): StoreRequest {
+  const { autoCompactionMode, autoCompactionRetention, quotaBackendBytes, corruptCheckTime } = options;
+  return { autoCompactionMode, autoCompactionRetention, quotaBackendBytes, corruptCheckTime };
+}

@@ -2,6 +2,7 @@ import { lossyDisk } from "../../platform/faults/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { createWrongRaft, startMember, StoreError, storeLimits } from "../../store/mod.ts";
 import { storeClientAddress, storeMembers, storeName, storePeerAddress } from "../plan.ts";
+import type { ClusterSpec } from "../spec.ts";
 import { removedExitCode } from "../store_environment.ts";
 import { memberOptions } from "../store_options.ts";
 import { type Entry, runEntry } from "./_entry.ts";
@@ -35,8 +36,8 @@ export async function store({ spec, plan, index, timers, platform: real, reportR
     },
     { ...platform, tracer },
     bug === undefined || bug === "skip-fsync" ? {} : { createRaft: (config) => createWrongRaft(bug, config) },
-  ).catch((error) => {
-    if (wasRemoved(error)) Deno.exit(removedExitCode);
+  ).catch(async (error) => {
+    if (wasRemoved(error)) await endRemoved(spec, plan.name);
     throw error;
   });
   let polls = 0;
@@ -49,11 +50,20 @@ export async function store({ spec, plan, index, timers, platform: real, reportR
   };
   watchRole();
   // A member whose disk failed has stopped itself: a new process reads what is durable and begins again.
-  member.failed.then((error) => {
+  member.failed.then(async (error) => {
     platform.log.error("the member has stopped itself", { error: error.message });
-    Deno.exit(wasRemoved(error) ? removedExitCode : 1);
+    if (wasRemoved(error)) await endRemoved(spec, plan.name);
+    Deno.exit(1);
   });
   return closing(member);
+}
+
+/** Where all share this process, it begins again, without the member. */
+async function endRemoved(spec: ClusterSpec, name: string): Promise<void> {
+  if (spec.allInOne !== true) Deno.exit(removedExitCode);
+  const { changeStoreMembers, without } = await import("../members.ts");
+  await changeStoreMembers(Deno.cwd(), without(name));
+  Deno.exit(1);
 }
 
 function wasRemoved(error: unknown): boolean {

@@ -94,6 +94,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a member that etcdctl removes from a cluster of one process does not take the others along${skipped}`,
+  ignore: missing !== null,
+  async fn() {
+    await using test = await TestHome.make();
+    const flags = ["--all-in-one", "--control-planes", "3", "--workers", "1", "--wait", "90s"];
+    const up = await test.cluster(["up", ...flags], { timeoutMs: 120_000 });
+    assert.equal(up.code, 0, up.stderr);
+    const ask = async (...args: string[]) => {
+      const { etcd, etcdTls } = await test.status();
+      const { caFile = "", certFile = "", keyFile = "" } = etcdTls ?? {};
+      const tls = [`--cacert=${caFile}`, `--cert=${certFile}`, `--key=${keyFile}`];
+      return await run("etcdctl", [`--endpoints=${etcd.join()}`, ...tls, ...args], { env: { ETCDCTL_API: "3" } });
+    };
+    const id = /^([0-9a-f]+), started, store-1,/m.exec((await ask("member", "list")).stdout)?.[1] ?? "";
+    await ask("member", "remove", id); // its answer may get lost with the process
+    await test.until("two endpoints are left", async () => (await test.status()).etcd.length === 2);
+    await test.until("both are healthy", async () => (await ask("endpoint", "health")).code === 0);
+    await test.ok("get", "namespaces");
+  },
+});
+
+Deno.test({
   name:
     `up takes etcd's flags for the store, and start keeps them: a quota is met, room is made, history is short${skipped}`,
   ignore: missing !== null,
