@@ -11,7 +11,7 @@ export function storeEnvironment(): Record<string, string> {
 
 /**
  * What a store member's engine is started with: half the default young generation, and whole collections when the heap has
- * grown to 1.7 times what lived. Bytes outside the heap are freed by collections that what is inside it brings about
+ * grown to 2.2 times what lived. Bytes outside the heap are freed by collections that what is inside it brings about
  * (docs/adr/0031).
  */
-export const storeEngineFlags = "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=70";
+export const storeEngineFlags = "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=120";
