@@ -9,6 +9,7 @@ const seeds: readonly [seed: number, story: string][] = [
     3255,
     "a late answer to an earlier life's question about hashes was taken for one to the present question: a false alarm",
   ],
+  [1862, "the experiment's own: a member found its rotten log just after the others had been told whom to expect"],
 ];
 
 for (const [seed, story] of seeds) {

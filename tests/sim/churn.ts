@@ -72,16 +72,20 @@ export class Churn {
         const members = await this.#store.membership.list();
         for (const { id } of members) this.#cluster.start(id);
         const dead = members.find(({ id }) => this.#cluster.isGone(id));
-        if (dead === undefined) {
+        if (dead !== undefined) await this.#store.membership.remove(dead.id);
+        else if (members.every(({ id }) => this.#cluster.isUp(id))) {
           this.#cluster.expected = members.map(({ id }) => id);
           return;
-        }
-        await this.#store.membership.remove(dead.id);
+        } else await this.#pause(); // one that is starting may yet find that its log has rotted
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        await new Promise<void>((resolve) => this.#world.schedule(50, resolve));
+        await this.#pause();
       }
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#world.schedule(50, resolve));
   }
 
   close(): void {

@@ -85,6 +85,12 @@ export class SimCluster {
     return this.#places.get(id)?.gone === true;
   }
 
+  /** It has started, and runs. */
+  isUp(id: string): boolean {
+    const place = this.#places.get(id);
+    return place !== undefined && place.host.running && place.member !== null;
+  }
+
   host(id: string): SimHost {
     return this.#world.host(id);
   }
@@ -190,7 +196,7 @@ export class SimCluster {
 
   /** Every machine runs and every process on it has started. */
   get whole(): boolean {
-    return this.expected.every((id) => this.#places.get(id)?.host.running && this.#places.get(id)?.member !== null);
+    return this.expected.every((id) => this.isUp(id));
   }
 
   get converged(): boolean {
