@@ -47,7 +47,7 @@ import { Drain } from "./drain.ts";
 import { type Exchange, type Handler, isReadOnly } from "./exchange.ts";
 import { FlowControl } from "./flowcontrol/control.ts";
 import { prioritize } from "./flowcontrol/filter.ts";
-import { Gauges } from "./gauges.ts";
+import { showGauges } from "./gauges.ts";
 import { limits } from "./limits.ts";
 import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
 import { parseCidr } from "./registry/cidr.ts";
@@ -81,16 +81,13 @@ export function createApiServer(config: ServerConfig, given: ServerDeps): ApiSer
   const registry = makeRegistry(config, deps, caches);
   const state = { ready: false, roles: false, stopping: false };
   const drain = new Drain();
-  const gauges = new Gauges(deps.metrics, { registry, drain, caches: () => [...caches, ...definitions.caches()] });
+  showGauges(deps.metrics, { registry, drain, caches: () => [...caches, ...definitions.caches()] });
   const plain: PlainDeps = {
     advertise: config.advertise,
     catalog: registry.catalog,
     openApi: new OpenApiDocuments(kubernetesVersion, registry.catalog, config.declarationOf),
     clock: deps.clock,
-    metrics: () => {
-      gauges.update();
-      return deps.metrics.text();
-    },
+    metrics: () => deps.metrics.text(),
     health: healthChecks(registry, state),
   };
   const handler = chain(filters(registry, deps), route(registry, deps, plain));

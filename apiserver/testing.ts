@@ -306,12 +306,13 @@ export const quiet: Log = {
   with: () => quiet,
 };
 
-const nothing = { add() {}, set() {}, observe() {}, with: () => nothing };
+const nothing = { add() {}, set() {}, observe() {}, clear() {}, with: () => nothing };
 const noMetrics: Metrics = {
   counter: () => nothing,
   counterView: () => nothing,
   gauge: () => nothing,
   histogram: () => nothing,
+  onCollect() {},
   text: () => "",
 };
 

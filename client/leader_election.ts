@@ -1,7 +1,7 @@
 import type { KubeObject } from "../api/meta.ts";
 import { leases } from "../api/resources.ts";
 import { formatMicroTime } from "../api/time.ts";
-import type { Clock, Component, Log, Random, Timer, Timers } from "../platform/mod.ts";
+import type { Clock, Component, Gauge, Log, Metrics, Random, Timer, Timers } from "../platform/mod.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
 import { createInformer } from "./informer.ts";
 import { atLeast } from "./resource_version.ts";
@@ -42,6 +42,7 @@ export interface LeaderElectionDeps {
   readonly timers: Timers;
   readonly random: Pick<Random, "next" | "int">;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface LeaderElection extends Component {
@@ -93,6 +94,7 @@ class Election implements LeaderElection {
   #observed: LeaseObject | null = null;
   #observedAt = 0;
   #announced = "";
+  readonly #status: Pick<Gauge, "set">;
   #leadership: AbortController | null = null;
   /** Ends the candidate's wait. */
   #wake: () => void = () => {};
@@ -100,6 +102,9 @@ class Election implements LeaderElection {
   constructor(config: LeaderElectionConfig, deps: LeaderElectionDeps) {
     this.#config = config;
     this.#deps = deps;
+    this.#status = deps.metrics.gauge("leader_election_master_status", "1 while this one holds the Lease, by its name.")
+      .with({ name: config.name });
+    this.#status.set(0);
     this.#informer = createInformer<LeaseObject>(
       deps.client,
       leases,
@@ -163,6 +168,7 @@ class Election implements LeaderElection {
     const { renewDeadlineMs, retryPeriodMs, identity, name } = this.#config;
     const leadership = new AbortController();
     this.#leadership = leadership;
+    this.#status.set(1);
     log.info("became leader", { lease: name, identity });
     this.#config.onStartedLeading(leadership.signal);
     let renewedAt = clock.monotonic();
@@ -179,6 +185,7 @@ class Election implements LeaderElection {
       else if (clock.monotonic() - renewedAt >= renewDeadlineMs) break;
     }
     this.#leadership = null;
+    this.#status.set(0);
     leadership.abort();
     log.info("stopped leading", { lease: name, identity });
     this.#config.onStoppedLeading?.();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createMetrics } from "../platform/metrics.ts";
 import { leases } from "../api/resources.ts";
 import { type LeaderElection, type LeaseObject, releaseLease, runLeaderElection } from "./leader_election.ts";
 import { createFakeApi, createTestRandom, createVirtualTime, settle, silentLog } from "./testing.ts";
@@ -10,6 +11,7 @@ function setUp() {
   const api = createFakeApi({ clock: time.clock });
   const log: string[] = [];
   const cut = new Set<string>();
+  const metrics = new Map<string, ReturnType<typeof createMetrics>>();
   function candidate(identity: string, seed: number): LeaderElection {
     const client = { ...api.client };
     // A candidate that is cut off gets no answer to writes and reads; its watch stays silent as well as open.
@@ -17,6 +19,8 @@ function setUp() {
       cut.has(identity) ? Promise.reject(new Error("no route")) : fn(...args);
     client.update = guard(api.client.update) as typeof client.update;
     client.get = guard(api.client.get) as typeof client.get;
+    const own = createMetrics();
+    metrics.set(identity, own);
     return runLeaderElection({
       namespace: "kube-system",
       name: "test",
@@ -26,7 +30,14 @@ function setUp() {
         log.push(`${Math.round(time.clock.monotonic())} ${identity} leads`);
         leadership.addEventListener("abort", () => log.push(`${Math.round(time.clock.monotonic())} ${identity} stops`));
       },
-    }, { client, clock: time.clock, timers: time.timers, random: createTestRandom(seed), log: silentLog });
+    }, {
+      client,
+      clock: time.clock,
+      timers: time.timers,
+      random: createTestRandom(seed),
+      log: silentLog,
+      metrics: own,
+    });
   }
   const holder = () => api.objects<LeaseObject>(leases)[0]?.spec?.holderIdentity;
   async function stop(...elections: LeaderElection[]) {
@@ -34,7 +45,9 @@ function setUp() {
     await time.advance(5000);
     await stopped;
   }
-  return { time, api, log, cut, candidate, holder, stop };
+  const status = (identity: string) =>
+    /^leader_election_master_status\{name="test"\} (\d)$/m.exec(metrics.get(identity)?.text() ?? "")?.[1];
+  return { time, api, log, cut, candidate, holder, stop, status };
 }
 
 Deno.test("runLeaderElection() elects exactly one of three candidates, which keeps renewing", async () => {
@@ -45,6 +58,19 @@ Deno.test("runLeaderElection() elects exactly one of three candidates, which kee
   assert.equal(all.filter((each) => each.isLeader).length, 1);
   assert.equal(holder(), all.find((each) => each.isLeader)?.leader);
   await stop(...all);
+});
+
+Deno.test("runLeaderElection() shows in leader_election_master_status whether it leads", async () => {
+  const { time, candidate, stop, status } = setUp();
+  const a = candidate("a", 1);
+  assert.equal(status("a"), "0");
+  await time.advance(5_000);
+  const b = candidate("b", 2);
+  await time.advance(1_000);
+  assert.deepEqual([status("a"), status("b")], ["1", "0"]);
+  await stop(a);
+  assert.deepEqual([status("a"), status("b")], ["0", "1"]);
+  await stop(b);
 });
 
 Deno.test("runLeaderElection() keeps its lead when three renewals of four fail, and asks again soon after each", async () => {

@@ -23,4 +23,5 @@ export {
 export { atLeast, latest } from "./resource_version.ts";
 export { createRestClient, type RestOptions } from "./rest.ts";
 export { type ClosableTransport, createTransport, type TransportDeps, type TransportOptions } from "./transport.ts";
+export { createWorkQueueMetrics, type WorkQueueMetrics } from "./workqueue_metrics.ts";
 export { createWorkQueue, runWorkers, type WorkQueue, type WorkQueueOptions } from "./workqueue.ts";

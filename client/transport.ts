@@ -1,8 +1,9 @@
-import type { Clock, HttpClient, Log, Network, Random, Timers, TlsIdentity } from "../platform/mod.ts";
+import type { Clock, HttpClient, Log, Metrics, Network, Random, Timers, TlsIdentity } from "../platform/mod.ts";
 import { NetworkError } from "../platform/mod.ts";
 import { must } from "../base/assert.ts";
 import { TransportError, wasNotSent } from "./errors.ts";
 import * as limits from "./limits.ts";
+import { type HostMetrics, hostMetrics } from "./request_metrics.ts";
 import type { Transport } from "./types.ts";
 
 export interface TransportOptions {
@@ -23,6 +24,7 @@ export interface TransportDeps {
   readonly timers: Timers;
   readonly random: Pick<Random, "int" | "next">;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export type ClosableTransport = Transport & {
@@ -40,6 +42,7 @@ interface WatchClient {
 
 interface Endpoint {
   readonly url: string;
+  readonly metrics: HostMetrics;
   /** Made on first use; dropped when the endpoint fails, so that no half-dead connection is used again. */
   unary: HttpClient | null;
   readonly watches: WatchClient[];
@@ -79,6 +82,7 @@ class EndpointPool {
     this.#deps = deps;
     this.#endpoints = options.endpoints.map((url) => ({
       url: url.replace(/\/+$/, ""),
+      metrics: hostMetrics(deps.metrics, URL.parse(url)?.host ?? url),
       unary: null,
       watches: [],
       underWay: new Set(),
@@ -179,18 +183,23 @@ class EndpointPool {
       endpoint.streams.delete(controller);
       if (watch !== null) this.#closeWatch(endpoint, watch);
     };
+    const startedAt = this.#deps.clock.monotonic();
+    const seconds = () => stream ? null : (this.#deps.clock.monotonic() - startedAt) / 1000;
     let streaming = false;
     try {
       const response = await client.fetch(endpoint.url + path, this.#init(init, controller.signal));
       if (stream && response.ok && response.body !== null) {
         streaming = true;
+        endpoint.metrics.answered(init.method, response.status, null);
         return this.#streamed(endpoint, response, response.body, controller, release);
       }
       // Read whole here, so that the time limit covers the body and a GET broken off half-way can be repeated.
       const body = response.body === null ? null : await response.arrayBuffer();
+      endpoint.metrics.answered(init.method, response.status, seconds());
       const nullBody = response.status === 204 || response.status === 304;
       return new Response(nullBody ? null : body, { status: response.status, headers: response.headers });
     } catch (error) {
+      endpoint.metrics.answered(init.method, null, seconds());
       // A time limit or a failed probe aborts with the NetworkError that says so.
       throw controller.signal.aborted && !init.signal?.aborted ? controller.signal.reason : error;
     } finally {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { parseMetrics } from "../platform/deno/metrics_testing.ts";
+import { createMetrics } from "../platform/metrics.ts";
 import { type HttpClient, NetworkError } from "../platform/mod.ts";
 import { TransportError } from "./errors.ts";
 import * as limits from "./limits.ts";
@@ -13,6 +15,7 @@ function setUp(hosts: Record<string, Answer>, seed = 1) {
   const sent: string[] = [];
   const open = new Set<HttpClient>();
   let clients = 0;
+  const metrics = createMetrics();
   const network = {
     http: {
       serve: () => Promise.reject(new Error("not here")),
@@ -39,7 +42,7 @@ function setUp(hosts: Record<string, Answer>, seed = 1) {
   };
   const transport: ClosableTransport = createTransport(
     { endpoints: ["https://a", "https://b", "https://c"] },
-    { network, clock: time.clock, timers: time.timers, random: createTestRandom(seed), log: silentLog },
+    { network, clock: time.clock, timers: time.timers, random: createTestRandom(seed), log: silentLog, metrics },
   );
   const get = () => transport("/x", { method: "GET", headers: {} });
   const post = () => transport("/x", { method: "POST", headers: {}, body: new Uint8Array([1]) });
@@ -50,7 +53,7 @@ function setUp(hosts: Record<string, Answer>, seed = 1) {
       stream: true,
       ...(signal === undefined ? {} : { signal }),
     });
-  return { time, transport, sent, hosts, open, get, post, watch, clients: () => clients };
+  return { time, transport, metrics, sent, hosts, open, get, post, watch, clients: () => clients };
 }
 
 const ok: Answer = () => new Response("fine");
@@ -175,4 +178,24 @@ Deno.test("createTransport() leaves a live watch alone, and ends it when its cal
   assert.equal(await next, "aborted");
   assert.equal(time.pending, 0, "no probe without a watch");
   transport.close();
+});
+
+Deno.test("createTransport() counts requests by code, method and host, and times all but watches", async () => {
+  const forbidden: Answer = () => new Response("no", { status: 403 });
+  let answers = 0;
+  const a: Answer = (url, init) => ++answers === 2 ? forbidden(url, init) : ok(url, init);
+  const { get, post, watch, metrics, hosts } = setUp({ a, b: broken, c: broken });
+  hosts.b = hosts.c = undefined as unknown as Answer;
+  await get();
+  await get();
+  const stream = await watch();
+  await stream.body?.cancel();
+  hosts.a = broken;
+  await assert.rejects(post());
+  const samples = parseMetrics(metrics.text());
+  const count = (code: string, method: string) =>
+    samples.get("rest_client_requests_total")?.get(`code="${code}",host="a",method="${method}"`);
+  assert.deepEqual([count("200", "GET"), count("403", "GET"), count("<error>", "POST")], [2, 1, 1]);
+  const timed = samples.get("rest_client_request_duration_seconds_count");
+  assert.equal(timed?.get('host="a",verb="GET"'), 2, "the watch has no latency");
 });

@@ -2,6 +2,7 @@ import { BugError } from "../base/assert.ts";
 import { Deque } from "../base/deque.ts";
 import type { Clock, Log, Timer, Timers } from "../platform/mod.ts";
 import * as limits from "./limits.ts";
+import type { WorkQueueMetrics } from "./workqueue_metrics.ts";
 
 /**
  * Keys to be worked on. Invariants, as in client-go: a key is never worked on by two workers at once; a key added any
@@ -30,6 +31,8 @@ export interface WorkQueue<K> {
 export interface WorkQueueOptions {
   readonly baseDelayMs?: number;
   readonly maxDelayMs?: number;
+  /** Absent: nobody counts. */
+  readonly metrics?: WorkQueueMetrics;
 }
 
 /** @typeParam K compared as Map keys are: use strings or numbers */
@@ -45,10 +48,12 @@ class Queue<K> implements WorkQueue<K> {
   readonly #clock: Clock;
   readonly #baseDelayMs: number;
   readonly #maxDelayMs: number;
+  readonly #metrics: WorkQueueMetrics | undefined;
   /** Invariant: `#queue` holds exactly the keys of `#dirty` that are not in `#processing`. */
   readonly #queue = new Deque<K>();
-  readonly #dirty = new Set<K>();
-  readonly #processing = new Set<K>();
+  /** When each was added, and when each was taken; monotonic. */
+  readonly #dirty = new Map<K, number>();
+  readonly #processing = new Map<K, number>();
   readonly #waiters = new Deque<(key: K | undefined) => void>();
   readonly #delayed = new Map<K, { at: number; timer: Timer }>();
   readonly #failures = new Map<K, number>();
@@ -59,6 +64,14 @@ class Queue<K> implements WorkQueue<K> {
     this.#clock = deps.clock;
     this.#baseDelayMs = options.baseDelayMs ?? limits.requeueBaseMs;
     this.#maxDelayMs = options.maxDelayMs ?? limits.requeueMaxMs;
+    this.#metrics = options.metrics;
+    const queue = this.#queue;
+    this.#metrics?.show({
+      get length() {
+        return queue.size;
+      },
+      startedAt: () => this.#processing.values(),
+    });
   }
 
   get length(): number {
@@ -67,7 +80,8 @@ class Queue<K> implements WorkQueue<K> {
 
   add(key: K): void {
     if (this.#down || this.#dirty.has(key)) return;
-    this.#dirty.add(key);
+    this.#dirty.set(key, this.#clock.monotonic());
+    this.#metrics?.adds.add();
     if (this.#processing.has(key)) return;
     this.#queue.push(key);
     this.#serve();
@@ -92,6 +106,7 @@ class Queue<K> implements WorkQueue<K> {
   addRateLimited(key: K): void {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
+    if (!this.#down) this.#metrics?.retries.add();
     this.addAfter(key, Math.min(this.#baseDelayMs * 2 ** failures, this.#maxDelayMs));
   }
 
@@ -111,7 +126,9 @@ class Queue<K> implements WorkQueue<K> {
   }
 
   done(key: K): void {
+    const startedAt = this.#processing.get(key);
     this.#processing.delete(key);
+    if (startedAt !== undefined) this.#metrics?.worked.observe((this.#clock.monotonic() - startedAt) / 1000);
     if (!this.#dirty.has(key)) return;
     this.#queue.push(key);
     this.#serve();
@@ -132,8 +149,10 @@ class Queue<K> implements WorkQueue<K> {
         else return;
         continue;
       }
+      const now = this.#clock.monotonic();
+      this.#metrics?.queued.observe((now - (this.#dirty.get(key) ?? now)) / 1000);
       this.#dirty.delete(key);
-      this.#processing.add(key);
+      this.#processing.set(key, now);
       this.#waiters.shift()?.(key);
     }
   }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { checkMetrics } from "../platform/deno/metrics_testing.ts";
+import { createMetrics } from "../platform/metrics.ts";
 import { createVirtualTime, settle, silentLog } from "./testing.ts";
 import { createWorkQueue, runWorkers } from "./workqueue.ts";
+import { createWorkQueueMetrics } from "./workqueue_metrics.ts";
 
 Deno.test("createWorkQueue() gives a key added twice before it was taken once", async () => {
   const queue = createWorkQueue<string>(createVirtualTime());
@@ -84,4 +87,34 @@ Deno.test("runWorkers() tries a failed key again and forgets its failures once i
   queue.shutdown();
   await settle();
   await finished;
+});
+
+Deno.test("createWorkQueueMetrics() shows depth, waits, work and retries by client-go's names, over queues that follow each other", async () => {
+  const time = createVirtualTime();
+  const metrics = createMetrics();
+  const shown = createWorkQueueMetrics("test", { metrics, clock: time.clock });
+  const samples = async () => {
+    const all = await checkMetrics(metrics.text());
+    return (name: string) => all.get(`workqueue_${name}`)?.get('name="test"');
+  };
+  const first = createWorkQueue<string>(time, { metrics: shown, baseDelayMs: 10 });
+  first.add("a");
+  first.add("a");
+  first.add("b");
+  await time.advance(2_000);
+  await first.get();
+  await time.advance(3_000);
+  let of = await samples();
+  assert.deepEqual([of("adds_total"), of("depth"), of("retries_total")], [2, 1, 0]);
+  assert.deepEqual([of("queue_duration_seconds_sum"), of("work_duration_seconds_count")], [2, 0]);
+  assert.deepEqual([of("unfinished_work_seconds"), of("longest_running_processor_seconds")], [3, 3]);
+  first.addRateLimited("a");
+  first.done("a");
+  first.shutdown();
+  of = await samples();
+  assert.deepEqual([of("work_duration_seconds_sum"), of("retries_total"), of("unfinished_work_seconds")], [3, 1, 0]);
+  const second = createWorkQueue<string>(time, { metrics: shown });
+  for (const key of ["a", "b", "c"]) second.add(key);
+  of = await samples();
+  assert.deepEqual([of("adds_total"), of("depth")], [5, 3]);
 });

@@ -16,6 +16,7 @@ import type { Controller } from "./runner.ts";
 export function tokenCleaner({ secrets }: Informers): Controller {
   return {
     name: "token-cleaner",
+    queueName: "token_cleaner",
     keys: () => secrets.list().filter(isTokenSecret).map(keyOf),
     subscribe(enqueue) {
       const look = (secret: Readonly<Secret>) => isTokenSecret(secret) && enqueue(keyOf(secret));
@@ -35,6 +36,7 @@ export function tokenCleaner({ secrets }: Informers): Controller {
 export function bootstrapSigner({ configMaps, secrets }: Informers): Controller {
   return {
     name: "bootstrap-signer",
+    queueName: "bootstrap_signer_queue",
     keys: () => [clusterInfoKey],
     subscribe(enqueue) {
       const ofToken = (secret: Readonly<Secret>) => isTokenSecret(secret) && enqueue(clusterInfoKey);

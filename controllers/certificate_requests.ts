@@ -69,6 +69,7 @@ export function certificateRequestController(
 
   return {
     name: "certificatesigningrequest",
+    queueName: "certificate",
     keys: () => requests.list().map(keyOf),
     subscribe(enqueue) {
       requests.subscribe({

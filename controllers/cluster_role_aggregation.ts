@@ -8,6 +8,7 @@ export function clusterRoleAggregationController({ clusterRoles }: Informers): C
   const aggregated = () => clusterRoles.list().filter((role) => role.aggregationRule !== undefined).map(keyOf);
   return {
     name: "clusterrole-aggregation",
+    queueName: "ClusterRoleAggregator",
     keys: aggregated,
     subscribe(enqueue) {
       // Roles are few and change seldom: whichever changes, all that are put together are looked at again.

@@ -18,6 +18,7 @@ export function endpointSliceController(informers: Informers): Controller {
 
   return {
     name: "endpointslice",
+    queueName: "endpoint_slice",
     keys: () => services.list().map(keyOf),
     subscribe(enqueue) {
       function enqueueFor(pod: Readonly<Pod>): void {

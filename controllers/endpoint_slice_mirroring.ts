@@ -10,6 +10,7 @@ export function endpointSliceMirroringController(informers: Informers): Controll
   const { endpoints, endpointSlices, services } = informers;
   return {
     name: "endpointslicemirroring",
+    queueName: "endpoint_slice_mirroring",
     keys: () => endpoints.list().map(keyOf),
     subscribe(enqueue) {
       const own = (object: Readonly<KubeObject>) => enqueue(keyOf(object));

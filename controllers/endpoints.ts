@@ -17,6 +17,7 @@ export function endpointsController(informers: Informers): Controller {
 
   return {
     name: "endpoints",
+    queueName: "endpoint",
     // Those of Services that went while nobody led, too.
     keys: () => new Set([...services.list().map(keyOf), ...endpoints.list().map(keyOf)]),
     subscribe(enqueue) {

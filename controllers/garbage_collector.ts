@@ -75,6 +75,7 @@ export function garbageCollector(informers: Informers, client: RestClient, recor
 
   return {
     name: "garbagecollector",
+    queueName: "garbage_collector_attempt_to_delete",
     workers: 20,
     keys: () =>
       informers.all.flatMap(({ info, informer }) =>

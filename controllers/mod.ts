@@ -48,7 +48,7 @@ export interface ControllerManagerDeps {
   readonly client: RestClient;
   /** For the Lease alone, so that a renewal never waits behind other work; `client` when left out. */
   readonly electionClient?: RestClient;
-  readonly platform: Pick<Platform, "clock" | "timers" | "random" | "log">;
+  readonly platform: Pick<Platform, "clock" | "timers" | "random" | "log" | "metrics">;
 }
 
 /** The Lease that the candidates compete for. */
@@ -61,7 +61,7 @@ export const controllerManagerLease = { namespace: "kube-system", name: "kube-co
  */
 export function startControllerManager(config: ControllerManagerConfig, deps: ControllerManagerDeps): Component {
   const { client, platform } = deps;
-  const { clock, timers, random, log } = platform;
+  const { clock, timers, random, log, metrics } = platform;
   const informers = createInformers(client, { clock, timers, random, log });
   const recorderDeps = { client, clock, timers, random, log };
   const record = (component: string) => createEventRecorder({ component }, recorderDeps);
@@ -73,7 +73,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     other: record("kube-controller-manager"),
   };
   const { nodeMonitorPeriodMs, nodeMonitorGraceMs, podEvictionMs } = config.timers;
-  const base = { client, informers, clock, timers, log };
+  const base = { client, informers, clock, timers, log, metrics };
   const nodeTimers = { periodMs: nodeMonitorPeriodMs, graceMs: nodeMonitorGraceMs, podEvictionMs };
   const gcTimers = { periodMs: 4 * nodeMonitorPeriodMs, quarantineMs: nodeMonitorGraceMs };
   const { deployment, replicaSet, node, other } = recorders;
@@ -86,7 +86,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(garbageCollector(informers, client, other), { ...base, recorder: other }),
     ...(config.nodeLifecycle === false
       ? []
-      : [createRunner(nodeLifecycleController(informers, nodeTimers, clock), { ...base, recorder: node })]),
+      : [createRunner(nodeLifecycleController(informers, nodeTimers, platform), { ...base, recorder: node })]),
     ...(config.signing === undefined ? [] : [createRunner(
       certificateRequestController(informers, client, random, config.signing),
       { ...base, recorder: other },
@@ -121,7 +121,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     onNewLeader: (identity) => {
       if (identity !== config.identity) led.resolve();
     },
-  }, { ...recorderDeps, client: deps.electionClient ?? client });
+  }, { ...recorderDeps, metrics, client: deps.electionClient ?? client });
   config.onRole?.("standby");
 
   async function lead(leadership: AbortSignal): Promise<void> {

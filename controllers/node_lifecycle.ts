@@ -1,8 +1,9 @@
 import type { Lease, Node } from "../api/gen/types.ts";
-import type { Clock } from "../platform/mod.ts";
+import type { Clock, Metrics } from "../platform/mod.ts";
 import { keyOf } from "../client/mod.ts";
-import { type NodeTimers, reconcileNode, taintText } from "./core/node_lifecycle.ts";
+import { condemns, type NodeTimers, reconcileNode, taintText } from "./core/node_lifecycle.ts";
 import { index, type Informers } from "./informers.ts";
+import { nodeMetrics } from "./node_metrics.ts";
 import type { Controller } from "./runner.ts";
 
 export const leaseNamespace = "kube-node-lease";
@@ -19,10 +20,11 @@ interface Memory {
 export function nodeLifecycleController(
   informers: Informers,
   timers: NodeTimers & { readonly periodMs: number },
-  clock: Clock,
+  { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics },
 ): Controller {
   const { leases, nodes, pods } = informers;
   const memories = new Map<string, Memory>();
+  const shown = nodeMetrics(metrics, { list: () => nodes.list(), isReady });
   /** When any node said anything. */
   let heardAt = clock.monotonic();
 
@@ -55,6 +57,7 @@ export function nodeLifecycleController(
 
   return {
     name: "nodelifecycle",
+    queueName: "node_lifecycle_controller",
     keys: () => nodes.list().map(keyOf),
     subscribe(enqueue) {
       nodes.subscribe({
@@ -101,6 +104,8 @@ export function nodeLifecycleController(
         turn.now,
       );
       await turn.carryOut({ ...decision, wakeAfterMs: Math.min(decision.wakeAfterMs ?? Infinity, timers.periodMs) });
+      if (decision.actions.some((action) => condemns(node, action))) shown.condemned(node);
+      shown.updated((clock.monotonic() - now) / 1000);
     },
   };
 }

@@ -48,6 +48,7 @@ function replicasController<T extends KubeObject>(
 
   return {
     name: info.singular,
+    queueName: info.kind === "ReplicationController" ? "replicationmanager" : "replicaset",
     keys: () => owners.list().map(nameOf),
     subscribe(enqueue) {
       function enqueueFor(pod: Readonly<Pod>): void {

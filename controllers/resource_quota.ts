@@ -25,6 +25,7 @@ export function resourceQuotaController(informers: Informers, client: RestClient
 
   return {
     name: "resourcequota",
+    queueName: "resourcequota_primary",
     keys: () => resourceQuotas.list().map(keyOf),
     subscribe(enqueue) {
       resourceQuotas.subscribe({

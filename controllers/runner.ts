@@ -1,5 +1,12 @@
-import type { Clock, Log, Timers } from "../platform/mod.ts";
-import { createWorkQueue, type EventRecorder, type RestClient, runWorkers, type WorkQueue } from "../client/mod.ts";
+import type { Clock, Log, Metrics, Timers } from "../platform/mod.ts";
+import {
+  createWorkQueue,
+  createWorkQueueMetrics,
+  type EventRecorder,
+  type RestClient,
+  runWorkers,
+  type WorkQueue,
+} from "../client/mod.ts";
 import type { Decision } from "./core/action.ts";
 import { execute } from "./execute.ts";
 import type { Informers } from "./informers.ts";
@@ -22,6 +29,8 @@ export interface Turn {
 /** One control loop. Its `sync` builds a view from the informers, asks its core, and carries the decision out. */
 export interface Controller {
   readonly name: string;
+  /** What upstream calls its work queue, where that is not `name`: the label of its metrics. */
+  readonly queueName?: string;
   readonly workers?: number;
   /** All keys, for the beginning of a leadership. */
   keys(): Iterable<string>;
@@ -37,6 +46,7 @@ export interface ControllerDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface ControllerRunner {
@@ -50,10 +60,11 @@ export interface ControllerRunner {
  */
 export function createRunner(controller: Controller, deps: ControllerDeps): ControllerRunner {
   let queue: WorkQueue<string> | null = null;
+  const metrics = createWorkQueueMetrics(controller.queueName ?? controller.name, deps);
   controller.subscribe((key, afterMs) => queue?.addAfter(key, afterMs ?? 0));
   return {
     async lead(leadership) {
-      const own = createWorkQueue<string>(deps);
+      const own = createWorkQueue<string>(deps, { metrics });
       const writes = new OwnWrites();
       const log = deps.log.with({ controller: controller.name });
       queue = own;

@@ -605,6 +605,23 @@ const metricsCases: ContractCase[] = [
       equal(a.metrics.text(), metricsText);
     },
   },
+  {
+    name: "Metrics.onCollect is called before each text(), and Gauge.clear forgets what has gone",
+    async run({ a }) {
+      const zones = a.metrics.gauge("zones", "Nodes, by zone.");
+      const nodes = new Map([["a", 2], ["b", 1]]);
+      a.metrics.onCollect(() => {
+        zones.clear();
+        for (const [zone, count] of nodes) zones.with({ zone }).set(count);
+      });
+      const head = "# HELP zones Nodes, by zone.\n# TYPE zones gauge\n";
+      equal(a.metrics.text(), `${head}zones{zone="a"} 2\nzones{zone="b"} 1\n`);
+      nodes.delete("a");
+      equal(a.metrics.text(), `${head}zones{zone="b"} 1\n`);
+      nodes.clear();
+      equal(a.metrics.text(), "");
+    },
+  },
 ];
 
 /** Every promise of platform/mod.ts that both worlds keep. */

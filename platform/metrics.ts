@@ -84,6 +84,7 @@ function writeMetric(name: string, metric: Metric, out: string[]): void {
 /** Prometheus metrics in memory; the text is format 0.0.4. Metrics appear in order of first use. */
 export function createMetrics(): Metrics {
   const metrics = new Map<string, Metric>();
+  const collectors: (() => void)[] = [];
   function metricOf(name: string, kind: Kind, help: string, buckets: readonly number[] = []): Metric {
     const known = metrics.get(name);
     if (known !== undefined) {
@@ -94,6 +95,16 @@ export function createMetrics(): Metrics {
     const metric: Metric = { kind, help, buckets, series: new Map() };
     metrics.set(name, metric);
     return metric;
+  }
+  function gaugeOf(metric: Metric): Gauge {
+    return {
+      set: (value, labels) => void (seriesOf(metric, labels).value = value),
+      with: (labels) => {
+        const series = seriesOf(metric, labels);
+        return { set: (value) => void (series.value = value) };
+      },
+      clear: () => metric.series.clear(),
+    };
   }
   return {
     counter(name, help): Counter {
@@ -110,14 +121,8 @@ export function createMetrics(): Metrics {
         },
       };
     },
-    counterView(name, help): Gauge {
-      const metric = metricOf(name, "counter", help);
-      return { set: (value, labels) => void (seriesOf(metric, labels).value = value) };
-    },
-    gauge(name, help): Gauge {
-      const metric = metricOf(name, "gauge", help);
-      return { set: (value, labels) => void (seriesOf(metric, labels).value = value) };
-    },
+    counterView: (name, help) => gaugeOf(metricOf(name, "counter", help)),
+    gauge: (name, help) => gaugeOf(metricOf(name, "gauge", help)),
     histogram(name, help, buckets): Histogram {
       invariant(buckets.every((bound, i) => i === 0 || bound > (buckets[i - 1] as number)), `${name}: buckets ascend`);
       const metric = metricOf(name, "histogram", help, buckets);
@@ -135,10 +140,20 @@ export function createMetrics(): Metrics {
         },
       };
     },
+    onCollect: (collect) => void collectors.push(collect),
     text() {
+      for (const collect of collectors) collect();
       const out: string[] = [];
-      for (const [name, metric] of metrics) writeMetric(name, metric, out);
+      for (const [name, metric] of metrics) if (metric.series.size > 0) writeMetric(name, metric, out);
       return out.length === 0 ? "" : out.join("\n") + "\n";
     },
   };
 }
+
+/** `count` bounds of a histogram, each `factor` times the one before. */
+export function exponentialBuckets(start: number, factor: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => start * factor ** i);
+}
+
+/** The bounds that Prometheus's own clients use where none are named, in seconds. */
+export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

@@ -395,6 +395,10 @@ export interface Counter {
 }
 export interface Gauge {
   set(value: number, labels?: Readonly<Record<string, string>>): void;
+  /** The one series of these labels, for what is set often. */
+  with(labels: Readonly<Record<string, string>>): Pick<Gauge, "set">;
+  /** Forgets all series: for labels that name things which come and go. Those handed out by `with` are gone too. */
+  clear(): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Readonly<Record<string, string>>): void;
@@ -410,7 +414,9 @@ export interface Metrics {
   counterView(name: string, help: string): Gauge;
   /** @param buckets upper bounds, ascending, without +Inf */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram;
-  /** Text exposition format 0.0.4. */
+  /** Calls `collect` before every `text()`: for what is read off something, and costs nothing until somebody asks. */
+  onCollect(collect: () => void): void;
+  /** Text exposition format 0.0.4; a metric that has no series yet is left out. */
   text(): string;
 }
 

@@ -143,6 +143,15 @@ function wantedTaints({ node, evictionHeld }: NodeView, now: number): Taint[] | 
   ];
 }
 
+/** Whether `action` gives the node the taint for which pods leave, which it did not have. */
+export function condemns(node: Readonly<Node>, action: Action): boolean {
+  if (action.kind !== "patch" || action.info !== nodes) return false;
+  const { spec } = action.patch as { spec?: { taints?: readonly Taint[] | null } };
+  const evicts = (taint: Readonly<Taint>) =>
+    taint.effect === "NoExecute" && (taint.key === unreachableTaint || taint.key === notReadyTaint);
+  return (spec?.taints ?? []).some(evicts) && !(node.spec?.taints ?? []).some(evicts);
+}
+
 function find(taints: readonly Taint[], wanted: Taint): Taint | undefined {
   return taints.find((taint) => taint.key === wanted.key && taint.effect === wanted.effect);
 }

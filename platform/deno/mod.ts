@@ -109,6 +109,8 @@ export const http2 = {
 
 export { callHttps } from "./https_call.ts";
 export { postHttps } from "./https_post.ts";
+export { collectProcess } from "./process_metrics.ts";
+export { createMetrics } from "../metrics.ts";
 
 /** X.509, loaded when first used: most components sign nothing. */
 export const certificates: Certificates = {

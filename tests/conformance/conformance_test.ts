@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { quiet, start, testRandom, type TestServer, VirtualTime } from "../../apiserver/testing.ts";
 import { createRestClient } from "../../client/mod.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
+import { createMetrics } from "../../platform/metrics.ts";
 import { postHttps } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { inProcess } from "../integration/in_process.ts";
@@ -70,7 +71,7 @@ function startControllers(server: TestServer, time: VirtualTime): Component {
     },
     nodeLifecycle: false,
     clusterCaPem: "CA",
-  }, { client, platform: { clock: time, timers: time, random: testRandom(7), log: quiet } });
+  }, { client, platform: { clock: time, timers: time, random: testRandom(7), log: quiet, metrics: createMetrics() } });
 }
 
 function around({ store }: TestServer): Surroundings {

@@ -6,6 +6,7 @@ import { createRestClient } from "../../client/mod.ts";
 import { createTestRandom, silentLog } from "../../client/testing.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
 import { createAuthority } from "../../cluster/pki.ts";
+import { createMetrics } from "../../platform/metrics.ts";
 import { certificates } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { inProcess } from "./in_process.ts";
@@ -84,7 +85,7 @@ function startControllers(server: TestServer): Component {
     signing: { certificates, authority },
   }, {
     client: createRestClient(inProcess(server), { encoding: "json", userAgent: "test" }),
-    platform: { clock: time, timers: time, random: createTestRandom(1), log: silentLog },
+    platform: { clock: time, timers: time, random: createTestRandom(1), log: silentLog, metrics: createMetrics() },
   });
 }
 

@@ -38,7 +38,9 @@ import { formatMicroTime, formatTime } from "../../api/time.ts";
 import { createRestClient, type RestClient, type Transport } from "../../client/mod.ts";
 import { createTestRandom, silentLog } from "../../client/testing.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
-import type { Component } from "../../platform/mod.ts";
+import { checkMetrics } from "../../platform/deno/metrics_testing.ts";
+import { createMetrics } from "../../platform/metrics.ts";
+import type { Component, Metrics } from "../../platform/mod.ts";
 import { inProcess } from "./in_process.ts";
 
 const timers = {
@@ -54,7 +56,7 @@ const timers = {
 class World implements AsyncDisposable {
   readonly server: TestServer;
   readonly client: RestClient;
-  readonly managers = new Map<string, { component: Component; role: string; cut: boolean }>();
+  readonly managers = new Map<string, { component: Component; role: string; cut: boolean; metrics: Metrics }>();
   /** `METHOD path` of what the managers wrote. */
   readonly writes: string[] = [];
   /** Nodes whose kubelet lives. */
@@ -82,7 +84,7 @@ class World implements AsyncDisposable {
   }
 
   async startManager(identity: string): Promise<void> {
-    const state = { role: "", cut: false };
+    const state = { role: "", cut: false, metrics: createMetrics() };
     const transport = this.#transport(() => state.cut, this.writes);
     const client = createRestClient(transport, { encoding: "json", userAgent: identity });
     const { time } = this.server;
@@ -93,7 +95,13 @@ class World implements AsyncDisposable {
       onRole: (role) => void (state.role = role),
     }, {
       client,
-      platform: { clock: time, timers: time, random: createTestRandom(++this.#seed), log: silentLog },
+      platform: {
+        clock: time,
+        timers: time,
+        random: createTestRandom(++this.#seed),
+        log: silentLog,
+        metrics: state.metrics,
+      },
     });
     this.managers.set(identity, Object.assign(state, { component }));
     await this.until(() => component.ready.then(() => true), "informers synced");
@@ -349,6 +357,16 @@ Deno.test("a node that stops posting becomes Unknown and tainted, and its pods a
     "node.kubernetes.io/unreachable:NoSchedule",
     "node.kubernetes.io/unreachable:NoExecute",
   ]);
+  const samples = await checkMetrics(world.managers.get("cm-1")?.metrics.text() ?? "");
+  const zone = (name: string) => samples.get(`node_collector_${name}`)?.get('zone=""');
+  assert.deepEqual([zone("zone_size"), zone("unhealthy_nodes_in_zone"), zone("evictions_total")], [3, 1, 1]);
+  assert.equal(samples.get("leader_election_master_status")?.get('name="kube-controller-manager"'), 1);
+  for (
+    const name of ["deployment", "replicaset", "replicationmanager", "endpoint_slice", "node_lifecycle_controller"]
+  ) {
+    assert.ok(samples.get("workqueue_adds_total")?.has(`name="${name}"`), name);
+  }
+  assert.ok((samples.get("workqueue_work_duration_seconds_count")?.get('name="replicaset"') ?? 0) > 0);
   const lost = (await world.list<Pod>(pods)).find((pod) => pod.spec?.nodeName === "n2");
   assert.equal(lost?.status?.conditions?.find((each) => each.type === "Ready")?.status, "False");
   await world.pass(2_500);
