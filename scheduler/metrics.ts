@@ -1,5 +1,6 @@
 import type { Metrics } from "../platform/mod.ts";
-import type { QueuePlace } from "./core/queue.ts";
+import { exponentialBuckets } from "../platform/metrics.ts";
+import type { IncomingCounts, QueuePlace } from "./core/queue.ts";
 
 /** Outcome of one attempt, as upstream labels it. */
 export type AttemptResult = "scheduled" | "unschedulable" | "error";
@@ -8,68 +9,107 @@ export interface SchedulerMetrics {
   /** @param seconds of the decision, and of the bind when there was one */
   attempt(result: AttemptResult, seconds: number): void;
   algorithm(seconds: number): void;
+  filtered(seconds: number): void;
+  scored(seconds: number): void;
+  bound(ok: boolean, seconds: number): void;
   /** A pod got its node. @param seconds since it was first tried */
   scheduled(attempts: number, seconds: number): void;
-  pending(counts: Readonly<Record<QueuePlace, number>>): void;
-  queued(event: string, count: number): void;
-  cache(counts: { readonly nodes: number; readonly pods: number; readonly assumed: number }): void;
 }
 
-/** `count` bounds, each `factor` times the one before. */
-function exponential(start: number, factor: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => start * factor ** i);
+/** What is read off the scheduler when somebody asks. */
+export interface SchedulerState {
+  readonly pending: Readonly<Record<QueuePlace, number>>;
+  readonly incoming: IncomingCounts;
+  readonly cache: { readonly nodes: number; readonly pods: number; readonly assumed: number };
 }
 
-/** kube-scheduler's metrics, by its names. @see k8s.io/kubernetes pkg/scheduler/metrics/metrics.go */
-export function schedulerMetrics(metrics: Metrics, profile: string): SchedulerMetrics {
+const places = ["active", "backoff", "unschedulable", "gated"] as const;
+/** Upstream's bounds from a millisecond on, and finer ones below: a decision takes microseconds here. */
+const algorithmBuckets = exponentialBuckets(0.001 / 64, 2, 15 + 6);
+/** Upstream counts this many attempts and more together. */
+const manyAttempts = 15;
+
+/**
+ * kube-scheduler's metrics, by its names, labels and bounds. Nothing is allocated for an observation: every series is
+ * bound to its labels here.
+ */
+export function schedulerMetrics(metrics: Metrics, profile: string, state: () => SchedulerState): SchedulerMetrics {
+  const name = (rest: string) => `scheduler_${rest}`;
   const attempts = metrics.counter(
-    "scheduler_schedule_attempts_total",
+    name("schedule_attempts_total"),
     "Attempts to schedule pods, by result: 'unschedulable' for pods that fit nowhere, 'error' for failures of the scheduler.",
   );
-  const seconds = exponential(0.001, 2, 15);
-  const attemptDuration = metrics.histogram(
-    "scheduler_scheduling_attempt_duration_seconds",
+  const attemptSeconds = metrics.histogram(
+    name("scheduling_attempt_duration_seconds"),
     "Latency of an attempt, decision and binding.",
-    seconds,
+    exponentialBuckets(0.001, 2, 15),
   );
-  const algorithmDuration = metrics.histogram(
-    "scheduler_scheduling_algorithm_duration_seconds",
+  const results = Object.fromEntries(
+    (["scheduled", "unschedulable", "error"] as const).map((result) => {
+      const labels = { result, profile };
+      return [result, { total: attempts.with(labels), seconds: attemptSeconds.with(labels) }];
+    }),
+  );
+  const algorithm = metrics.histogram(
+    name("scheduling_algorithm_duration_seconds"),
     "Latency of a decision.",
-    exponential(0.00001, 2, 20),
+    algorithmBuckets,
+  ).with({});
+  const pointSeconds = metrics.histogram(
+    name("framework_extension_point_duration_seconds"),
+    "Latency of all plugins of an extension point.",
+    exponentialBuckets(0.0001, 2, 12),
   );
+  const point = (extension_point: string, status: string) => pointSeconds.with({ extension_point, status, profile });
+  const filter = point("Filter", "Success");
+  const score = point("Score", "Success");
+  const bind = { success: point("Bind", "Success"), error: point("Bind", "Error") };
   const sli = metrics.histogram(
-    "scheduler_pod_scheduling_sli_duration_seconds",
+    name("pod_scheduling_sli_duration_seconds"),
     "Time from a pod's first attempt to its binding.",
-    exponential(0.01, 2, 20),
+    exponentialBuckets(0.01, 2, 20),
+  );
+  const sliByAttempts = Array.from(
+    { length: manyAttempts },
+    (_, i) => sli.with({ attempts: i + 1 < manyAttempts ? `${i + 1}` : `${manyAttempts}+` }),
   );
   const podAttempts = metrics.histogram(
-    "scheduler_pod_scheduling_attempts",
+    name("pod_scheduling_attempts"),
     "Attempts that a pod needed to get its node.",
-    exponential(1, 2, 5),
-  );
-  const pending = metrics.gauge("scheduler_pending_pods", "Waiting pods, by queue.");
-  const incoming = metrics.counter("scheduler_queue_incoming_pods_total", "Pods added to queues, by event.");
-  const cache = metrics.gauge("scheduler_cache_size", "Nodes, pods and assumed pods in the scheduler's cache.");
+    exponentialBuckets(1, 2, 5),
+  ).with({});
+  showState(metrics, state);
   return {
     attempt(result, took) {
-      attempts.add(1, { result, profile });
-      attemptDuration.observe(took, { result, profile });
+      results[result]?.total.add();
+      results[result]?.seconds.observe(took);
     },
-    algorithm: (took) => algorithmDuration.observe(took),
+    algorithm: (took) => algorithm.observe(took),
+    filtered: (took) => filter.observe(took),
+    scored: (took) => score.observe(took),
+    bound: (ok, took) => (ok ? bind.success : bind.error).observe(took),
     scheduled(count, took) {
-      sli.observe(took, { attempts: count >= 15 ? "15+" : `${count}` });
+      sliByAttempts[Math.min(count, manyAttempts) - 1]?.observe(took);
       podAttempts.observe(count);
     },
-    pending(counts) {
-      for (const queue of ["active", "backoff", "unschedulable", "gated"] as const) {
-        pending.set(counts[queue], { queue });
-      }
-    },
-    queued: (event, count) => incoming.add(count, { event }),
-    cache({ nodes, pods, assumed }) {
-      cache.set(nodes, { type: "nodes" });
-      cache.set(pods, { type: "pods" });
-      cache.set(assumed, { type: "assumed_pods" });
-    },
   };
+}
+
+function showState(metrics: Metrics, state: () => SchedulerState): void {
+  const pending = metrics.gauge("scheduler_pending_pods", "Waiting pods, by queue.");
+  const incoming = metrics.counterView(
+    "scheduler_queue_incoming_pods_total",
+    "Pods added to queues, by event and queue.",
+  );
+  const cache = metrics.gauge("scheduler_cache_size", "Nodes, pods and assumed pods in the scheduler's cache.");
+  metrics.onCollect(() => {
+    const now = state();
+    for (const queue of places) pending.set(now.pending[queue], { queue });
+    for (const [event, counts] of now.incoming) {
+      for (const queue of places) if (counts[queue] > 0) incoming.set(counts[queue], { event, queue });
+    }
+    cache.set(now.cache.nodes, { type: "nodes" });
+    cache.set(now.cache.pods, { type: "pods" });
+    cache.set(now.cache.assumed, { type: "assumed_pods" });
+  });
 }

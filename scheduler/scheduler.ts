@@ -21,7 +21,7 @@ import { ClusterView } from "./core/view.ts";
 import { Binder } from "./bind.ts";
 import { hotEvaluator } from "./hot/evaluator.ts";
 import * as limits from "./limits.ts";
-import { type SchedulerMetrics, schedulerMetrics } from "./metrics.ts";
+import { type SchedulerMetrics, schedulerMetrics, type SchedulerState } from "./metrics.ts";
 import { createReporter, type Reporter } from "./report.ts";
 import { slimNode, slimPod } from "./slim.ts";
 
@@ -93,7 +93,7 @@ class Shell implements Scheduler {
   readonly #reporter: Reporter;
   readonly #binder: Binder;
   readonly #decisions = new DecisionLog(limits.maxDecisions);
-  readonly #evaluator = hotEvaluator();
+  readonly #evaluator;
   readonly #random;
   readonly #stop = new AbortController();
   #cycles = 0;
@@ -108,11 +108,15 @@ class Shell implements Scheduler {
     this.#config = config;
     this.#deps = deps;
     this.#random = prng(config.seed);
-    this.#metrics = schedulerMetrics(deps.metrics, config.schedulerName);
     this.#queue = new SchedulingQueue(limits, this.#now());
     this.#view = new ClusterView(this.#queue, config.schedulerName, {
-      queued: (event, count) => this.#metrics.queued(event, count),
       unreadable: (kind, name, message) => deps.log.error(`Cannot read a ${kind}`, { name, message }),
+    });
+    this.#metrics = schedulerMetrics(deps.metrics, config.schedulerName, () => this.#state());
+    this.#evaluator = hotEvaluator("wasm", {
+      now: () => this.#now(),
+      filtered: (tookMs) => this.#metrics.filtered(tookMs / 1000),
+      scored: (tookMs) => this.#metrics.scored(tookMs / 1000),
     });
     const { eventClient = deps.client } = deps;
     this.#recorder = createEventRecorder({ component: config.schedulerName }, { ...deps, client: eventClient });
@@ -240,7 +244,6 @@ class Shell implements Scheduler {
         if (this.#now() >= sliceEnd) return this.#later(0);
       }
     }
-    this.#publish();
     const next = this.#queue.nextFlushAt();
     if (next !== null && this.#current) this.#later(Math.max(0, next - this.#now()));
   }
@@ -300,6 +303,7 @@ class Shell implements Scheduler {
     this.#binder.start(info, nodeName, (error) => {
       const now = this.#now();
       const seconds = (now - startedAt) / 1000;
+      this.#metrics.bound(error === null, (now - decidedAt) / 1000);
       if (error === null) {
         this.#queue.delete(info.uid);
         this.#metrics.attempt("scheduled", seconds);
@@ -326,13 +330,12 @@ class Shell implements Scheduler {
     this.#reporter.failed(info, "SchedulerError", message);
   }
 
-  #publish(): void {
+  #state(): SchedulerState {
     const { snapshot } = this.#view;
-    this.#metrics.pending(this.#queue.counts());
-    this.#metrics.cache({
-      nodes: snapshot.nodes.length,
-      pods: snapshot.podCount,
-      assumed: snapshot.assumedCount,
-    });
+    return {
+      pending: this.#queue.counts(),
+      incoming: this.#queue.incoming(),
+      cache: { nodes: snapshot.nodes.length, pods: snapshot.podCount, assumed: snapshot.assumedCount },
+    };
   }
 }

@@ -4,6 +4,7 @@ import type { Node, Pod } from "../api/gen/types.ts";
 import { conflict } from "../api/status.ts";
 import { type EventObject, type RestClient, TransportError } from "../client/mod.ts";
 import { createFakeApi, createTestRandom, createVirtualTime, silentLog } from "../client/testing.ts";
+import { checkMetrics } from "../platform/deno/metrics_testing.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { startScheduler } from "./scheduler.ts";
 import { node, pod, type PodOptions } from "./testing.ts";
@@ -83,6 +84,17 @@ Deno.test("startScheduler() binds waiting pods, records Scheduled, and sees only
     metrics.text(),
     /scheduler_schedule_attempts_total\{profile="default-scheduler",result="scheduled"\} 2\n/,
   );
+  const samples = await checkMetrics(metrics.text());
+  const of = (name: string, labels: string) => samples.get(`scheduler_${name}`)?.get(labels);
+  const profile = 'profile="default-scheduler"';
+  assert.equal(of("pod_scheduling_sli_duration_seconds_count", 'attempts="1"'), 2);
+  for (const point of ["Filter", "Score", "Bind"]) {
+    const labels = `extension_point="${point}",${profile},status="Success"`;
+    assert.equal(of("framework_extension_point_duration_seconds_count", labels), 2, point);
+  }
+  assert.equal(of("queue_incoming_pods_total", 'event="UnscheduledPodAdd",queue="active"'), 2);
+  assert.deepEqual([of("cache_size", 'type="nodes"'), of("cache_size", 'type="pods"')], [1, 2]);
+  assert.equal(samples.get("leader_election_master_status")?.get('name="kube-scheduler"'), 1);
   const [decision] = scheduler.decisions("default/before");
   assert.deepEqual([decision?.node, decision?.feasible, decision?.evaluated], ["n1", 1, 1]);
   await stop(scheduler);

@@ -15,6 +15,19 @@ export interface QueueConfig {
 
 export type QueuePlace = "active" | "backoff" | "unschedulable" | "gated";
 
+/** Why a pod came to where it is, by upstream's names. */
+export type QueueEvent =
+  | Exclude<ClusterEvent["kind"], "PodUpdate">
+  | "UnscheduledPodAdd"
+  | "UnscheduledPodUpdate"
+  | "ScheduleAttemptFailure"
+  | "BackoffComplete"
+  | "PopFromBackoffQ"
+  | "UnschedulableTimeout";
+
+/** How many pods came to each place, by event, since the beginning. */
+export type IncomingCounts = ReadonlyMap<QueueEvent, Readonly<Record<QueuePlace, number>>>;
+
 /** A waiting pod. Read-only outside the queue. */
 export interface QueuedPod {
   readonly info: PodInfo;
@@ -81,6 +94,7 @@ export class SchedulingQueue {
     gated: 0,
     inFlight: 0,
   };
+  readonly #incoming = new Map<QueueEvent, Record<QueuePlace, number>>();
   #sequence = 0;
   #leftoverAt: number;
 
@@ -93,6 +107,10 @@ export class SchedulingQueue {
     return this.#counts;
   }
 
+  incoming(): IncomingCounts {
+    return this.#incoming;
+  }
+
   get(uid: string): QueuedPod | undefined {
     return this.#entries.get(uid);
   }
@@ -102,31 +120,24 @@ export class SchedulingQueue {
     return [...this.#entries.values()].sort((a, b) => (a.info.key < b.info.key ? -1 : 1)).slice(0, limit);
   }
 
-  /** Takes in a pod, or its new version. @returns the event's name for the metrics, or null when nothing moved */
-  set(info: PodInfo, now: number): "PodAdd" | "PodUpdate" | null {
+  /** Takes in a pod, or its new version. */
+  set(info: PodInfo, now: number): void {
     const entry = this.#entries.get(info.uid);
-    if (entry === undefined) {
-      this.#add(info, now);
-      return "PodAdd";
-    }
+    if (entry === undefined) return this.#add(info, now);
     const old = entry.info;
     entry.info = info;
     switch (entry.place) {
       case "gated":
         entry.gate = gatesOf(info.pod);
-        if (entry.gate !== null) return null;
+        if (entry.gate !== null) return;
         entry.timestamp = now;
-        this.#move(entry, "active");
-        return "PodUpdate";
+        return this.#move(entry, "active", "UnscheduledPodUpdate");
       case "active":
-        if (old.priority !== info.priority) this.#move(entry, "active");
-        return null;
+        if (old.priority !== info.priority) this.#move(entry, "active", null);
+        return;
       case "unschedulable":
-        if (!changed(old, info) || !this.#helps(entry, { kind: "PodUpdate", old, pod: info })) return null;
-        this.#wake(entry, now);
-        return "PodUpdate";
-      default:
-        return null;
+        if (!changed(old, info) || !this.#helps(entry, { kind: "PodUpdate", old, pod: info })) return;
+        return this.#wake(entry, now, "UnscheduledPodUpdate");
     }
   }
 
@@ -148,7 +159,7 @@ export class SchedulingQueue {
     };
     this.#entries.set(info.uid, entry);
     this.#counts[entry.place]++;
-    this.#move(entry, entry.place);
+    this.#move(entry, entry.place, "UnscheduledPodAdd");
   }
 
   /** The pod is gone, or has a node. False when it was not here. */
@@ -165,9 +176,13 @@ export class SchedulingQueue {
   /** The next pod to try, or undefined. Give it back with `unschedulable` or `failed`, or take it out with `delete`. */
   pop(now: number): QueuedPod | undefined {
     this.flush(now);
-    const entry = take(this.#active) ?? take(this.#backoff);
-    if (entry === undefined) return undefined;
-    this.#move(entry, "inFlight");
+    let entry = take(this.#active);
+    if (entry === undefined) {
+      entry = take(this.#backoff);
+      if (entry === undefined) return undefined;
+      this.#tally("PopFromBackoffQ", "active");
+    }
+    this.#move(entry, "inFlight", null);
     entry.attempts++;
     entry.firstTriedAt ??= now;
     return entry;
@@ -182,7 +197,7 @@ export class SchedulingQueue {
     entry.errorCount = 0;
     entry.timestamp = now;
     entry.backoffUntil = now + this.#backoffMs(entry.unschedulableCount);
-    this.#move(entry, "unschedulable");
+    this.#move(entry, "unschedulable", "ScheduleAttemptFailure");
   }
 
   /** A popped pod that could not be bound, through no fault of the pod. */
@@ -193,7 +208,7 @@ export class SchedulingQueue {
     entry.errorCount++;
     entry.timestamp = now;
     entry.backoffUntil = now + this.#backoffMs(entry.errorCount);
-    this.#move(entry, "backoff");
+    this.#move(entry, "backoff", "ScheduleAttemptFailure");
   }
 
   /** A popped pod that was not tried to its end: back to where it was, as if never popped. */
@@ -202,15 +217,15 @@ export class SchedulingQueue {
     if (entry?.place !== "inFlight") return;
     entry.attempts--;
     if (entry.attempts === 0) entry.firstTriedAt = null;
-    this.#move(entry, "active");
+    this.#move(entry, "active", null);
   }
 
   /** Wakes the pods that `event` may help. @returns how many */
-  wakeFor(event: ClusterEvent, now: number): number {
+  wakeFor(event: Exclude<ClusterEvent, { kind: "PodUpdate" }>, now: number): number {
     let woken = 0;
     for (const entry of [...this.#unschedulable]) {
       if (!this.#helps(entry, event)) continue;
-      this.#wake(entry, now);
+      this.#wake(entry, now, event.kind);
       woken++;
     }
     return woken;
@@ -223,13 +238,13 @@ export class SchedulingQueue {
         const top = peek(heap);
         if (top === undefined || top.backoffUntil > now) break;
         heap.pop();
-        this.#move(top, "active");
+        this.#move(top, "active", "BackoffComplete");
       }
     }
     if (now < this.#leftoverAt) return;
     this.#leftoverAt = now + this.#config.leftoverPeriodMs;
     for (const entry of [...this.#unschedulable]) {
-      if (now - entry.timestamp > this.#config.maxUnschedulableMs) this.#wake(entry, now);
+      if (now - entry.timestamp > this.#config.maxUnschedulableMs) this.#wake(entry, now, "UnschedulableTimeout");
     }
   }
 
@@ -247,11 +262,22 @@ export class SchedulingQueue {
     return entry.plugins.some((name) => filterPlugin(name)?.hint(entry.info, event) ?? true);
   }
 
-  #wake(entry: Entry, now: number): void {
-    this.#move(entry, entry.backoffUntil > now ? "backoff" : "active");
+  #wake(entry: Entry, now: number, event: QueueEvent): void {
+    this.#move(entry, entry.backoffUntil > now ? "backoff" : "active", event);
   }
 
-  #move(entry: Entry, place: QueuePlace | "inFlight"): void {
+  #tally(event: QueueEvent, place: QueuePlace): void {
+    let counts = this.#incoming.get(event);
+    if (counts === undefined) {
+      counts = { active: 0, backoff: 0, unschedulable: 0, gated: 0 };
+      this.#incoming.set(event, counts);
+    }
+    counts[place]++;
+  }
+
+  /** @param event null: nothing that upstream counts */
+  #move(entry: Entry, place: QueuePlace | "inFlight", event: QueueEvent | null): void {
+    if (event !== null && place !== "inFlight") this.#tally(event, place);
     this.#counts[entry.place]--;
     this.#counts[place]++;
     entry.place = place;

@@ -87,10 +87,10 @@ Deno.test("SchedulingQueue does not wake a pod because its status was written", 
   queue.pop(0);
   queue.unschedulable(p.uid, [], 0);
   const written = { ...p.pod, status: { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False" }] } };
-  assert.equal(queue.set(podInfo(written), 5000), null);
+  queue.set(podInfo(written), 5000);
   assert.equal(queue.counts().unschedulable, 1);
   const tolerating = { ...p.pod, spec: { containers: [], tolerations: [{ operator: "Exists" }] } };
-  assert.equal(queue.set(podInfo(tolerating), 5000), "PodUpdate");
+  queue.set(podInfo(tolerating), 5000);
   assert.deepEqual(popAll(queue, 5000), ["p"]);
 });
 
@@ -151,4 +151,28 @@ Deno.test("SchedulingQueue loses no pod and doubles none through 20,000 random c
   for (const [uid, state] of known) if (state === "inFlight") queue.failed(uid, now);
   queue.wakeFor({ kind: "NodeAdd", node: node("n") }, now);
   assert.equal(popAll(queue, now + 400_000).length, known.size);
+});
+
+Deno.test("SchedulingQueue counts who came to which place, and why, by upstream's names", () => {
+  const queue = new SchedulingQueue(config, 0);
+  const [a, gated] = [info("a"), info("gated", { spec: { schedulingGates: [{ name: "g" }] } })];
+  queue.set(a, 0);
+  queue.set(gated, 0);
+  queue.pop(0);
+  queue.unschedulable(a.uid, [], 0);
+  queue.wakeFor({ kind: "NodeAdd", node: node("n") }, 10);
+  queue.pop(10); // nothing else is to do, so it need not wait its backoff out
+  queue.failed(a.uid, 20);
+  queue.pop(60_000);
+  queue.unschedulable(a.uid, ["NodeName"], 60_000);
+  queue.flush(500_000);
+  const none = { active: 0, backoff: 0, unschedulable: 0, gated: 0 };
+  assert.deepEqual(Object.fromEntries(queue.incoming()), {
+    UnscheduledPodAdd: { ...none, active: 1, gated: 1 },
+    ScheduleAttemptFailure: { ...none, unschedulable: 2, backoff: 1 },
+    NodeAdd: { ...none, backoff: 1 },
+    PopFromBackoffQ: { ...none, active: 1 },
+    BackoffComplete: { ...none, active: 1 },
+    UnschedulableTimeout: { ...none, active: 1 },
+  });
 });

@@ -2,14 +2,11 @@ import { isPodTerminal } from "../../api/pods.ts";
 import { QuantityError } from "../../api/quantity.ts";
 import type { Node, Pod } from "../../api/gen/types.ts";
 import { type PodInfo, podInfo } from "./node_info.ts";
-import type { ClusterEvent } from "./events.ts";
 import type { SchedulingQueue } from "./queue.ts";
 import { Snapshot } from "./snapshot.ts";
 
-/** What the view reports, for metrics and the log. */
+/** What the view reports, for the log. */
 export interface ViewNotes {
-  /** Pods came into a queue. */
-  queued(event: string, count: number): void;
   /** An object with a quantity that cannot be read is left out. The API server's validation should not let it in. */
   unreadable(kind: "Node" | "Pod", name: string, message: string): void;
 }
@@ -37,8 +34,8 @@ export class ClusterView {
       this.snapshot.removeNode(name);
       return;
     }
-    if (old === undefined) this.#wake({ kind: "NodeAdd", node }, now);
-    else if (nodeChanged(old, node)) this.#wake({ kind: "NodeUpdate", old, node }, now);
+    if (old === undefined) this.#queue.wakeFor({ kind: "NodeAdd", node }, now);
+    else if (nodeChanged(old, node)) this.#queue.wakeFor({ kind: "NodeUpdate", old, node }, now);
   }
 
   removeNode(name: string): void {
@@ -61,12 +58,12 @@ export class ClusterView {
     const uid = pod.metadata?.uid ?? "";
     this.#queue.delete(uid);
     const removed = this.snapshot.removePod(uid);
-    if (removed !== undefined) this.#wake({ kind: "AssignedPodDelete", pod: removed }, now);
+    if (removed !== undefined) this.#queue.wakeFor({ kind: "AssignedPodDelete", pod: removed }, now);
   }
 
   /** Takes back a decision whose bind failed; what it held is free again. */
   forget(info: PodInfo, now: number): void {
-    if (this.snapshot.forget(info.uid)) this.#wake({ kind: "AssignedPodDelete", pod: info }, now);
+    if (this.snapshot.forget(info.uid)) this.#queue.wakeFor({ kind: "AssignedPodDelete", pod: info }, now);
   }
 
   #setWaiting(pod: Readonly<Pod>, now: number): void {
@@ -81,8 +78,7 @@ export class ClusterView {
     if (this.snapshot.placement(uid) !== undefined && this.#queue.get(uid) === undefined) return;
     const info = this.#read(pod);
     if (info === null) return;
-    const moved = this.#queue.set(info, now);
-    if (moved !== null) this.#notes.queued(moved, 1);
+    this.#queue.set(info, now);
   }
 
   #setAssigned(old: Readonly<Pod> | undefined, pod: Readonly<Pod>, nodeName: string, now: number): void {
@@ -96,8 +92,8 @@ export class ClusterView {
     if (info === null) return;
     this.snapshot.setPod(info, nodeName);
     if (before === undefined) return;
-    if (placed?.nodeName !== nodeName) this.#wake({ kind: "AssignedPodDelete", pod: before }, now);
-    else this.#wake({ kind: "AssignedPodUpdate", old: before, pod: info }, now);
+    if (placed?.nodeName !== nodeName) this.#queue.wakeFor({ kind: "AssignedPodDelete", pod: before }, now);
+    else this.#queue.wakeFor({ kind: "AssignedPodUpdate", old: before, pod: info }, now);
   }
 
   #read(pod: Readonly<Pod>): PodInfo | null {
@@ -108,11 +104,6 @@ export class ClusterView {
       this.#notes.unreadable("Pod", `${pod.metadata?.namespace}/${pod.metadata?.name}`, error.message);
       return null;
     }
-  }
-
-  #wake(event: ClusterEvent, now: number): void {
-    const woken = this.#queue.wakeFor(event, now);
-    if (woken > 0) this.#notes.queued(event.kind, woken);
   }
 }
 
