@@ -65,3 +65,8 @@ export const maxBatchedBodyBytes = 64 * 1024;
 export const batchHeadBytes = 256;
 /** Writes that wait for a batch; more are sent by themselves. */
 export const maxBatchQueue = 4_096;
+
+/** Questions to the API server about who may read a component's metrics: at once, answers kept, and for how long (upstream's 10 s). */
+export const maxAccessReviews = 32;
+export const maxAccessAnswers = 256;
+export const accessAnswerMs = 10_000;

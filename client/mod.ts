@@ -1,5 +1,6 @@
 export type * from "./types.ts";
 export { createBatchingTransport } from "./batching.ts";
+export { type AccessAttributes, createDelegatedAuth, type DelegatedAuth } from "./delegated_auth.ts";
 export { keyOf, splitKey } from "./cache.ts";
 export { ApiError, isAlreadyExists, isConflict, isExpired, isNotFound, TransportError, wasNotSent } from "./errors.ts";
 export {

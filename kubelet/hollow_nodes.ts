@@ -1,7 +1,7 @@
 import type { KubeObject } from "../api/meta.ts";
 import type { Node } from "../api/gen/types.ts";
 import { nodes, pods } from "../api/resources.ts";
-import { createInformer } from "../client/mod.ts";
+import { createDelegatedAuth, createInformer } from "../client/mod.ts";
 import type { Component, TlsIdentity } from "../platform/mod.ts";
 import { readHostFacts } from "./host_facts.ts";
 import {
@@ -13,6 +13,7 @@ import {
   timingsOf,
 } from "./kubelet.ts";
 import * as limits from "./limits.ts";
+import { kubeletMetrics } from "./metrics.ts";
 import { NodeAgent, type PodObject } from "./node_agent.ts";
 import { HollowRuntime } from "./runtime/hollow.ts";
 import { createKubeletHandler } from "./server/server.ts";
@@ -60,6 +61,9 @@ export function startHollowNodes(config: HollowNodesConfig, deps: KubeletDeps): 
         clock,
         timers,
         metrics,
+        // Of all nodes at once: who asks must be allowed every node's.
+        nodeName: "",
+        auth: createDelegatedAuth({ anonymous: false }, deps),
         streams: network.streams,
         allowedPeers: config.allowedPeers ?? defaultAllowedPeers,
         view: {
@@ -74,6 +78,9 @@ export function startHollowNodes(config: HollowNodesConfig, deps: KubeletDeps): 
     });
     closers.push(() => server.close());
     const port = Number(new URL(server.url).port || 443);
+    const shared = kubeletMetrics(metrics, function* () {
+      for (const agent of agents.values()) yield* agent.observed();
+    });
     const facts = await readHostFacts(deps.disk);
     const capacity = { ...defaultCapacity, pods: String(limits.maxPods), ...config.capacity };
     for (let i = 0; i < config.count; i++) {
@@ -100,7 +107,7 @@ export function startHollowNodes(config: HollowNodesConfig, deps: KubeletDeps): 
           keeper: keeperTimersOf(config.timers),
           timings: timingsOf(config.timers),
           clusterDomain: "cluster.local",
-        }, { ...deps, streams: network.streams, http, runtime, volumes: null, services: () => [] }),
+        }, { ...deps, metrics: shared, streams: network.streams, http, runtime, volumes: null, services: () => [] }),
       );
     }
     closers.push(stopAgents);

@@ -1,12 +1,13 @@
 import type { KubeObject } from "../api/meta.ts";
 import type { Node, Pod, Service } from "../api/gen/types.ts";
 import { nodes, pods, services } from "../api/resources.ts";
-import { createInformer, type Informer, type RestClient } from "../client/mod.ts";
+import { createDelegatedAuth, createInformer, type Informer, type RestClient } from "../client/mod.ts";
 import type { Component, Platform, Timer, TlsIdentity } from "../platform/mod.ts";
 import type { NodeDescription } from "./core/node.ts";
 import type { LifecycleTimings } from "./core/types.ts";
 import { kubernetesVersion, readHostFacts } from "./host_facts.ts";
 import * as limits from "./limits.ts";
+import { kubeletMetrics } from "./metrics.ts";
 import { NodeAgent, type PodObject } from "./node_agent.ts";
 import { HollowRuntime } from "./runtime/hollow.ts";
 import { ProcessRuntime } from "./runtime/process/runtime.ts";
@@ -120,6 +121,8 @@ class Kubelet {
         clock,
         timers,
         metrics,
+        nodeName: this.#config.nodeName,
+        auth: createDelegatedAuth({ anonymous: false }, this.#deps),
         streams: network.streams,
         allowedPeers: this.#config.allowedPeers ?? defaultAllowedPeers,
         view: {
@@ -139,6 +142,7 @@ class Kubelet {
       clusterDomain: "cluster.local",
     }, {
       ...this.#deps,
+      metrics: kubeletMetrics(metrics, () => agents[0]?.observed() ?? []),
       streams: network.streams,
       http,
       runtime,
@@ -146,6 +150,7 @@ class Kubelet {
       services: () => runtime.reachable ? serviceInformer.list() : [],
     });
     agents.push(agent);
+    metrics.gauge("kubelet_node_name", "1, by the node's name.").set(1, { node: agent.name });
     this.#closers.push(() => agent.stop());
     if (this.#stopped) return await this.stop();
     agent.start();

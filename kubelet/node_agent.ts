@@ -2,11 +2,12 @@ import type { KubeObject } from "../api/meta.ts";
 import type { Node, Pod, Service } from "../api/gen/types.ts";
 import { isPodTerminal } from "../api/pods.ts";
 import { createEventRecorder, type EventRecorder, type RestClient } from "../client/mod.ts";
-import type { Clock, HttpClient, Log, Metrics, Random, Streams, Timers } from "../platform/mod.ts";
+import type { Clock, HttpClient, Log, Random, Streams, Timers } from "../platform/mod.ts";
 import { admit } from "./core/resources.ts";
 import type { NodeDescription } from "./core/node.ts";
-import type { LifecycleTimings } from "./core/types.ts";
+import type { LifecycleTimings, ObservedPod } from "./core/types.ts";
 import * as limits from "./limits.ts";
+import type { KubeletMetrics } from "./metrics.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeKeeper, type NodeKeeperTimers } from "./node_keeper.ts";
 import { PodWorker } from "./pod_worker.ts";
@@ -29,7 +30,7 @@ export interface NodeAgentDeps {
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: KubeletMetrics;
   readonly streams: Streams;
   readonly http: HttpClient;
   readonly runtime: ContainerRuntime;
@@ -77,6 +78,7 @@ export class NodeAgent {
       timers,
       random,
       log,
+      metrics: deps.metrics,
       timings: config.timings,
       starts: createGate(limits.maxStartsAtOnce),
       prober: { clock, timers, log, streams, http, runtime, gate: createGate(limits.maxProbesAtOnce) },
@@ -145,6 +147,11 @@ export class NodeAgent {
 
   pods(): Readonly<PodObject>[] {
     return [...this.#workers.values()].map((worker) => worker.pod);
+  }
+
+  /** What each pod's last step saw of it. */
+  *observed(): Iterable<Readonly<ObservedPod>> {
+    for (const worker of this.#workers.values()) yield worker.observed;
   }
 
   findPod(namespace: string, name: string): Readonly<PodObject> | undefined {

@@ -3,6 +3,7 @@ import type { EventRecorder, RestClient } from "../client/mod.ts";
 import type { Clock, Log, Random, Timers } from "../platform/mod.ts";
 import type { LifecycleTimings } from "./core/types.ts";
 import type { Gate, ProberDeps } from "./prober.ts";
+import type { KubeletMetrics } from "./metrics.ts";
 import type { ContainerRuntime } from "./runtime/types.ts";
 import type { Volumes } from "./volumes/volumes.ts";
 
@@ -21,6 +22,7 @@ export interface NodeContext {
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: KubeletMetrics;
   readonly timings: LifecycleTimings;
   /** Containers that start at once. */
   readonly starts: Gate;

@@ -8,6 +8,7 @@ import { currentSandbox } from "./core/containers.ts";
 import { sameJson, statusPatch } from "./core/status_patch.ts";
 import { createPodMemory, type Effect, type ObservedPod, type PodMemory, type StepInput } from "./core/types.ts";
 import * as limits from "./limits.ts";
+import type { SyncType } from "./metrics.ts";
 import type { NodeContext } from "./node_context.ts";
 import { Prober } from "./prober.ts";
 import { fieldPathOf, hostnameOf, runHook, startContainer } from "./start_container.ts";
@@ -39,6 +40,12 @@ export class PodWorker {
   #writing = false;
   #finished = false;
   #observed: ObservedPod = { sandboxes: [], containers: [] };
+  /** Why the next step is taken. */
+  #syncType: SyncType = "create";
+  /** When it was first seen; null once it runs, or when it did so before. Monotonic, as the next. */
+  #startingSince: number | null;
+  /** When what the API has began to differ; null: it does not. */
+  #unwrittenSince: number | null = null;
   readonly #abort = new AbortController();
 
   constructor(node: NodeContext, pod: Readonly<PodObject>, onDone: (uid: string) => void) {
@@ -47,6 +54,8 @@ export class PodWorker {
     this.#onDone = onDone;
     this.uid = pod.metadata?.uid ?? "";
     this.#memory = createPodMemory(node.clock.now());
+    const isNew = (pod.status?.phase ?? "Pending") === "Pending";
+    this.#startingSince = isNew ? node.clock.monotonic() : null;
     this.#prober = new Prober(node.prober, () => this.poke(), (container, kind, output) => {
       this.#say(container, "Warning", "Unhealthy", `${probeNames[kind]} probe failed: ${output}`);
     });
@@ -54,6 +63,10 @@ export class PodWorker {
 
   get pod(): Readonly<PodObject> {
     return this.#pod;
+  }
+
+  get observed(): Readonly<ObservedPod> {
+    return this.#observed;
   }
 
   /** Gives the pod up before anything of it is started: it becomes Failed. */
@@ -67,12 +80,14 @@ export class PodWorker {
     // The informer may be behind what our own write answered.
     if (known !== "" && seen !== "" && !atLeast(seen, known)) return;
     this.#pod = pod;
+    if (this.#syncType === "sync") this.#syncType = pod.metadata?.deletionTimestamp === undefined ? "update" : "kill";
     this.poke();
   }
 
   /** The API no longer has it. */
   remove(): void {
     this.#gone = true;
+    this.#syncType = "kill";
     if (this.#finished) return this.#end();
     this.poke();
   }
@@ -129,7 +144,10 @@ export class PodWorker {
 
   async #stepOnce(): Promise<void> {
     if (this.#finished) return;
-    const { runtime, clock } = this.#node;
+    const { runtime, clock, metrics } = this.#node;
+    const startedAt = clock.monotonic();
+    const type = this.#syncType;
+    this.#syncType = "sync";
     const [sandboxes, containers] = await Promise.all([
       runtime.listPodSandboxes(this.uid),
       runtime.listContainers(this.uid),
@@ -141,10 +159,20 @@ export class PodWorker {
     const { status, effects, wakeAtMs } = step(this.#input(), this.#memory);
     if (status !== null) {
       this.#desired = status;
+      this.#unwrittenSince ??= startedAt;
+      this.#noteRunning(status);
       void this.#writeStatus();
     }
     for (const effect of effects) this.#begin(effect);
     if (wakeAtMs !== Infinity) this.#wakeAfter(wakeAtMs - clock.now());
+    metrics.synced(type, (clock.monotonic() - startedAt) / 1000);
+  }
+
+  #noteRunning({ phase }: PodStatus): void {
+    if (this.#startingSince === null || phase === "Pending") return;
+    const { clock, metrics } = this.#node;
+    if (phase === "Running") metrics.podRuns((clock.monotonic() - this.#startingSince) / 1000);
+    this.#startingSince = null;
   }
 
   #wakeAfter(ms: number): void {
@@ -195,6 +223,9 @@ export class PodWorker {
 
   async #runSandbox(attempt: number): Promise<void> {
     const { name = "", namespace = "" } = this.#pod.metadata ?? {};
+    const { clock, metrics } = this.#node;
+    const startedAt = clock.monotonic();
+    const seconds = () => (clock.monotonic() - startedAt) / 1000;
     try {
       await this.#node.runtime.runPodSandbox({
         podUid: this.uid,
@@ -204,8 +235,10 @@ export class PodWorker {
         hostname: hostnameOf(this.#pod, this.#node),
         hostNetwork: this.#pod.spec?.hostNetwork ?? false,
       });
+      metrics.sandboxRun(true, seconds());
       startSucceeded(this.#memory, "");
     } catch (error) {
+      metrics.sandboxRun(false, seconds());
       const message = error instanceof Error ? error.message : String(error);
       const text = `Failed to create pod sandbox: ${message}`;
       this.#node.events.event(referenceTo(pods, this.#pod), "Warning", "FailedCreatePodSandBox", text);
@@ -223,6 +256,9 @@ export class PodWorker {
       if (container === undefined) return;
       const request = { pod: this.#pod, container, attempt, sandboxId, podIP };
       const result = await this.#node.starts.run(() => startContainer(this.#node, request));
+      const init = (this.#pod.spec?.initContainers ?? []).includes(container);
+      const code = result.ok ? null : result.failure?.reason ?? "RunContainerError";
+      this.#node.metrics.containerStart(init ? "init_container" : "container", code);
       if (result.ok || result.failure === null) startSucceeded(this.#memory, name);
       else startFailed(this.#input(), this.#memory, name, result.failure);
     } finally {
@@ -277,19 +313,21 @@ export class PodWorker {
   async #writeStatus(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
+    let wrote = false;
     try {
       await this.#retry(async () => {
         for (;;) {
           const wanted = this.#desired;
           if (wanted === null || this.#gone || this.#stopped) return;
           const patch = statusPatch(this.#pod.status ?? {}, wanted);
-          if (patch === null) return;
+          if (patch === null) return this.#noteSettled(wrote);
           const { name = "", namespace } = this.#pod.metadata ?? {};
           const target = { name, ...(namespace === undefined ? {} : { namespace }), subresource: "status" };
           try {
             const body = { metadata: { uid: this.uid }, status: patch };
             const answer = await this.#node.client.patch<PodObject>(pods, target, "strategic", body);
             this.#written = wanted;
+            wrote = true;
             this.update(answer);
           } catch (error) {
             // The object has gone: the informer will say so.
@@ -297,12 +335,21 @@ export class PodWorker {
             throw error;
           }
           // Only what was decided since is written next: an API that keeps a value its own way is not argued with.
-          if (this.#desired === wanted) return;
+          if (this.#desired === wanted) return this.#noteSettled(wrote);
         }
       });
     } finally {
       this.#writing = false;
     }
+  }
+
+  /** The API has all that was decided. @param wrote something had to be written for it */
+  #noteSettled(wrote: boolean): void {
+    const { clock, metrics } = this.#node;
+    if (wrote && this.#unwrittenSince !== null) {
+      metrics.statusWritten((clock.monotonic() - this.#unwrittenSince) / 1000);
+    }
+    this.#unwrittenSince = null;
   }
 
   /** Until it works or the kubelet stops: what the API must learn is not given up. */

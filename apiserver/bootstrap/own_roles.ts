@@ -1,6 +1,16 @@
 import { resources } from "../../api/resources.ts";
 import type { PolicyRule } from "../authz/policy_rule.ts";
-import { clusterRole, type DefaultRole, eventRule, none, read, readWrite, rule } from "./role_terms.ts";
+import {
+  authenticates,
+  authorizes,
+  clusterRole,
+  type DefaultRole,
+  eventRule,
+  none,
+  read,
+  readWrite,
+  rule,
+} from "./role_terms.ts";
 
 /** Running commands, reading output and making tokens is for people: not part of what the controllers write. */
 const notForControllers: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy", "token"]);
@@ -39,6 +49,8 @@ export const ownRoles: readonly DefaultRole[] = [
     rule("patch update", "core", "nodes/status pods/status"),
     rule("delete", "core", "pods"),
     eventRule,
+    authenticates,
+    authorizes,
   ]),
   clusterRole("system:sauropod:proxy", [rule(read, "core", "namespaces services")]),
 ];

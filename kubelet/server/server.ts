@@ -1,4 +1,5 @@
 import type { Pod } from "../../api/gen/types.ts";
+import type { DelegatedAuth } from "../../client/mod.ts";
 import type { Clock, HttpHandler, Metrics, RequestContext, Streams, Timers } from "../../platform/mod.ts";
 import * as limits from "../limits.ts";
 import type { ContainerRuntime, RuntimeContainer } from "../runtime/types.ts";
@@ -16,6 +17,10 @@ export interface KubeletServerDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly metrics: Metrics;
+  /** Whose metrics these are, for {@linkcode auth}; "": those of all nodes. */
+  readonly nodeName: string;
+  /** Says who beside the allowed peers may read metrics. */
+  readonly auth: DelegatedAuth;
   /** Reaches pods, for port-forward. */
   readonly streams: Streams;
   readonly view: PodView;
@@ -23,18 +28,31 @@ export interface KubeletServerDeps {
   readonly allowedPeers: readonly string[];
 }
 
-/** The kubelet's API: health for everyone, all else for the apiserver alone. */
+/**
+ * The kubelet's API: health for everyone, metrics for whoever may `get nodes/metrics`, all else for the apiserver alone,
+ * which asks on behalf of those who may.
+ */
 export function createKubeletHandler(deps: KubeletServerDeps): HttpHandler {
   const sessions = { open: 0 };
+  const isAllowedPeer = ({ peer }: RequestContext) => peer !== null && deps.allowedPeers.includes(peer.commonName);
   return async (request, context) => {
     const url = new URL(request.url);
     if (url.pathname === "/healthz") return plain(200, "ok");
+    if (url.pathname === "/metrics" && !isAllowedPeer(context)) {
+      const attributes = { verb: "get", resource: "nodes", subresource: "metrics", name: deps.nodeName };
+      const access = await deps.auth.check(
+        { request, peer: context.peer },
+        { resourceAttributes: attributes },
+        `get nodes/metrics ${deps.nodeName}`.trimEnd(),
+      );
+      return access.allowed ? metrics(deps) : plain(access.status, access.message);
+    }
     if (context.peer === null) return plain(401, "Unauthorized");
-    if (!deps.allowedPeers.includes(context.peer.commonName)) return plain(403, "Forbidden");
+    if (!isAllowedPeer(context)) return plain(403, "Forbidden");
     const [verb, ...rest] = url.pathname.slice(1).split("/").map(decodeSegment);
     switch (verb) {
       case "metrics":
-        return new Response(deps.metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } });
+        return metrics(deps);
       case "pods":
         return Response.json({ kind: "PodList", apiVersion: "v1", metadata: {}, items: deps.view.list() });
       case "containerLogs":
@@ -48,6 +66,10 @@ export function createKubeletHandler(deps: KubeletServerDeps): HttpHandler {
         return plain(404, "404 page not found");
     }
   };
+}
+
+function metrics(deps: KubeletServerDeps): Response {
+  return new Response(deps.metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
 }
 
 /** "" for a segment that is not valid percent-encoding: no pod is called so. */

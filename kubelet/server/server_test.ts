@@ -48,7 +48,13 @@ class FakeClient {
 }
 
 interface Setup {
-  readonly ask: (path: string, peer?: PeerIdentity | null) => Promise<Response>;
+  /** What somebody was asked to allow. */
+  readonly asked: readonly string[];
+  readonly ask: (
+    path: string,
+    peer?: PeerIdentity | null,
+    headers?: Record<string, string>,
+  ) => Promise<Response>;
   readonly open: (path: string) => Promise<FakeClient>;
   readonly runtime: ProcessRuntime;
   readonly id: string;
@@ -73,10 +79,25 @@ async function withPod(command: string[], body: (setup: Setup) => Promise<void>,
     metadata: { name: "web", namespace: "default", uid: sandbox.podUid },
     spec: { containers: [{ name: "main" }, { name: "absent" }] },
   };
+  const asked: string[] = [];
   const handler = createKubeletHandler({
     ...platform,
     streams: platform.network.streams,
     allowedPeers: ["kube-apiserver"],
+    nodeName: "node-1",
+    auth: {
+      async check({ request, peer }, { resourceAttributes }, what) {
+        asked.push(what);
+        assert.deepEqual(resourceAttributes, {
+          verb: "get",
+          resource: "nodes",
+          subresource: "metrics",
+          name: "node-1",
+        });
+        if (request.headers.get("authorization") === "Bearer prometheus") return { allowed: true };
+        return { allowed: false, status: peer === null ? 401 : 403, message: "no" };
+      },
+    },
     view: {
       find: (namespace, name) => namespace === "default" && name === "web" ? { pod, runtime } : undefined,
       list: () => [pod],
@@ -95,7 +116,9 @@ async function withPod(command: string[], body: (setup: Setup) => Promise<void>,
       runtime,
       id,
       setStatus: (status) => void (pod = { ...pod, ...(status === undefined ? {} : { status }) }),
-      ask: async (path, peer = apiserver) => await handler(new Request(`https://node${path}`), context(peer)),
+      asked,
+      ask: async (path, peer = apiserver, headers = {}) =>
+        await handler(new Request(`https://node${path}`, { headers }), context(peer)),
       async open(path) {
         const client = new FakeClient();
         const headers = { upgrade: "websocket", "sec-websocket-protocol": "v5.channel.k8s.io" };
@@ -123,6 +146,16 @@ Deno.test("the kubelet's server lets everyone ask for its health and only the ap
     assert.equal((await (await ask("/pods")).json()).items[0].metadata.name, "web");
     assert.equal((await ask("/run/default/web/main")).status, 404);
     assert.equal((await ask("/containerLogs/default/%E0%A4%A/main")).status, 404);
+  }));
+
+Deno.test("the kubelet's server gives its metrics to the apiserver, and to whoever may get nodes/metrics", () =>
+  withPod(sleep, async ({ ask, asked }) => {
+    assert.equal((await ask("/metrics")).status, 200);
+    assert.deepEqual(asked, [], "the apiserver has asked on its own");
+    const bearer = { authorization: "Bearer prometheus" };
+    assert.equal((await ask("/metrics", null, bearer)).status, 200);
+    assert.deepEqual(asked, ["get nodes/metrics node-1"]);
+    assert.equal((await ask("/pods", null, bearer)).status, 401, "and for nothing else");
   }));
 
 Deno.test("containerLogs chooses lines by tail, time, bytes, and dates them when asked", () =>

@@ -17,6 +17,7 @@ import { createRestClient, isNotFound, type RestClient, type Transport } from ".
 import { createAuthority, createSigningKey } from "../../cluster/pki.ts";
 import { type KubeletConfig, startHollowNodes, startKubelet } from "../../kubelet/mod.ts";
 import { ProcessRuntime } from "../../kubelet/runtime/process/runtime.ts";
+import { checkMetrics } from "../../platform/deno/metrics_testing.ts";
 import { createDenoPlatform } from "../../platform/deno/mod.ts";
 import type { Component, PeerIdentity, Platform, TlsIdentity } from "../../platform/mod.ts";
 import { startProxy } from "../../proxy/mod.ts";
@@ -225,6 +226,16 @@ Deno.test("a pod of the echo image becomes Ready, answers on its address, shows 
     for (const reason of ["Pulled", "Created", "Started"]) {
       assert.ok(said.some((event) => event.reason === reason && event.involvedObject.name === "echo"), reason);
     }
+    const scrape = await world.call("/api/v1/nodes/worker-1/proxy/metrics", { method: "GET", headers: {} });
+    const samples = await checkMetrics(await scrape.text());
+    const of = (name: string, labels = "") => samples.get(`kubelet_${name}`)?.get(labels);
+    assert.deepEqual([of("running_pods"), of("node_name", 'node="worker-1"')], [1, 1]);
+    assert.equal(of("running_containers", 'container_state="running"'), 1);
+    assert.equal(of("started_containers_total", 'container_type="container"'), 1);
+    assert.deepEqual([of("started_pods_total"), of("started_pods_errors_total")], [1, 0]);
+    assert.equal(of("pod_start_duration_seconds_count"), 1);
+    assert.ok((of("pod_status_sync_duration_seconds_count") ?? 0) > 0);
+    assert.equal(of("pod_worker_duration_seconds_count", 'operation_type="create"'), 1);
     await world.client.delete(pods, "echo", "default");
     await untilGone(world, "echo");
     await kubelet.stop();
@@ -386,6 +397,14 @@ Deno.test("startProxy() makes a ClusterIP answer from a ready endpoint, passing 
       assert.equal(await answer.text(), "hello");
       http.close();
     }
+    const samples = await checkMetrics(world.platform.metrics.text());
+    const of = (name: string, labels = "") => samples.get(`kubeproxy_sync_proxy_rules_${name}`)?.get(labels) ?? NaN;
+    const family = 'ip_family="IPv4"';
+    assert.ok(of("duration_seconds_count", family) >= 2);
+    assert.ok(Math.abs(of("last_timestamp_seconds", family) - Date.now() / 1000) < 60);
+    // Both proxies of this process see the Service, its slice, and what the apiserver made of its own.
+    assert.ok(of("service_changes_total") >= 2 && of("endpoint_changes_total") >= 2);
+    assert.deepEqual([of("service_changes_pending"), of("endpoint_changes_pending")], [0, 0]);
     for (const proxy of proxies) await proxy.stop();
     await backend.shutdown();
   }));
