@@ -14,8 +14,11 @@ export const slowReaderMs = 30_000;
 /** The head of a request that asks to be upgraded, or of the answer; and what is kept of the text of a refusal. */
 export const maxUpgradeHeadBytes = 64 * 1024;
 export const maxRefusalBytes = 64 * 1024;
-/** How long the front looks at the first request of a connection before it hands on what has come. */
-export const firstHeadMs = 10_000;
+/** How long a client may take for a request's head, and between two requests on one connection; kube-apiserver's. */
+export const requestHeadMs = 32_000;
+export const idleConnectionMs = 90_000;
+/** How long a short body that is gathered before its handler sees the request may take; kube-apiserver's --request-timeout. */
+export const gatheredBodyMs = 60_000;
 /** Bytes of an upgraded connection that wait for their reader. */
 export const maxUnreadUpgradedBytes = 256 * 1024;
 /** Certificates of one client, its own and its issuers', that are looked at. */

@@ -1,6 +1,7 @@
 import type { ApiServer } from "../../apiserver/mod.ts";
 import { admin, start } from "../../apiserver/testing.ts";
 import { serveRequests } from "../../platform/deno/http2_requests.ts";
+import { manualTime } from "../../platform/deno/manual_time.ts";
 import type { Wire } from "../../platform/deno/wire.ts";
 import { Http2Connection } from "../../platform/http2/mod.ts";
 import { usedBytes } from "./memory.ts";
@@ -68,6 +69,6 @@ function connect(server: ApiServer): Http2Connection {
       throw new Error("Nothing is upgraded here");
     },
   };
-  serveRequests(wire, (request) => server.handle(request, context));
+  serveRequests(wire, (request) => server.handle(request, context), manualTime());
   return client;
 }

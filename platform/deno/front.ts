@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { lingerMs, maxBackDials, slowReaderMs, sourceQuarantineMs } from "../limits.ts";
 import type { PeerIdentity, TlsIdentity } from "../mod.ts";
 import { type Identified, identifyBy } from "./authorities.ts";
+import { RequestTimes, type Time } from "./request_times.ts";
 import { type FlowControl, listenTls, peerOf, takeFlowControl } from "./tls_server.ts";
 import { type Beginning, readBeginning } from "./upgraded.ts";
 
@@ -13,10 +14,16 @@ export interface Caller {
   readonly remoteAddress: string;
 }
 
+/** What the front knows of one back connection. */
+export interface Behind {
+  readonly caller: Caller;
+  readonly times: RequestTimes;
+}
+
 export interface Front {
   readonly port: number;
-  /** The caller whose bytes arrive from there; undefined for a connection that the front did not make. */
-  callerOf(sourceHost: string, sourcePort: number): Caller | undefined;
+  /** Whose bytes arrive from there; undefined for a connection that the front did not make. */
+  behind(sourceHost: string, sourcePort: number): Behind | undefined;
   /** Stops accepting; what is open stays open. */
   stopAccepting(): void;
   /** Ends every connection; resolves when all have gone. */
@@ -32,10 +39,18 @@ export interface FrontOptions {
   readonly proxyCa?: string;
   /** The plain server on 127.0.0.1, for HTTP/1.1. */
   readonly backPort: number;
+  readonly time: Time;
   /** Takes a connection whose first request asks to be upgraded; the front keeps none of it but its end. */
   readonly onUpgrade: (socket: TLSSocket, flow: FlowControl, begun: Upgrading, caller: Caller) => void;
   /** Serves a connection on which HTTP/2 was agreed; the result takes no more requests when told so. */
   readonly serveHttp2: (socket: TLSSocket, caller: Caller) => { drain(): void };
+}
+
+/** One connection of HTTP/1.1. */
+interface Client {
+  readonly socket: TLSSocket;
+  readonly flow: FlowControl;
+  readonly times: RequestTimes;
 }
 
 export type Upgrading = Beginning & { readonly upgrade: NonNullable<Beginning["upgrade"]> };
@@ -61,7 +76,7 @@ function sourceHost(): string {
 class TlsFront {
   readonly #options: FrontOptions;
   readonly #identify: (socket: TLSSocket) => Identified;
-  readonly #callers = new Map<string, Caller>();
+  readonly #behind = new Map<string, Behind>();
   /** Sources whose connection has ended, and when, oldest first. */
   readonly #quarantine = new Map<string, number>();
   readonly #sockets = new Set<Socket>();
@@ -76,8 +91,8 @@ class TlsFront {
     else this.#identify = identifyBy(tls.ca, proxyCa);
   }
 
-  callerOf(host: string, port: number): Caller | undefined {
-    return this.#callers.get(`${host}:${port}`);
+  behind(host: string, port: number): Behind | undefined {
+    return this.#behind.get(`${host}:${port}`);
   }
 
   async destroy(): Promise<void> {
@@ -99,9 +114,12 @@ class TlsFront {
       return void socket.on("close", () => this.#http2.delete(served));
     }
     flow.stop();
+    const times = new RequestTimes(this.#options.time, () => socket.destroy());
+    socket.once("close", () => times.release());
     void readBeginning(socket, flow).then((begun) => {
       if (begun === null || socket.destroyed) return void socket.destroy();
-      if (begun.upgrade === null) return this.#dialBack(socket, flow, maxBackDials, begun.bytes);
+      if (begun.upgrade === null) return this.#dialBack({ socket, flow, times }, maxBackDials, begun.bytes);
+      times.release();
       this.#options.onUpgrade(socket, flow, { ...begun, upgrade: begun.upgrade }, this.#callerBehind(socket));
     });
   }
@@ -127,10 +145,11 @@ class TlsFront {
       if (now - endedAt < sourceQuarantineMs) break;
       this.#quarantine.delete(old);
     }
-    return this.#quarantine.has(source) || this.#callers.has(source);
+    return this.#quarantine.has(source) || this.#behind.has(source);
   }
 
-  #dialBack(socket: TLSSocket, flow: FlowControl, triesLeft: number, begun?: Uint8Array): void {
+  #dialBack(client: Client, triesLeft: number, begun: Uint8Array): void {
+    const { socket } = client;
     const localAddress = sourceHost();
     const back = connect({ port: this.#options.backPort, host: "127.0.0.1", localAddress, allowHalfOpen: true });
     this.#track(back);
@@ -144,19 +163,20 @@ class TlsFront {
       if (this.#quarantined(source)) {
         socket.off("close", onEarlyClose);
         // Dialled before this one is dropped, or the kernel may well hand out the same source again.
-        if (triesLeft > 0) this.#dialBack(socket, flow, triesLeft - 1, begun);
+        if (triesLeft > 0) this.#dialBack(client, triesLeft - 1, begun);
         else socket.destroy();
         return void back.destroy();
       }
-      this.#join(socket, flow, back, source, begun);
+      this.#join(client, back, source, begun);
     });
   }
 
-  #join(socket: TLSSocket, flow: FlowControl, back: Socket, source: string, begun?: Uint8Array): void {
+  #join(client: Client, back: Socket, source: string, begun: Uint8Array): void {
+    const { socket, times } = client;
     back.setNoDelay(true);
-    this.#callers.set(source, this.#callerBehind(socket));
+    this.#behind.set(source, { caller: this.#callerBehind(socket), times });
     back.once("close", () => {
-      this.#callers.delete(source);
+      this.#behind.delete(source);
       this.#quarantine.set(source, performance.now());
       // What the server said last is still on its way to the client; a client that does not read gets no longer.
       if (socket.destroyed) return;
@@ -167,15 +187,17 @@ class TlsFront {
         if (!socket.destroyed) deadline = setTimeout(() => socket.destroy(), lingerMs);
       });
     });
-    if (begun !== undefined && begun.length > 0) back.write(begun);
-    pump(socket, flow, back);
+    if (begun.length > 0) back.write(begun);
+    pump(client, back);
+    back.on("data", () => times.sent());
     back.pipe(socket);
   }
 }
 
 /** As `socket.pipe(back)`, which would neither hold the client back nor always see it go: {@linkcode takeFlowControl}. */
-function pump(socket: TLSSocket, flow: FlowControl, back: Socket): void {
+function pump({ socket, flow, times }: Client, back: Socket): void {
   socket.on("data", (chunk: Uint8Array) => {
+    times.received();
     if (!back.write(chunk)) flow.stop();
   });
   back.on("drain", () => flow.start());
@@ -197,7 +219,7 @@ export async function openFront(options: FrontOptions): Promise<Front> {
   });
   return {
     port: server.port,
-    callerOf: (host, port) => front.callerOf(host, port),
+    behind: (host, port) => front.behind(host, port),
     stopAccepting: () => {
       server.close();
       front.drain();

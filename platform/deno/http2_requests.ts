@@ -8,6 +8,8 @@ import {
   http2StreamsPerConnection,
 } from "../limits.ts";
 import { NetworkError } from "../mod.ts";
+import { StreamTimes } from "./stream_times.ts";
+import type { Time } from "./request_times.ts";
 import type { Wire } from "./wire.ts";
 
 /** Answers; never rejects. */
@@ -18,7 +20,7 @@ export type Answer = (request: Request) => Promise<Response>;
  * streams of a connection have to say in one turn of the event loop leaves in one TLS write. Everything a peer can send
  * is bounded by `platform/http2`.
  */
-export function serveRequests(wire: Wire, answer: Answer): Http2Connection {
+export function serveRequests(wire: Wire, answer: Answer, time: Time): Http2Connection {
   let deadline: ReturnType<typeof setTimeout> | undefined;
   const connection = new Http2Connection({
     role: "server",
@@ -27,11 +29,16 @@ export function serveRequests(wire: Wire, answer: Answer): Http2Connection {
     write: (bytes) => wire.write(bytes),
     end: () => wire.close(),
     now: () => performance.now(),
-    onStream: (stream, fields, ended) => receive(stream, fields, ended, answer),
+    onStream: (stream, fields, ended) => {
+      times.begun();
+      receive(stream, fields, ended, { answer, times });
+    },
     onClose: () => {
+      times.release();
       deadline = setTimeout(() => wire.destroy(), closeFlushMs);
     },
   });
+  const times = new StreamTimes(time, connection);
   wire.start((chunk) => connection.receive(chunk), (error) => {
     connection.ended(error);
     clearTimeout(deadline);
@@ -41,11 +48,21 @@ export function serveRequests(wire: Wire, answer: Answer): Http2Connection {
 }
 
 /** `stream` outlives this call; what it refers to afterwards is kept small: there may be thousands of watches. */
-function receive(stream: Http2Stream, fields: readonly Field[], ended: boolean, answer: Answer): void {
+function receive(
+  stream: Http2Stream,
+  fields: readonly Field[],
+  ended: boolean,
+  { answer, times }: { readonly answer: Answer; readonly times: StreamTimes },
+): void {
   const reply = new Reply(stream);
   const expected = stream.expectedBytes;
   if (!ended && expected !== undefined && expected <= http2GatheredBytes) {
-    return gather(stream, expected, (body) => void reply.send(fields, body, answer));
+    const done = times.gathering(stream);
+    reply.onBroken = done;
+    return gather(stream, expected, (body) => {
+      done();
+      void reply.send(fields, body, answer);
+    });
   }
   void reply.send(fields, ended ? null : streamed(stream, reply), answer);
 }

@@ -1,7 +1,8 @@
 import { parseAddress, tcpAddress, urlHost } from "../address.ts";
 import { drainMs, lingerMs } from "../limits.ts";
 import { type HttpListener, type HttpServeOptions, type Log, NetworkError, type RequestContext } from "../mod.ts";
-import type { Caller, Front } from "./front.ts";
+import type { Behind, Caller, Front } from "./front.ts";
+import type { Time } from "./request_times.ts";
 import { webSocketChannel } from "./web_socket.ts";
 import { nodeWire } from "./wire.ts";
 
@@ -38,8 +39,8 @@ class InFlight {
   }
 }
 
-/** The caller by where the connection comes from; undefined refuses. */
-type WhoIs = (remote: Deno.NetAddr) => Caller | undefined;
+/** The caller by where the connection comes from; undefined refuses. Without `times`, nobody minds how long it takes. */
+type WhoIs = (remote: Deno.NetAddr) => (Pick<Behind, "caller"> & Partial<Behind>) | undefined;
 
 interface Started {
   readonly server: Deno.HttpServer<Deno.NetAddr>;
@@ -55,10 +56,14 @@ function startServer(
   log: Log,
 ): Started {
   const controller = new AbortController();
-  async function handle(request: Request, caller: Caller): Promise<Response> {
+  async function handle(request: Request, caller: Caller, times?: Behind["times"]): Promise<Response> {
     inFlight.enter();
+    const upgrade: typeof upgradeWebSocket = (asking, protocol) => {
+      times?.release();
+      return upgradeWebSocket(asking, protocol);
+    };
     try {
-      return await options.handler(request, { ...caller, upgradeWebSocket });
+      return await options.handler(request, { ...caller, upgradeWebSocket: upgrade });
     } catch (error) {
       log.error("http handler failed", { error, method: request.method, url: request.url });
       return new Response("Internal Server Error", { status: 500 });
@@ -68,14 +73,25 @@ function startServer(
   }
   try {
     const server = Deno.serve({ ...at, signal: controller.signal, onListen: () => {} }, (request, info) => {
-      const caller = who(info.remoteAddr);
-      if (caller !== undefined) return handle(request, caller);
+      const behind = who(info.remoteAddr);
+      if (behind !== undefined) {
+        const { caller, times } = behind;
+        if (times !== undefined) timed(times, info.completed);
+        return handle(request, caller, times);
+      }
       return new Response("Forbidden", { status: 403 }); // somebody on this machine dialled the back port
     });
     return { server, abort: () => controller.abort(), handle };
   } catch (error) {
     throw new NetworkError(`Cannot listen on ${options.address}: ${String(error)}`, { cause: error });
   }
+}
+
+/** @param completed settles when the answer's last byte has been handed over, or cannot be */
+function timed(times: Behind["times"], completed: Promise<void>): void {
+  const ended = (): void => times.ended();
+  times.begun();
+  completed.then(ended, ended);
 }
 
 /** `server.shutdown()` waits for open watches for ever and cannot be followed by an abort: the abort alone is used. */
@@ -86,7 +102,7 @@ async function stopServer(started: ReturnType<typeof startServer>): Promise<void
 
 async function servePlain(options: HttpServeOptions, host: string, port: number, log: Log): Promise<HttpListener> {
   const inFlight = new InFlight();
-  const who: WhoIs = (remote) => ({ peer: null, proxyPeer: null, remoteAddress: remote.hostname });
+  const who: WhoIs = (remote) => ({ caller: { peer: null, proxyPeer: null, remoteAddress: remote.hostname } });
   const started = startServer(options, { hostname: host, port }, who, inFlight, log);
   let closing: Promise<void> | null = null;
   const bound = started.server.addr.port;
@@ -102,14 +118,14 @@ async function serveTls(
   tls: NonNullable<HttpServeOptions["tls"]>,
   host: string,
   port: number,
-  log: Log,
+  { log, ...time }: HttpServerDeps,
 ): Promise<HttpListener> {
   const { openFront } = await import("./front.ts");
   const upgraded = await import("./upgraded.ts");
   const { serveRequests } = await import("./http2_requests.ts");
   const inFlight = new InFlight();
   let front: Front | null = null;
-  const who: WhoIs = (remote) => front?.callerOf(remote.hostname, remote.port);
+  const who: WhoIs = (remote) => front?.behind(remote.hostname, remote.port);
   const started = startServer(options, { hostname: "127.0.0.1", port: 0 }, who, inFlight, log);
   try {
     const { clientCertificates, proxyCa } = tls;
@@ -120,13 +136,15 @@ async function serveTls(
       clientCertificates,
       ...(proxyCa === undefined ? {} : { proxyCa }),
       backPort: started.server.addr.port,
+      time,
       onUpgrade: (socket, flow, begun, caller) => {
         void upgraded.serveUpgrade(socket, flow, begun, caller, options.handler).catch((error) => {
           log.error("http handler failed", { error, method: begun.upgrade.first[0], url: begun.upgrade.first[1] });
           socket.destroy();
         });
       },
-      serveHttp2: (socket, caller) => serveRequests(nodeWire(socket), (request) => started.handle(request, caller)),
+      serveHttp2: (socket, caller) =>
+        serveRequests(nodeWire(socket), (request) => started.handle(request, caller), time),
     });
   } catch (error) {
     await stopServer(started);
@@ -147,10 +165,14 @@ async function serveTls(
   };
 }
 
+export interface HttpServerDeps extends Time {
+  readonly log: Log;
+}
+
 /** Behind TLS `request.url` says `http:` and the Host header's name. */
-export function serveHttp(options: HttpServeOptions, log: Log): Promise<HttpListener> {
+export function serveHttp(options: HttpServeOptions, deps: HttpServerDeps): Promise<HttpListener> {
   const at = parseAddress(options.address);
   if (at.kind === "unix") throw new NetworkError(`HTTP is served on TCP, not on ${options.address}`);
-  if (options.tls === undefined) return servePlain(options, at.host, at.port, log);
-  return serveTls(options, options.tls, at.host, at.port, log);
+  if (options.tls === undefined) return servePlain(options, at.host, at.port, deps.log);
+  return serveTls(options, options.tls, at.host, at.port, deps);
 }

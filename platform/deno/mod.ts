@@ -72,15 +72,16 @@ export function createDenoPlatform(options: DenoPlatformOptions): Platform {
     now: clock.now,
     sink: options.logSink ?? writeStderr,
   });
+  const timers = createTimers();
   return {
     clock,
-    timers: createTimers(),
+    timers,
     random: createRandom(),
     disk: createDisk(),
     network: {
       frames: createFrames(),
       http: {
-        serve: async (serveOptions) => await serveHttp(serveOptions, log),
+        serve: async (serveOptions) => await serveHttp(serveOptions, { log, clock, timers }),
         client: (clientOptions) => createHttpClient(clientOptions),
       },
       streams: createStreams(),

@@ -1,6 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { concatBytes, fromUtf8 } from "../../base/bytes.ts";
-import { firstHeadMs, maxUnreadUpgradedBytes, maxUpgradeHeadBytes } from "../limits.ts";
+import { maxUnreadUpgradedBytes, maxUpgradeHeadBytes } from "../limits.ts";
 import { type ByteConnection, type HttpHandler, NetworkError, type WebSocketChannel } from "../mod.ts";
 import { acceptKey, opcodes, ServerWebSocket } from "../websocket/mod.ts";
 import type { Caller } from "./front.ts";
@@ -14,15 +14,13 @@ export interface Beginning {
 }
 
 /**
- * Waits for the first request's head. Resolves early, with no upgrade, for a head that is too long or too late: the
- * server behind knows what to say to those. Null: the connection has ended. The socket is stopped when it resolves.
+ * Waits for the first request's head. Resolves early, with no upgrade, for a head that is too long: the server behind
+ * knows what to say. Null: the connection has ended. The socket is stopped when it resolves.
  */
 export function readBeginning(socket: TLSSocket, flow: FlowControl): Promise<Beginning | null> {
   return new Promise((resolve) => {
     let bytes: Uint8Array = new Uint8Array(0);
-    const late = setTimeout(() => done(null), firstHeadMs);
     function done(upgrade: HttpHead | null, ended = false): void {
-      clearTimeout(late);
       socket.off("data", onData);
       socket.off("end", onEnd);
       socket.off("close", onEnd);
