@@ -2,6 +2,8 @@
 export const limits = {
   /** Largest request body; upstream's MaxRequestBodyBytes. */
   requestBodyBytes: 3 * 1024 * 1024,
+  /** How long a request's body may take to come; upstream's --request-timeout. */
+  requestBodyMs: 60_000,
   /** Requests under way at once that only read, resp. that may write (long-running ones are not counted). */
   readsInFlight: 400,
   mutationsInFlight: 200,

@@ -327,7 +327,7 @@ function filters(registry: Registry, deps: ServerDeps) {
     prioritize(registry.flowControl),
     refuseCrossSite,
     authorize(registry.authorizer),
-    readBody,
+    readBody(deps.timers),
   ];
 }
 
@@ -338,7 +338,7 @@ function batchHandler(registry: Registry, deps: ServerDeps, handler: Handler): H
     recover(deps.log),
     authenticate(reviewer(registry), proxyNames(registry), registry.config.authentication?.anonymous),
     refuseCrossSite,
-    readBody,
+    readBody(deps.timers),
   ];
   return (exchange) => {
     const { context } = exchange;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeMsgpack } from "../../api/codec/msgpack.ts";
+import { limits } from "../limits.ts";
 import { start, type TestServer, until } from "../testing.ts";
 
 /** What clients have done to apiservers before (CVE numbers of Kubernetes and of what it is built from). */
@@ -259,4 +260,30 @@ Deno.test("a body that says it is compressed is not unpacked", async () => {
     headers: { "content-type": "application/json", "content-encoding": "gzip" },
   });
   assert.equal(response.status, 400);
+});
+
+Deno.test("a body that trickles is given up after the request timeout, announced or not, and frees its seat", async () => {
+  await using server = await start();
+  const outcomes: number[] = [];
+  for (const headers of [{}, { "content-length": "100" }] as Record<string, string>[]) {
+    let drip: () => void = () => {};
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (drip = () => controller.enqueue(new TextEncoder().encode("{"))),
+    });
+    const answer = server.rawBody("POST", configMaps, body, { headers }).then(async (response) => {
+      outcomes.push(response.status);
+      return await response.json();
+    });
+    const before = outcomes.length;
+    for (let seconds = 0; seconds < limits.requestBodyMs / 1000 - 1; seconds++) {
+      drip();
+      await server.time.advance(1000);
+    }
+    assert.equal(outcomes.length, before);
+    await server.time.advance(1000);
+    assert.equal(outcomes.length, before + 1);
+    const { reason, message } = await answer;
+    assert.deepEqual([reason, message], ["Timeout", "Timeout: request did not complete within the allotted timeout"]);
+  }
+  assert.deepEqual(outcomes, [504, 504]);
 });
