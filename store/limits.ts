@@ -79,7 +79,8 @@ export const storeLimits = {
   historyResidentBytes: 4 * 1024 ** 2,
   /** Shorter values are not worth an entry of their own. */
   overflowValueBytesMin: 128,
-  overflowFileBytes: 64 * 1024 ** 2,
+  /** Small: it is given back as a whole, and what has rested is sent to the disk a file at a time. */
+  overflowFileBytes: 4 * 1024 ** 2,
   /** History entries freed per applied command and per idle step after a compaction. */
   compactionStepEntries: 256,
   compactionStepMs: 2,

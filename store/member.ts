@@ -83,6 +83,11 @@ export async function startMember(
   };
   const residentBytes = config.historyResidentBytes ?? storeLimits.historyResidentBytes;
   const overflow = new Overflow(overflowFiles);
+  const logOverflow = new Overflow(overflowFiles);
+  const clearOverflows = () => {
+    overflow.clear();
+    logOverflow.clear();
+  };
   const machine = createMachine(decodeCommand, testing.withoutInMachine, {
     slabs: new Slabs(),
     overflow,
@@ -90,7 +95,11 @@ export async function startMember(
     valueBytesMin: Math.min(storeLimits.overflowValueBytesMin, residentBytes),
     sharesCommands: true,
   });
-  const replica = await startReplica<CommandResult>({ overflowFiles, ...config }, machine.machine, platform, testing);
+  const replica = await startReplica<CommandResult>({ logOverflow, ...config }, machine.machine, platform, testing)
+    .catch((error) => {
+      clearOverflows();
+      throw error;
+    });
   testing.onData?.(machine.mvcc);
   const electionMs = config.timers.tickMs * config.timers.electionTicks;
   const front = new StoreFront({
@@ -134,6 +143,7 @@ export async function startMember(
       server.close();
       front.close();
       await replica.stop();
+      clearOverflows();
       throw error;
     });
 
@@ -174,7 +184,7 @@ export async function startMember(
     front.close();
     server.close();
     await listener.close();
-    overflow.clear(); // nobody is left to read old versions
+    clearOverflows(); // nobody is left to read what is old
   };
   const failed = replica.failed.then(async (error) => {
     await (closing ??= close());

@@ -10,6 +10,12 @@ const directWriteBytes = 256 * 1024;
 const directSyncBytes = 256 * 1024;
 const slowSyncMs = 2;
 const patientSyncs = 64;
+/**
+ * What a scratch file has held for so long is sent to the disk, one file after the other. Left to the kernel, all that the
+ * last half minute left goes at once, and every sync waits behind it: 240 ms were seen (docs/adr/0032). Most of what is
+ * written to a scratch file under load is needed for a shorter time, and so never sent.
+ */
+const scratchRestMs = 8_000;
 const fileMode = 0o600;
 const directoryMode = 0o700;
 
@@ -167,7 +173,15 @@ function mappedNow<T>(doing: string, work: () => T): T {
   }
 }
 
-function openScratch(directory: string): Scratch {
+/** Runs one after the other. Nothing in a scratch file need outlive its process, so a failure is nobody's. */
+type WriteBack = (sync: () => Promise<void>) => void;
+
+function createWriteBack(): WriteBack {
+  let tail = Promise.resolve();
+  return (sync) => void (tail = tail.then(sync).catch(() => {}));
+}
+
+function openScratch(directory: string, writeBack: WriteBack): Scratch {
   const file = mappedNow(`open a scratch file in ${directory}`, () => {
     const path = Deno.makeTempFileSync({ dir: directory, prefix: "scratch-", suffix: ".tmp" });
     const opened = Deno.openSync(path, { read: true, write: true });
@@ -175,12 +189,24 @@ function openScratch(directory: string): Scratch {
     return opened;
   });
   let size = 0;
+  let closed = false;
+  let rest: ReturnType<typeof setTimeout> | null = null;
+  function rested(): void {
+    rest = null;
+    writeBack(async () => closed ? undefined : await file.syncData());
+  }
+  function written(): void {
+    if (rest !== null) return;
+    rest = setTimeout(rested, scratchRestMs);
+    Deno.unrefTimer(rest);
+  }
   return {
     append(bytes) {
       return mappedNow("write a scratch file", () => {
         file.seekSync(size, Deno.SeekMode.Start);
         for (let at = 0; at < bytes.length;) at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
         size += bytes.length;
+        written();
         return size - bytes.length;
       });
     },
@@ -196,7 +222,11 @@ function openScratch(directory: string): Scratch {
         return bytes;
       });
     },
-    close: () => file.close(),
+    close() {
+      closed = true;
+      if (rest !== null) clearTimeout(rest);
+      file.close();
+    },
   };
 }
 
@@ -247,6 +277,7 @@ async function stat(path: string): Promise<{ size: number; isDirectory: boolean 
 /** The machine's disk. `writeFileAtomic` goes through `PATH.tmp`; calls for one path queue behind each other. */
 export function createDisk(): Disk {
   const atomicTails = new Map<string, Promise<void>>();
+  const writeBack = createWriteBack();
   return {
     open(path, options) {
       return mapped(`open ${path}`, async () => {
@@ -274,6 +305,6 @@ export function createDisk(): Disk {
     list: (path) => mapped(`list ${path}`, () => list(path)),
     stat: (path) => mapped(`stat ${path}`, () => stat(path)),
     syncDirectory: (path) => mapped(`sync directory ${path}`, () => syncDirectory(path)),
-    openScratch,
+    openScratch: (directory) => openScratch(directory, writeBack),
   };
 }

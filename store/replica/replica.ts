@@ -1,4 +1,3 @@
-import { Overflow } from "../../base/overflow.ts";
 import { prng } from "../../base/prng.ts";
 import type { Timer } from "../../platform/mod.ts";
 import { Transport } from "../peer/transport.ts";
@@ -285,9 +284,9 @@ function createCore(
     limits: raftLimits,
     quorum: majorityQuorum,
     restored: { ...restored, configuration: roster.configuration },
-    ...(config.overflowFiles === undefined ? {} : {
+    ...(config.logOverflow === undefined ? {} : {
       memory: {
-        overflow: new Overflow(config.overflowFiles),
+        overflow: config.logOverflow,
         residentBytes: config.logResidentBytes ?? defaultLogResidentBytes,
       },
     }),

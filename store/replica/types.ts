@@ -1,4 +1,4 @@
-import type { OverflowFiles } from "../../base/overflow.ts";
+import type { Overflow } from "../../base/overflow.ts";
 import type { Address, Clock, Disk, Log, Metrics, Network, Random, Timers, TlsIdentity } from "../../platform/mod.ts";
 import type { ConfigurationChange } from "../raft/configuration.ts";
 import type { RaftConfig, RaftCore, RaftStatus } from "../raft/mod.ts";
@@ -39,8 +39,8 @@ export interface ReplicaConfig {
   /** Applied entries between snapshots. */
   readonly snapshotEntries?: number;
   readonly segmentBytes?: number;
-  /** Where the older part of the log lies, beside the log itself. Absent: all of it stays in memory. */
-  readonly overflowFiles?: OverflowFiles;
+  /** Where the older part of the log lies, beside the log itself; the caller's to clear in the end. Absent: in memory. */
+  readonly logOverflow?: Overflow;
   /** Data of the newest entries that stay in memory. */
   readonly logResidentBytes?: number;
 }
