@@ -1,6 +1,6 @@
+import { buildLabels } from "../api/version.ts";
 import type { Metrics } from "../platform/mod.ts";
 import type { Drain } from "./drain.ts";
-import { kubernetesVersion } from "./plain_handler.ts";
 import type { Registry } from "./registry/context.ts";
 import type { ResourceCache } from "./watchcache/resource_cache.ts";
 
@@ -22,9 +22,7 @@ export function showGauges(metrics: Metrics, { registry, drain, caches }: Source
   const seats = flow("nominal_limit_seats", "Seats of each priority level.");
   const dispatched = flowTotal("dispatched_requests_total", "Requests that got a seat.");
   const rejected = flowTotal("rejected_requests_total", "Requests turned away, by reason.");
-  const [major = "", minor = ""] = kubernetesVersion.slice(1).split(".");
-  metrics.gauge("kubernetes_build_info", "The version of Kubernetes that is spoken.")
-    .set(1, { git_version: kubernetesVersion, major, minor });
+  metrics.gauge("kubernetes_build_info", "The version of Kubernetes that is spoken.").set(1, buildLabels);
 
   metrics.onCollect(() => {
     inFlight.set(drain.reading, { request_kind: "readOnly" });

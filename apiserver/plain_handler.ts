@@ -1,3 +1,4 @@
+import { kubernetesVersion } from "../api/version.ts";
 import { methodNotAllowed, notAcceptable } from "../api/status.ts";
 import {
   aggregated,
@@ -16,8 +17,6 @@ import type { Exchange } from "./exchange.ts";
 import { type MediaClause, parseAccept } from "./negotiate.ts";
 import { type Bytes, pageNotFound, respondBytes, respondJson, textBytes } from "./respond.ts";
 import { handleHealth, type HealthChecks } from "./health.ts";
-
-export const kubernetesVersion = "v1.36.0";
 
 export interface PlainDeps {
   readonly advertise: { readonly address: string; readonly port: number };

@@ -1,6 +1,7 @@
 import { invariant } from "../base/assert.ts";
 import { flowSchemas, isReview, priorityLevelConfigurations, type ResourceInfo } from "../api/resources.ts";
 import { batchPath } from "../api/batch.ts";
+import { kubernetesVersion } from "../api/version.ts";
 import { badRequest, methodNotAllowed } from "../api/status.ts";
 import type { RequestContext } from "../platform/mod.ts";
 import { enabledPlugins } from "./admission/plugins.ts";
@@ -49,7 +50,7 @@ import { FlowControl } from "./flowcontrol/control.ts";
 import { prioritize } from "./flowcontrol/filter.ts";
 import { showGauges } from "./gauges.ts";
 import { limits } from "./limits.ts";
-import { handlePlain, kubernetesVersion, type PlainDeps } from "./plain_handler.ts";
+import { handlePlain, type PlainDeps } from "./plain_handler.ts";
 import { parseCidr } from "./registry/cidr.ts";
 import type { Registry } from "./registry/context.ts";
 import { EventLeases } from "./registry/event_leases.ts";

@@ -28,6 +28,14 @@ export interface ComponentPlan {
 export const apiServerPort = 6443;
 export const kubeletPort = 10250;
 export const etcdPort = 2379;
+/** Where upstream's components, and kubeadm's etcd, are scraped. */
+const schedulerPort = 10259;
+const controllerManagerPort = 10257;
+const proxyMetricsPort = 10249;
+const storeMetricsPort = 2381;
+/** Upstream has no such processes. */
+const gatewayMetricsPort = 2382;
+const balancerMetricsPort = 10260;
 
 const firstWorkerHost = 1;
 const firstApiServerHost = 10;
@@ -79,6 +87,34 @@ export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
     for (const plan of control("etcd", (i) => etcdUrl(spec, i), members)) plans.push({ ...plan, late: true });
   }
   return plans;
+}
+
+/**
+ * Where a component's metrics are; null for a process that holds several. The control plane's are at the addresses of
+ * the apiservers and the gateways of their number, as if each number were a machine.
+ */
+export function metricsUrl(spec: ClusterSpec, { name, kind, address }: ComponentPlan): string | null {
+  const index = Number(/\d+$/.exec(name)?.[0] ?? 0);
+  switch (kind) {
+    case "apiserver":
+    case "kubelet":
+    case "hollow-nodes":
+      return `${address}/metrics`;
+    case "scheduler":
+      return `https://${apiServerHost(spec, index)}:${schedulerPort}/metrics`;
+    case "controller-manager":
+      return `https://${apiServerHost(spec, index)}:${controllerManagerPort}/metrics`;
+    case "proxy":
+      return `http://${nodeAddress(spec, index - 1)}:${proxyMetricsPort}/metrics`;
+    case "store":
+      return `http://${etcdHost(spec, index)}:${storeMetricsPort}/metrics`;
+    case "etcd":
+      return `http://${etcdHost(spec, index)}:${gatewayMetricsPort}/metrics`;
+    case "balancer":
+      return `http://127.${spec.slice}.0.1:${balancerMetricsPort}/metrics`;
+    case "all-in-one":
+      return null;
+  }
 }
 
 /** Which component listens at an address (`unix:...`, `tcp:host:port`); null: none. */

@@ -4,6 +4,7 @@ import {
   componentsOf,
   etcdHost,
   etcdServerIdentity,
+  metricsUrl,
   nodeAddress,
   planOf,
   podCidr,
@@ -83,4 +84,21 @@ Deno.test("parseSpec() refuses what is not a cluster, naming the file", () => {
   assert.throws(() => parseSpec(JSON.stringify({ ...spec(), slice: "64" }), "/d/cluster.json"), /not a cluster/);
   const storeMembers = { numbers: [0, 3], next: 3 }; // 3 is in use and counts as free
   assert.throws(() => parseSpec(JSON.stringify({ ...spec(), storeMembers }), "/d/cluster.json"), /not a cluster/);
+});
+
+Deno.test("metricsUrl() gives every component an address of its own, at upstream's ports", () => {
+  const large = spec({ controlPlanes: 3, workers: 2, hollowNodes: 5 });
+  const urls = new Map(componentsOf(large).map((plan) => [plan.name, metricsUrl(large, plan)]));
+  assert.equal(new Set(urls.values()).size, urls.size);
+  assert.ok(!urls.has("") && ![...urls.values()].includes(null));
+  for (
+    const [name, url] of [
+      ["apiserver-1", "https://127.64.0.11:6443/metrics"],
+      ["scheduler-2", "https://127.64.0.12:10259/metrics"],
+      ["controller-manager-0", "https://127.64.0.10:10257/metrics"],
+      ["kubelet-worker-2", "https://127.64.1.2:10250/metrics"],
+      ["proxy-worker-2", "http://127.64.1.2:10249/metrics"],
+      ["store-0", "http://127.64.0.30:2381/metrics"],
+    ] as const
+  ) assert.equal(urls.get(name), url);
 });

@@ -156,6 +156,7 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
   };
   const client = (file: string, commonName: string, ...organizations: string[]) =>
     issue(file, { commonName, organizations, usage: "client" });
+  const controlHosts = Array.from({ length: spec.controlPlanes }, (_, i) => apiServerHost(spec, i));
   const apiServerNames = [
     "localhost",
     "127.0.0.1",
@@ -164,7 +165,7 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
     "kubernetes.default",
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
-    ...Array.from({ length: spec.controlPlanes }, (_, i) => apiServerHost(spec, i)),
+    ...controlHosts,
   ];
   const etcdNames = ["localhost", ...Array.from({ length: spec.controlPlanes }, (_, i) => etcdHost(spec, i))];
   await Promise.all([
@@ -182,8 +183,9 @@ async function writePki(spec: ClusterSpec, directory: string): Promise<void> {
     issue("apiserver", { commonName: "kube-apiserver", names: apiServerNames, usage: "server" }),
     client("apiserver-kubelet-client", "kube-apiserver", "system:masters"),
     client("admin", "kubernetes-admin", "system:masters"),
-    client("controller-manager", "system:kube-controller-manager"),
-    client("scheduler", "system:kube-scheduler"),
+    // Both serve their metrics at the apiservers' addresses.
+    issue("controller-manager", { commonName: "system:kube-controller-manager", names: controlHosts, usage: "both" }),
+    issue("scheduler", { commonName: "system:kube-scheduler", names: controlHosts, usage: "both" }),
     client("proxy", "system:kube-proxy"),
     ...(spec.hollowNodes > 0
       ? [issue("hollow-nodes", {

@@ -1,9 +1,8 @@
 import { fromUtf8 } from "../base/bytes.ts";
+import { kubernetesVersion } from "../api/version.ts";
 import type { NodeSystemInfo } from "../api/gen/types.ts";
 import type { Disk } from "../platform/mod.ts";
 import { readIfPresent } from "./files.ts";
-
-export const kubernetesVersion = "v1.36.0";
 
 export interface HostFacts {
   readonly capacity: { readonly cpu: string; readonly memory: string };

@@ -5,7 +5,7 @@ import { createDelegatedAuth, createInformer, type Informer, type RestClient } f
 import type { Component, Platform, Timer, TlsIdentity } from "../platform/mod.ts";
 import type { NodeDescription } from "./core/node.ts";
 import type { LifecycleTimings } from "./core/types.ts";
-import { kubernetesVersion, readHostFacts } from "./host_facts.ts";
+import { readHostFacts } from "./host_facts.ts";
 import * as limits from "./limits.ts";
 import { kubeletMetrics } from "./metrics.ts";
 import { NodeAgent, type PodObject } from "./node_agent.ts";
@@ -252,5 +252,3 @@ export function podHandlers(agentOf: (pod: Readonly<PodObject>) => NodeAgent | u
     deleted: (pod: Readonly<PodObject>) => agentOf(pod)?.podDeleted(pod),
   };
 }
-
-export { kubernetesVersion };

@@ -4,6 +4,7 @@ import { type CompactionPolicy, defaultCompaction } from "./auto_compaction.ts";
 import { type Consensus, createMachine, type MachineRule, StoreFront } from "./front.ts";
 import { HashCheck } from "./hash_check.ts";
 import { storeLimits } from "./limits.ts";
+import { showStatus } from "./member_metrics.ts";
 import { createMembership } from "./membership.ts";
 import type { CommandResult } from "./mvcc/command.ts";
 import type { Mvcc } from "./mvcc/mvcc.ts";
@@ -195,6 +196,7 @@ export async function startMember(
     await replica.stop();
     await (closing ??= close());
   };
+  showStatus(platform.metrics, () => front.statusNow());
   let stopping: Promise<void> | null = null;
   return {
     ready: Promise.resolve(),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fromUtf8, prefixEnd, utf8 } from "../base/bytes.ts";
 import { prng } from "../base/prng.ts";
+import { parseMetrics } from "../platform/deno/metrics_testing.ts";
 import { createTracer, type OtlpSpan } from "../platform/tracing/mod.ts";
 import { createWorld, type SimHost, type World } from "../platform/sim/mod.ts";
 import { storeLimits } from "./limits.ts";
@@ -98,6 +99,22 @@ Deno.test("startMember() x3: writes go through any client, linearizable reads se
   assert.equal(refusal.code, "NotLeader");
   await trio.converged();
   for (const store of stores) store.close();
+  await trio.stop();
+});
+
+Deno.test("startMember(): every member shows by etcd's names who leads, how far it is, and what it holds", async () => {
+  const trio = new Trio(createWorld({ seed: 1 }));
+  await trio.start();
+  await trio.settled();
+  await trio.converged();
+  const shown = trio.hosts.map((host) => parseMetrics(host.platform.metrics.text()));
+  const of = (name: string) => shown.map((samples) => samples.get(name)?.get(""));
+  assert.deepEqual(of("etcd_server_has_leader"), [1, 1, 1]);
+  assert.deepEqual(of("etcd_server_is_leader"), [0, 1, 2].map((i) => i === trio.leader() ? 1 : 0));
+  const applied = trio.running.map((member) => member?.status().appliedIndex);
+  assert.deepEqual(of("etcd_server_proposals_applied_total"), applied);
+  assert.ok(of("etcd_server_leader_changes_seen_total").every((count) => count === 1));
+  assert.ok(of("etcd_disk_wal_fsync_duration_seconds_count").every((count) => (count ?? 0) > 0));
   await trio.stop();
 });
 

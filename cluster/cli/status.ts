@@ -7,7 +7,7 @@ import { externalStorePki } from "../external_store.ts";
 import { dataDirectory, layout } from "../home.ts";
 import { askFaults, askStatus } from "../lifecycle.ts";
 import { electionLeases } from "../lease_release.ts";
-import { balancerUrl, etcdUrl, planOf, storeMembers } from "../plan.ts";
+import { balancerUrl, componentsOf, etcdUrl, metricsUrl, planOf, storeMembers } from "../plan.ts";
 import { residentBytes } from "../processes.ts";
 import type { ClusterSpec } from "../spec.ts";
 import { describeFaults } from "./chaos_faults.ts";
@@ -39,6 +39,8 @@ export interface ClusterStatus {
   /** Paths of the files that a client of them needs; null without TLS. */
   readonly etcdTls: EtcdTls | null;
   readonly components: readonly ComponentRow[];
+  /** Where each component is scraped, also where one process holds them all. */
+  readonly metrics: readonly { readonly component: string; readonly url: string }[];
 }
 
 const apiTimeoutMs = 2_000;
@@ -93,6 +95,10 @@ export async function statusJson(spec: ClusterSpec, platform: Platform): Promise
       role,
       ready,
     })),
+    metrics: componentsOf(spec).flatMap((plan) => {
+      const url = metricsUrl(spec, plan);
+      return url === null ? [] : [{ component: plan.name, url }];
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
-import { createDisturbablePlatform } from "../../platform/deno/mod.ts";
-import type { Component, Platform, TlsIdentity } from "../../platform/mod.ts";
+import { buildLabels } from "../../api/version.ts";
+import { collectProcess, createDisturbablePlatform } from "../../platform/deno/mod.ts";
+import type { Component, Metrics, Platform, TlsIdentity } from "../../platform/mod.ts";
 import { callControl } from "../control.ts";
 import { decodeTable } from "../faults/keeper.ts";
 import { applyTable, listenForFaults } from "../faults/listener.ts";
@@ -33,6 +34,7 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   if (plan === undefined) throw new Error(`No component "${name}" in ${layout.spec}`);
   const disturbable = createDisturbablePlatform({ component: name, nameOf: whoListens(spec) });
   const { platform } = disturbable;
+  showProcess(platform.metrics);
   // Before anything is dialled: a component that starts again inside a partition stays inside it.
   applyTable(name, decodeTable(readFaults()), disturbable);
   if (profileDirectory !== undefined) await profileOnSignal(profileDirectory, name);
@@ -72,6 +74,12 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
   await component.ready;
   report.ready = true;
   send();
+}
+
+/** What every component shows beside its own metrics. */
+export function showProcess(metrics: Metrics): void {
+  collectProcess(metrics);
+  metrics.gauge("kubernetes_build_info", "The version of Kubernetes that is spoken.").set(1, buildLabels);
 }
 
 /** `store-1` -> 1. */

@@ -1,6 +1,7 @@
+import { createMetrics } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
 import { type ComponentKind, componentsOf } from "../plan.ts";
-import { type Entry, indexOf, runEntry } from "./_entry.ts";
+import { type Entry, indexOf, runEntry, showProcess } from "./_entry.ts";
 import { apiserver } from "./apiserver.ts";
 import { balancer } from "./balancer.ts";
 import { controllerManager } from "./controller_manager.ts";
@@ -35,8 +36,12 @@ export async function allInOne(entry: Entry): Promise<Component> {
   for (const plan of componentsOf(entry.spec)) {
     if (plan.kind === "all-in-one") continue;
     const enter = entries[plan.kind];
+    // Each is scraped at its own address, and shows of its own what others show too.
+    const metrics = createMetrics();
+    showProcess(metrics);
+    const platform = { ...entry.platform, metrics };
     // Only whoever has a process of its own has a role to report.
-    components.push(await enter({ ...entry, plan, index: indexOf(plan.name), reportRole: () => {} }));
+    components.push(await enter({ ...entry, platform, plan, index: indexOf(plan.name), reportRole: () => {} }));
   }
   entry.reportRole("", `${components.length} components`);
   return {

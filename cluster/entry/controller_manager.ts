@@ -4,8 +4,10 @@ import { createRestClient, createTransport } from "../../client/mod.ts";
 import { startControllerManager } from "../../controllers/mod.ts";
 import { apiServerUrls } from "../plan.ts";
 import { type Entry, readIdentity, readPkiFile, runEntry } from "./_entry.ts";
+import { withMetrics } from "./_serving.ts";
 
-export function controllerManager({ spec, plan, timers, platform, reportRole }: Entry): Component {
+export async function controllerManager(entry: Entry): Promise<Component> {
+  const { spec, plan, timers, platform, reportRole } = entry;
   const tls = readIdentity("controller-manager");
   const dial = (requestTimeoutMs?: number) => {
     const limit = requestTimeoutMs === undefined ? {} : { requestTimeoutMs };
@@ -14,7 +16,8 @@ export function controllerManager({ spec, plan, timers, platform, reportRole }: 
   };
   // A renewal that one apiserver leaves unanswered must reach the next before the deadline.
   const electionClient = dial(timers.leaderElection.renewDeadlineMs / 3);
-  return startControllerManager({
+  const client = dial();
+  const manager = startControllerManager({
     identity: plan.name,
     timers: {
       ...timers.leaderElection,
@@ -26,7 +29,8 @@ export function controllerManager({ spec, plan, timers, platform, reportRole }: 
     clusterCaPem: tls.ca,
     signing: { certificates, authority: { cert: tls.ca, key: readPkiFile("ca.key") } },
     onRole: reportRole,
-  }, { client: dial(), electionClient, platform });
+  }, { client, electionClient, platform });
+  return await withMetrics(entry, manager, { tls, client });
 }
 
 if (import.meta.main) await runEntry(controllerManager);

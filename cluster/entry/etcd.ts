@@ -13,8 +13,10 @@ import {
   storeName,
 } from "../plan.ts";
 import { type Entry, indexOf, readIdentity, runEntry } from "./_entry.ts";
+import { withMetrics } from "./_serving.ts";
 
-export async function etcd({ spec, index, platform }: Entry): Promise<Component> {
+export async function etcd(entry: Entry): Promise<Component> {
+  const { spec, index, platform } = entry;
   const store = connectStore({ endpoints: storeClientAddresses(spec, index) }, platform);
   const own = connectStore({ endpoints: [storeClientAddress(index)], only: true }, platform);
   const gateway = createGateway(
@@ -33,7 +35,7 @@ export async function etcd({ spec, index, platform }: Entry): Promise<Component>
     tls: readIdentity(etcdServerIdentity(spec, index), "etcd-ca"),
     onStream: gateway.handler,
   });
-  return {
+  return await withMetrics(entry, {
     ready: Promise.resolve(),
     async stop() {
       await listener.close();
@@ -41,7 +43,7 @@ export async function etcd({ spec, index, platform }: Entry): Promise<Component>
       store.close();
       own.close();
     },
-  };
+  });
 }
 
 if (import.meta.main) await runEntry(etcd);

@@ -5,11 +5,13 @@ import { type SchedulingTiming, startScheduler } from "../../scheduler/mod.ts";
 import { layout } from "../home.ts";
 import { apiServerUrls } from "../plan.ts";
 import { type Entry, readIdentity, runEntry } from "./_entry.ts";
+import { withMetrics } from "./_serving.ts";
 
 /** Timings kept for `/timings`: who wants all of them asks before so many more pods are scheduled. */
 const maxTimings = 16_384;
 
-export async function scheduler({ spec, plan, timers, platform }: Entry): Promise<Component> {
+export async function scheduler(entry: Entry): Promise<Component> {
+  const { spec, plan, timers, platform } = entry;
   const tls = readIdentity("scheduler");
   const endpoints = apiServerUrls(spec);
   const clientOver = (transport: Transport) =>
@@ -37,17 +39,17 @@ export async function scheduler({ spec, plan, timers, platform }: Entry): Promis
   await platform.disk.remove(socket);
   const server = Deno.serve({ path: socket, onListen: () => {} }, (request) => {
     const url = new URL(request.url);
-    if (url.pathname === "/metrics") return new Response(platform.metrics.text());
     if (url.pathname === "/timings") return Response.json(timings.after(Number(url.searchParams.get("after") ?? 0)));
     return new Response("not found", { status: 404 });
   });
-  return {
+  const component = {
     ready: scheduler.ready,
     async stop() {
       await scheduler.stop();
       await server.shutdown();
     },
   };
+  return await withMetrics(entry, component, { tls, client: clientOver(transport) });
 }
 
 if (import.meta.main) await runEntry(scheduler);

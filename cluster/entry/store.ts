@@ -6,13 +6,15 @@ import type { ClusterSpec } from "../spec.ts";
 import { removedExitCode } from "../store_environment.ts";
 import { memberOptions } from "../store_options.ts";
 import { type Entry, runEntry } from "./_entry.ts";
+import { withMetrics } from "./_serving.ts";
 import { openTracer } from "./_tracing.ts";
 
 const rolePollMs = 100;
 /** The commit index moves all the time: telling it once a second is enough for people. */
 const detailEveryPolls = 10;
 
-export async function store({ spec, plan, index, timers, platform: real, reportRole }: Entry): Promise<Component> {
+export async function store(entry: Entry): Promise<Component> {
+  const { spec, plan, index, timers, platform: real, reportRole } = entry;
   const { bug } = spec;
   if (bug !== undefined) real.log.warn("TEST-ONLY: this store is wrong on purpose", { bug });
   const platform = spec.losesPageCache === true
@@ -55,7 +57,7 @@ export async function store({ spec, plan, index, timers, platform: real, reportR
     if (wasRemoved(error)) await endRemoved(spec, plan.name);
     Deno.exit(1);
   });
-  return closing(member);
+  return await withMetrics(entry, closing(member));
 }
 
 /** Where all share this process, it begins again, without the member. */

@@ -10,6 +10,7 @@ export class Leadership<R> {
   readonly #requests: Requests<R>;
   readonly #listeners = new Set<(leaderId: string | null) => void>();
   readonly #elections: Counter;
+  readonly #changes: Counter;
   #leaderId: string | null = null;
   #role: RaftStatus["role"] = "follower";
 
@@ -20,6 +21,11 @@ export class Leadership<R> {
       "store_raft_elections_total",
       "Elections: those that this member began (preCandidate), stood in (candidate), won (leader); leaders it lost (lost).",
     );
+    this.#changes = state.deps.metrics.counter(
+      "etcd_server_leader_changes_seen_total",
+      "Leaders that came, as seen here.",
+    );
+    this.#changes.add(0);
   }
 
   onChange(listener: (leaderId: string | null) => void): () => void {
@@ -42,6 +48,7 @@ export class Leadership<R> {
     this.#role = role;
     if (leader === this.#leaderId) return;
     if (leader === null) this.#elections.add(1, { stage: "lost" });
+    else this.#changes.add();
     this.#leaderId = leader;
     deps.log.info("leader changed", { leader: leader ?? "", term });
     this.#requests.reads.again(); // the one that was asked may be gone
