@@ -166,13 +166,20 @@ export function findUntoleratedTaint(
 const safeAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 
 /**
- * The `pod-template-hash` label: FNV-1a over the template's JSON with sorted keys, in characters safe for names. The
- * same template gives the same hash whatever the order of its keys. Not upstream's number, which hashes Go's own
- * printing of the structure.
+ * The `pod-template-hash` label. Not upstream's number, which hashes Go's own printing of the structure.
  * @param collisionCount the Deployment's status.collisionCount
  */
 export function podTemplateHash(template: PodTemplateSpec, collisionCount = 0): string {
-  let hash = fnv1a(0x811c9dc5, sortedJson(template));
+  return nameHash(template, collisionCount);
+}
+
+/**
+ * FNV-1a over a value's JSON with sorted keys, in characters safe for names: the same value gives the same hash whatever
+ * the order of its keys.
+ * @param collisionCount how many names were found taken by other values before
+ */
+export function nameHash(value: unknown, collisionCount = 0): string {
+  let hash = fnv1a(0x811c9dc5, sortedJson(value));
   if (collisionCount > 0) hash = fnv1a(hash, `#${collisionCount}`);
   return [...String(hash)].map((digit) => safeAlphabet[digit.charCodeAt(0) % safeAlphabet.length]).join("");
 }

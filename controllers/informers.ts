@@ -2,6 +2,7 @@ import type {
   CertificateSigningRequest,
   ClusterRole,
   ConfigMap,
+  ControllerRevision,
   CustomResourceDefinition,
   Deployment,
   Endpoints,
@@ -61,6 +62,7 @@ export interface Informers {
   readonly certificateSigningRequests: Informer<CertificateSigningRequest>;
   readonly clusterRoles: Informer<ClusterRole>;
   readonly configMaps: Informer<ConfigMap>;
+  readonly controllerRevisions: Informer<ControllerRevision>;
   readonly customResourceDefinitions: Informer<CustomResourceDefinition>;
   readonly deployments: Informer<Deployment>;
   readonly endpoints: Informer<Endpoints>;
@@ -120,6 +122,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     certificateSigningRequests: inform<CertificateSigningRequest>(resources.certificateSigningRequests),
     clusterRoles: inform<ClusterRole>(resources.clusterRoles),
     configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
+    controllerRevisions: inform<ControllerRevision>(resources.controllerRevisions, { indexers: controlled }),
     customResourceDefinitions: inform<CustomResourceDefinition>(resources.customResourceDefinitions, {
       transform: withoutSchemas,
     }),
