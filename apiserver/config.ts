@@ -11,6 +11,7 @@ import type {
   Random,
   Timers,
   TlsIdentity,
+  UpgradeHttps,
 } from "../platform/mod.ts";
 import type { Tracer } from "../platform/tracing/mod.ts";
 import type { Store } from "../store/types.ts";
@@ -114,6 +115,8 @@ export interface ServerDeps {
   readonly postHttps?: PostHttps;
   /** Reaches extension apiservers; absent: none is available. */
   readonly callHttps?: CallHttps;
+  /** Asks extension apiservers for other protocols; absent: such requests are refused. */
+  readonly upgradeHttps?: UpgradeHttps;
   /** Reads certificate requests; absent: they are stored unread. */
   readonly certificates?: Certificates;
   /** Needed where issuers of tokens are configured. */

@@ -112,6 +112,8 @@ export const limits = {
   /** What a webhook may answer, and how many warnings it may give. */
   webhookAnswerBytes: 3 * 1024 * 1024,
   webhookWarnings: 16,
+  /** How long an extension apiserver may take to answer an upgrade. */
+  upgradeDialMs: 30_000,
   /** How long an extension apiserver may take to answer a check, how often one is tried, and the pause between checks. */
   remoteCallMs: 5000,
   availabilityAttempts: 5,

@@ -11,7 +11,7 @@ export async function startApiServer(
   config: ApiServerConfig,
   platform: Platform,
   store: Store,
-  more: Pick<ServerDeps, "callHttps" | "certificates" | "ciphers" | "postHttps" | "tracer"> = {},
+  more: Pick<ServerDeps, "callHttps" | "certificates" | "ciphers" | "postHttps" | "tracer" | "upgradeHttps"> = {},
 ): Promise<Component & { url: string }> {
   const kubelets = platform.network.http.client({ tls: config.kubeletClient, http2: false });
   const backends = platform.network.http.client({ http2: false });

@@ -195,6 +195,7 @@ function makeRegistry(
     postHttps: deps.postHttps,
     certificates: deps.certificates,
     callHttps: deps.callHttps,
+    upgradeHttps: deps.upgradeHttps,
     expressions: new Expressions(),
     webhookSeconds: deps.metrics.histogram(
       "apiserver_admission_webhook_admission_duration_seconds",

@@ -10,6 +10,7 @@ import type {
   PostHttps,
   Random,
   RequestContext,
+  UpgradeHttps,
 } from "../platform/mod.ts";
 import type { Timer, Timers } from "../platform/mod.ts";
 import type { Tracer } from "../platform/tracing/mod.ts";
@@ -42,6 +43,7 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>> | readonly [string, string][];
   readonly body?: Uint8Array | string;
   readonly upgrade?: RequestContext["upgradeWebSocket"];
+  readonly upgradeBytes?: NonNullable<RequestContext["upgradeBytes"]>;
 }
 
 // deno-lint-ignore no-explicit-any -- assertions look into answers of every shape
@@ -62,6 +64,7 @@ export interface StartOptions {
   readonly kubelets?: HttpClient;
   readonly postHttps?: PostHttps;
   readonly callHttps?: CallHttps;
+  readonly upgradeHttps?: UpgradeHttps;
   readonly certificates?: Certificates;
   readonly ciphers?: Ciphers;
   readonly metrics?: Metrics;
@@ -94,6 +97,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     metrics: options.metrics ?? noMetrics,
     ...(options.postHttps === undefined ? {} : { postHttps: options.postHttps }),
     ...(options.callHttps === undefined ? {} : { callHttps: options.callHttps }),
+    ...(options.upgradeHttps === undefined ? {} : { upgradeHttps: options.upgradeHttps }),
     ...(options.certificates === undefined ? {} : { certificates: options.certificates }),
     ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
     ...(options.tracer === undefined ? {} : { tracer: options.tracer }),
@@ -114,6 +118,7 @@ export async function start(options: StartOptions = {}): Promise<TestServer> {
     server.handle(request, {
       peer: call.as === undefined ? admin : call.as,
       ...(call.proxy === undefined ? {} : { proxyPeer: call.proxy }),
+      ...(call.upgradeBytes === undefined ? {} : { upgradeBytes: call.upgradeBytes }),
       remoteAddress: "127.0.0.1",
       upgradeWebSocket: call.upgrade ?? (() => {
         throw new Error("this test upgrades nothing");

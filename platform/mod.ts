@@ -268,6 +268,12 @@ export interface HttpsCall extends HttpsTarget {
   readonly insecure?: boolean;
 }
 
+/** One request to an extension apiserver that asks for another protocol, with `upgrade` among the headers. */
+export type HttpsUpgrade = Omit<HttpsCall, "body">;
+
+/** Resolves with whatever was answered; rejects with {@linkcode NetworkError} when nothing was. */
+export type UpgradeHttps = (call: HttpsUpgrade) => Promise<UpgradeAnswer>;
+
 /** As {@linkcode PostHttps}; the response's body streams, and cancelling it ends the connection. */
 export type CallHttps = (call: HttpsCall) => Promise<Response>;
 

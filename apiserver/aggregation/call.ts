@@ -1,5 +1,6 @@
 import { decodeBase64 } from "../../api/base64.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
+import type { UpgradeAnswer } from "../../platform/mod.ts";
 import type { User } from "../authn/user.ts";
 import { limits } from "../limits.ts";
 import type { Registry } from "../registry/context.ts";
@@ -13,13 +14,16 @@ export class NoPlaceError extends Error {
 
 export type HeaderLines = readonly (readonly [name: string, value: string])[];
 
-export interface RemoteCall {
+export interface RemoteUpgrade {
   readonly method: string;
   /** With its query. */
   readonly path: string;
   readonly headers: HeaderLines;
-  readonly body: Uint8Array | null;
   readonly signal: AbortSignal;
+}
+
+export interface RemoteCall extends RemoteUpgrade {
+  readonly body: Uint8Array | null;
   /** True: any certificate will do; never for a user's request. */
   readonly unverified?: boolean;
 }
@@ -30,23 +34,35 @@ export interface RemoteCall {
  */
 export async function callRemote(registry: Registry, spec: RemoteSpec, call: RemoteCall): Promise<Response> {
   const { callHttps } = registry;
+  if (callHttps === undefined) throw new NoPlaceError("this server reaches no other");
+  const target = targetOf(registry, spec, call);
+  return await callHttps({ ...target, body: call.body, insecure: call.unverified === true || target.insecure });
+}
+
+/** The same for a request that asks for another protocol. */
+export async function upgradeRemote(registry: Registry, spec: RemoteSpec, call: RemoteUpgrade): Promise<UpgradeAnswer> {
+  const { upgradeHttps } = registry;
+  if (upgradeHttps === undefined) throw new NoPlaceError("this server upgrades no connection to another");
+  return await upgradeHttps(targetOf(registry, spec, call));
+}
+
+function targetOf(registry: Registry, spec: RemoteSpec, call: RemoteUpgrade) {
   const { frontProxy } = registry.config;
-  if (callHttps === undefined || frontProxy === undefined) throw new NoPlaceError("this server has no front proxy");
+  if (frontProxy === undefined) throw new NoPlaceError("this server has no front proxy");
   const { name = "", namespace = "", port = 443 } = spec.service;
   const via = serviceAddress(registry, { name, namespace, port });
   if (via === null) throw new NoPlaceError(`no endpoints available for service ${JSON.stringify(name)}`);
   const ca = spec.caBundle === undefined ? undefined : decodeBase64(spec.caBundle);
-  return await callHttps({
+  return {
     url: `https://${name}.${namespace}.svc:${port}${call.path}`,
     method: call.method,
     headers: call.headers,
-    body: call.body,
     via,
     identity: frontProxy,
-    insecure: call.unverified === true || spec.insecureSkipTLSVerify === true,
+    insecure: spec.insecureSkipTLSVerify === true,
     signal: call.signal,
     ...(ca === undefined ? {} : { ca: fromUtf8(ca) }),
-  });
+  };
 }
 
 /** Who asks, in the headers that only a front proxy may set. */

@@ -1,5 +1,7 @@
 import type { APIService } from "../../api/gen/types.ts";
 import { apiServices } from "../../api/resources.ts";
+import { ApiError } from "../../api/status.ts";
+import type { UpgradeAnswer } from "../../platform/mod.ts";
 import type { Exchange } from "../exchange.ts";
 import { isLongRunning } from "../exchange.ts";
 import { holdLongRunning } from "../long_running.ts";
@@ -7,7 +9,8 @@ import type { Registry } from "../registry/context.ts";
 import { respondText } from "../respond.ts";
 import { callRemote, type HeaderLines, identityLines, NoPlaceError } from "./call.ts";
 import { apiServiceName } from "./local.ts";
-import { isAvailable, remoteSpec, type RemoteVersion } from "./remote.ts";
+import { isAvailable, type RemoteSpec, remoteSpec, type RemoteVersion } from "./remote.ts";
+import { passUpgradeToRemote } from "./upgrade.ts";
 
 /** Headers of one connection, not of a message (RFC 9110, 7.6.1). */
 const hopByHop = [
@@ -32,8 +35,25 @@ export async function proxyToRemote(registry: Registry, exchange: Exchange, remo
   const service = cached?.parsed as APIService | undefined;
   const spec = remoteSpec(service);
   if (service === undefined || spec === null || !isAvailable(service)) return unavailable("service unavailable");
+  try {
+    if (!asksForUpgrade(exchange)) return await forward(registry, exchange, spec);
+    const answer = await passUpgradeToRemote(registry, exchange, spec, forwarded(exchange));
+    return "switched" in answer ? answer.switched : passedOn(refused(answer.refusal), () => {});
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    if (error instanceof NoPlaceError) {
+      registry.log.warn("Cannot resolve an extension apiserver", {
+        service: apiServiceName(remote),
+        error: error.message,
+      });
+      return unavailable("service unavailable");
+    }
+    return unavailable(`error trying to reach service: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function forward(registry: Registry, exchange: Exchange, spec: RemoteSpec): Promise<Response> {
   const { request, url, body } = exchange;
-  if (request.headers.has("upgrade")) return unavailable("upgrades are not passed on to extension apiservers");
   const hold = isLongRunning(exchange.info) ? holdLongRunning(registry) : null;
   const abort = new AbortController();
   try {
@@ -47,15 +67,20 @@ export async function proxyToRemote(registry: Registry, exchange: Exchange, remo
     return passedOn(response, () => hold?.release());
   } catch (error) {
     hold?.release();
-    if (error instanceof NoPlaceError) {
-      registry.log.warn("Cannot resolve an extension apiserver", {
-        service: apiServiceName(remote),
-        error: error.message,
-      });
-      return unavailable("service unavailable");
-    }
-    return unavailable(`error trying to reach service: ${error instanceof Error ? error.message : String(error)}`);
+    throw error;
   }
+}
+
+function asksForUpgrade({ request, context }: Exchange): boolean {
+  return context.upgradeBytes !== undefined || /\bupgrade\b/i.test(request.headers.get("connection") ?? "");
+}
+
+/** What is kept of an answer that switches no protocols. */
+function refused({ status, headers, text }: UpgradeAnswer): Response {
+  if (status < 200 || status > 599) return new Response("bad answer to an upgrade", { status: 502 });
+  const kept = new Headers(headers);
+  kept.delete("content-length");
+  return new Response(status === 204 || status === 205 || status === 304 ? null : text, { status, headers: kept });
 }
 
 /** Proven here: the client's credentials are nobody else's business, and what it says of its identity is not believed. */

@@ -1,4 +1,14 @@
-import type { CallHttps, Certificates, Clock, Histogram, Log, PostHttps, Random, Timers } from "../../platform/mod.ts";
+import type {
+  CallHttps,
+  Certificates,
+  Clock,
+  Histogram,
+  Log,
+  PostHttps,
+  Random,
+  Timers,
+  UpgradeHttps,
+} from "../../platform/mod.ts";
 import type { ResourceInfo } from "../../api/resources.ts";
 import type { IsEnabled } from "../admission/plugins.ts";
 import type { ServiceAccountTokens } from "../authn/service_account_tokens.ts";
@@ -42,6 +52,7 @@ export interface Registry {
   readonly certificates: Certificates | undefined;
   /** Reaches extension apiservers; absent: none is available. */
   readonly callHttps: CallHttps | undefined;
+  readonly upgradeHttps: UpgradeHttps | undefined;
   /** What policies and match conditions say, parsed. */
   readonly expressions: Expressions;
   readonly webhookSeconds: Histogram;

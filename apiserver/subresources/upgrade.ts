@@ -1,10 +1,11 @@
 import { ApiError, internal } from "../../api/status.ts";
-import type { ByteConnection, HttpClient, UpgradeAnswer } from "../../platform/mod.ts";
+import type { HttpClient, UpgradeAnswer } from "../../platform/mod.ts";
 import { dropWebSocketToken } from "../authn/websocket_token.ts";
 import type { Exchange } from "../exchange.ts";
 import { limits } from "../limits.ts";
 import { holdLongRunning } from "../long_running.ts";
 import type { Registry } from "../registry/context.ts";
+import { splice } from "../splice.ts";
 import { kubeletFailure } from "./kubelet.ts";
 
 /** Whether this request's connection and this client can carry an upgrade's bytes through. */
@@ -76,21 +77,4 @@ async function ask(
   } finally {
     timer.cancel();
   }
-}
-
-/** Passes bytes both ways, at the pace of whoever is slower, until one side ends; then both have. */
-async function splice(a: ByteConnection, b: ByteConnection): Promise<void> {
-  const copy = async (from: ByteConnection, to: ByteConnection) => {
-    const buffer = new Uint8Array(limits.spliceBytes);
-    try {
-      for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
-        await to.write(buffer.slice(0, n));
-      }
-    } catch {
-      // A broken connection has ended.
-    }
-  };
-  await Promise.race([copy(a, b), copy(b, a)]);
-  a.close();
-  b.close();
 }

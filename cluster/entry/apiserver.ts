@@ -1,5 +1,5 @@
 import type { Component } from "../../platform/mod.ts";
-import { callHttps, certificates, loadCiphers, postHttps } from "../../platform/deno/mod.ts";
+import { callHttps, certificates, loadCiphers, postHttps, upgradeHttps } from "../../platform/deno/mod.ts";
 import { type FrontProxy, openAuditFile, type ServerConfig, startApiServer } from "../../apiserver/mod.ts";
 import { apiServerHost, apiServerPort, serviceCidr } from "../plan.ts";
 import { auditLogPath, loadApiServerOptions } from "../api_server_options.ts";
@@ -42,7 +42,7 @@ export async function apiserver({ spec, plan, index, timers, platform }: Entry):
     },
     platform,
     store,
-    { postHttps, callHttps, certificates, ...ciphers, tracer },
+    { postHttps, callHttps, upgradeHttps, certificates, ...ciphers, tracer },
   );
   return closing({
     ready: server.ready,

@@ -48,7 +48,12 @@ export function asksForUpgrade({ first, headers }: HttpHead): boolean {
   return upgrades && headers.has("upgrade") && empty && first[2] === "HTTP/1.1" && first[1].startsWith("/");
 }
 
-export function encodeHead(line: string, headers: Headers): Uint8Array {
-  const lines = [...headers].map(([name, value]) => `${name}: ${value}\r\n`);
+/** @param headers values are bytes, a character each */
+export function encodeHead(line: string, headers: Iterable<readonly [name: string, value: string]>): Uint8Array {
+  const lines = [...headers].map(([name, value]) => {
+    // A Headers holds no such value; lines of another origin might, and would go on as a header of their author's choice.
+    if (/[\0\r\n]/.test(name + value)) throw new TypeError(`The header ${JSON.stringify(name)} is not a line`);
+    return `${name}: ${value}\r\n`;
+  });
   return concatBytes([fromLatin1(`${line}\r\n${lines.join("")}\r\n`)]);
 }

@@ -2,7 +2,7 @@ import { DiskFaults, faultyDisk, faultyFrames, faultyStreams, LinkFaults } from 
 import { createLog, type LogLevel } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { DialHttp2 } from "../grpc/mod.ts";
-import type { Certificates, Ciphers, Listener, Platform } from "../mod.ts";
+import type { Certificates, Ciphers, Listener, Platform, UpgradeHttps } from "../mod.ts";
 import { createClock, createTimers } from "./clock.ts";
 import { createDatagrams } from "./datagrams.ts";
 import { createDisk } from "./disk.ts";
@@ -109,6 +109,8 @@ export const http2 = {
 };
 
 export { callHttps } from "./https_call.ts";
+/** Loaded when first used: few extension apiservers are asked for another protocol. */
+export const upgradeHttps: UpgradeHttps = async (call) => await (await import("./https_upgrade.ts")).upgradeHttps(call);
 export { postHttps } from "./https_post.ts";
 export { collectProcess } from "./process_metrics.ts";
 export { createMetrics } from "../metrics.ts";

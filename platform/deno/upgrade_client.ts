@@ -7,7 +7,7 @@ import {
   type UpgradeAnswer,
   type UpgradeOptions,
 } from "../mod.ts";
-import { byteConnection, writeAll } from "./streams.ts";
+import { byteConnection } from "./streams.ts";
 import { encodeHead, headLength, type HttpHead, parseHead } from "./http_head.ts";
 
 /** One request for another protocol, on a connection of its own. */
@@ -27,8 +27,8 @@ export async function requestUpgrade(
     const headers = new Headers(options.headers);
     headers.set("host", url.host);
     headers.set("connection", "Upgrade");
-    await writeAll(conn, encodeHead(`${options.method} ${url.pathname}${url.search} HTTP/1.1`, headers));
-    return await readAnswer(conn);
+    const head = encodeHead(`${options.method} ${url.pathname}${url.search} HTTP/1.1`, headers);
+    return await askForUpgrade(byteConnection(conn), head);
   } catch (error) {
     try {
       conn?.close();
@@ -62,7 +62,9 @@ async function open(url: URL, tls: Partial<TlsIdentity> | undefined): Promise<De
   return conn;
 }
 
-async function readAnswer(conn: Deno.Conn): Promise<UpgradeAnswer> {
+/** Sends the head of a request for another protocol, and reads what is answered. A refusal ends the connection. */
+export async function askForUpgrade(conn: ByteConnection, request: Uint8Array): Promise<UpgradeAnswer> {
+  await conn.write(request);
   const buffer = new Uint8Array(readBufferBytes);
   let bytes: Uint8Array = new Uint8Array(0);
   let length: number | null = null;
@@ -85,7 +87,7 @@ async function readAnswer(conn: Deno.Conn): Promise<UpgradeAnswer> {
 }
 
 /** A refusal's body, as far as its length or the connection's end says; of chunks, the first is enough. */
-async function readRefusal(conn: Deno.Conn, headers: Headers, begun: Uint8Array): Promise<string> {
+async function readRefusal(conn: ByteConnection, headers: Headers, begun: Uint8Array): Promise<string> {
   const announced = Number(headers.get("content-length") ?? maxRefusalBytes);
   const wanted = Math.min(Number.isFinite(announced) ? announced : 0, maxRefusalBytes);
   const buffer = new Uint8Array(readBufferBytes);
@@ -101,12 +103,12 @@ async function readRefusal(conn: Deno.Conn, headers: Headers, begun: Uint8Array)
 }
 
 /** The connection, with what came behind the answer's head first. */
-function bytesOf(conn: Deno.Conn, early: Uint8Array): ByteConnection {
-  const inner = byteConnection(conn);
+function bytesOf(inner: ByteConnection, early: Uint8Array): ByteConnection {
   let rest = early;
   return {
-    ...inner,
     remote: "",
+    write: (bytes) => inner.write(bytes),
+    close: () => inner.close(),
     async read(into) {
       if (rest.length === 0) return await inner.read(into);
       const count = Math.min(rest.length, into.length);

@@ -3,7 +3,7 @@ import { concatBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { ByteConnection, HttpClient, HttpHandler, UpgradeAnswer } from "../mod.ts";
 import { acceptKey, opcodes, ServerWebSocket } from "../websocket/mod.ts";
 import { asksForUpgrade, headLength, parseHead } from "./http_head.ts";
-import { createDenoPlatform } from "./mod.ts";
+import { createDenoPlatform, upgradeHttps } from "./mod.ts";
 import { createTestAuthority } from "./test_certificates.ts";
 
 const { network } = createDenoPlatform({ component: "test", logLevel: "error" });
@@ -98,6 +98,93 @@ Deno.test("a server that does not read holds an upgraded client back", () =>
     connection.close();
     await writing;
   }));
+
+Deno.test("upgradeHttps() dials elsewhere than to the name that it verifies, trusts one root alone, and shows who it is", async () => {
+  const authority = await createTestAuthority("extensions");
+  const tls = { ...await authority.issue("server", { names: ["api.default.svc"] }), clientCertificates: true };
+  const listener = await network.http.serve({
+    address: "tcp:127.0.0.1:0",
+    tls,
+    handler: (request, context) => {
+      assert.ok(context.upgradeBytes !== undefined);
+      const { response, connection } = context.upgradeBytes(new Headers({ connection: "Upgrade", upgrade: "x" }));
+      const said = `${context.peer?.commonName} ${request.headers.get("host")} ${request.headers.get("x-twice")}`;
+      void connection.write(utf8(said)).then(() => connection.close());
+      return response;
+    },
+  });
+  const call = {
+    url: "https://api.default.svc:7443/a?b=c",
+    method: "GET",
+    headers: [["upgrade", "x"], ["x-twice", "a"], ["x-twice", "b"]] as const,
+    via: { hostname: "127.0.0.1", port: Number(new URL(listener.url).port) },
+    identity: await authority.issue("front-proxy-client"),
+    ca: authority.ca,
+    signal: new AbortController().signal,
+  };
+  try {
+    const { status, connection } = await upgradeHttps(call);
+    assert.equal(status, 101);
+    assert.ok(connection !== null);
+    assert.equal(await readAll(connection), "front-proxy-client api.default.svc:7443 a, b");
+    connection.close();
+    const stranger = await createTestAuthority("strangers");
+    const refusing = [
+      { ...call, ca: stranger.ca },
+      { ...call, url: "https://other.default.svc:7443/" },
+      { ...call, url: "https://127.0.0.2/" },
+      { ...call, via: { hostname: "127.0.0.1", port: 1 } },
+    ];
+    for (const each of refusing) await assert.rejects(upgradeHttps(each), { name: "NetworkError" });
+    const trusting = await upgradeHttps({ ...call, ca: stranger.ca, insecure: true });
+    trusting.connection?.close();
+    await assert.rejects(upgradeHttps({ ...call, headers: [["upgrade", "x\r\nx-remote-user: root"]] }), TypeError);
+    const aborted = upgradeHttps({ ...call, signal: AbortSignal.abort(new DOMException("late", "TimeoutError")) });
+    await assert.rejects(aborted, { name: "TimeoutError" });
+  } finally {
+    await listener.close();
+  }
+});
+
+Deno.test("a client of upgradeHttps() that does not read holds the server back", async () => {
+  const authority = await createTestAuthority("extensions");
+  let written = 0;
+  const chunk = new Uint8Array(1024 * 1024);
+  let writing: Promise<void> = Promise.resolve();
+  const listener = await network.http.serve({
+    address: "tcp:127.0.0.1:0",
+    tls: { ...await authority.issue("server", { names: ["api.test"] }), clientCertificates: true },
+    handler: (_request, context) => {
+      assert.ok(context.upgradeBytes !== undefined);
+      const { response, connection } = context.upgradeBytes(new Headers({ connection: "Upgrade", upgrade: "x" }));
+      writing = (async () => {
+        while (written < 200 * chunk.length) {
+          await connection.write(chunk);
+          written += chunk.length;
+        }
+      })().catch(() => {});
+      return response;
+    },
+  });
+  const { connection } = await upgradeHttps({
+    url: "https://api.test/",
+    via: { hostname: "127.0.0.1", port: Number(new URL(listener.url).port) },
+    method: "GET",
+    headers: [["upgrade", "x"]],
+    ca: authority.ca,
+    signal: new AbortController().signal,
+  });
+  assert.ok(connection !== null);
+  await connection.read(new Uint8Array(1));
+  for (let before = -1; before !== written;) {
+    before = written;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  assert.ok(written < 100 * chunk.length, `${written} bytes taken`);
+  connection.close();
+  await writing;
+  await listener.close();
+});
 
 Deno.test("ServerWebSocket echoes what the web's own client sends, and holds nothing but the message that is asked for", () =>
   serving((request, context) => {

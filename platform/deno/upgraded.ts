@@ -48,7 +48,7 @@ export function readBeginning(socket: TLSSocket, flow: FlowControl): Promise<Beg
 }
 
 /** A TLS socket as a byte stream that holds its sender back. `early` has been read already. */
-class TlsBytes implements ByteConnection {
+export class TlsBytes implements ByteConnection {
   readonly remote: string;
   readonly #socket: TLSSocket;
   readonly #flow: FlowControl;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { type Answer, type Loose, start, type TestServer, until } from "../../apiserver/testing.ts";
-import { callHttps } from "../../platform/deno/mod.ts";
+import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { createAuthority } from "../../cluster/pki.ts";
+import { callHttps, createDenoPlatform, upgradeHttps } from "../../platform/deno/mod.ts";
+import type { ByteConnection, UpgradeAnswer } from "../../platform/mod.ts";
 import { SampleApiServer } from "./sample_apiserver.ts";
 
 const services = "/apis/apiregistration.k8s.io/v1/apiservices";
@@ -11,7 +14,9 @@ const aggregated = { headers: { accept: "application/json;g=apidiscovery.k8s.io;
 const available = ({ body }: Answer): Loose => body.status?.conditions?.find((it: Loose) => it.type === "Available");
 
 function startWith(api: SampleApiServer): Promise<TestServer> {
-  return start({ callHttps, config: { frontProxy: api.frontProxy } });
+  const user = { name: "browser", uid: "", groups: ["system:masters"] };
+  const authentication = { tokens: [{ token: "secret", user }] };
+  return start({ callHttps, upgradeHttps, config: { frontProxy: api.frontProxy, authentication } });
 }
 
 async function register(server: TestServer, api: SampleApiServer): Promise<void> {
@@ -228,4 +233,100 @@ Deno.test("APIServices are refused in upstream's words", async () => {
     await refused(good, "wrong"),
     /metadata.name: Invalid value: "wrong": must be `spec.version\+"."\+spec.group`: "v1.example.com"/,
   );
+});
+
+/** Asks the server, over its TLS port, for another protocol. */
+async function withUpgrades(
+  server: TestServer,
+  use: (ask: (path: string, headers: Record<string, string>) => Promise<UpgradeAnswer>) => Promise<void>,
+): Promise<void> {
+  const { network } = createDenoPlatform({ component: "test", logLevel: "error" });
+  const authority = await createAuthority("cluster");
+  const identity = await authority.issue({ commonName: "api", names: ["localhost"], usage: "server" });
+  const admin = { commonName: "kubernetes-admin", organizations: ["system:masters"], usage: "client" } as const;
+  const listener = await network.http.serve({
+    address: "tcp:127.0.0.1:0",
+    tls: { ...identity, ca: authority.cert, clientCertificates: true },
+    handler: (request, context) => server.server.handle(request, context),
+  });
+  const client = network.http.client({ tls: { ...await authority.issue(admin), ca: authority.cert }, http2: false });
+  const base = `https://localhost:${new URL(listener.url).port}`;
+  try {
+    await use((path, headers) => {
+      assert.ok(client.upgrade !== undefined);
+      return client.upgrade(`${base}${path}`, { method: "POST", headers: new Headers(headers) });
+    });
+  } finally {
+    client.close();
+    await listener.close();
+  }
+}
+
+async function readAll(connection: ByteConnection): Promise<string> {
+  const buffer = new Uint8Array(1024);
+  let all = "";
+  for (let n = await connection.read(buffer); n !== null; n = await connection.read(buffer)) {
+    all += fromUtf8(buffer.subarray(0, n));
+  }
+  return all;
+}
+
+Deno.test("upgrades reach an extension apiserver as bytes, with who asks and without the client's credentials", async () => {
+  await using api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  await register(server, api);
+  await withUpgrades(server, async (ask) => {
+    const answer = await ask(`${flunders}/a/console?tty=true`, {
+      upgrade: "SPDY/3.1",
+      "x-stream-protocol-version": "v4.channel.k8s.io",
+      "x-remote-group": "",
+    }).catch((error) => assert.fail(String(error)));
+    assert.equal(answer.status, 403, "nobody but a front proxy says who asks");
+    const switched = await ask(`${flunders}/a/console?tty=true`, {
+      upgrade: "SPDY/3.1",
+      "x-stream-protocol-version": "v4.channel.k8s.io",
+    });
+    assert.deepEqual([switched.status, switched.headers.get("upgrade"), switched.headers.get("x-sample")], [
+      101,
+      "SPDY/3.1",
+      "yes",
+    ]);
+    assert.ok(switched.connection !== null);
+    await switched.connection.write(utf8("hello, "));
+    await switched.connection.write(utf8("bye"));
+    assert.equal(await readAll(switched.connection), "kubernetes-admin: hello, bye");
+    switched.connection.close();
+    const asked = api.asked.at(-1);
+    assert.deepEqual([asked?.method, asked?.path], ["POST", `${flunders}/a/console?tty=true`]);
+    assert.deepEqual(asked?.headers["x-remote-group"], ["system:masters", "system:authenticated"]);
+    assert.deepEqual(asked?.headers["x-stream-protocol-version"], ["v4.channel.k8s.io"]);
+    assert.deepEqual(asked?.headers["connection"], ["Upgrade"]);
+    const secret = "base64url.bearer.authorization.k8s.io.c2VjcmV0";
+    const socket = await ask(`${flunders}/a/console`, {
+      upgrade: "websocket",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+      "sec-websocket-version": "13",
+      "sec-websocket-protocol": `${secret}, v5.channel.k8s.io`,
+    });
+    assert.equal(socket.status, 101);
+    socket.connection?.close();
+    const handshake = api.asked.at(-1)?.headers;
+    assert.deepEqual(handshake?.["x-remote-user"], ["browser"]);
+    assert.deepEqual(handshake?.["sec-websocket-protocol"], ["v5.channel.k8s.io"]);
+    assert.deepEqual(handshake?.["sec-websocket-key"], ["dGhlIHNhbXBsZSBub25jZQ=="]);
+  });
+});
+
+Deno.test("an extension apiserver that refuses an upgrade is heard, and one that is gone is 503", async () => {
+  const api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  await register(server, api);
+  await withUpgrades(server, async (ask) => {
+    const refused = await ask(`${flunders}/refuse`, { upgrade: "SPDY/3.1" });
+    assert.deepEqual([refused.status, refused.text], [409, "not so fast"]);
+    await api[Symbol.asyncDispose]();
+    const gone = await ask(`${flunders}/a/console`, { upgrade: "SPDY/3.1" });
+    assert.equal(gone.status, 503);
+    assert.match(gone.text, /^error trying to reach service: /);
+  });
 });

@@ -1,6 +1,7 @@
 import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { encodeBase64 } from "../../api/base64.ts";
 import { utf8 } from "../../base/bytes.ts";
@@ -71,6 +72,7 @@ export class SampleApiServer implements AsyncDisposable {
     this.frontProxy = frontProxy;
     this.port = (server.address() as AddressInfo).port;
     server.on("request", (request, response) => void this.#answer(request, response));
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex) => this.#upgrade(request, socket));
   }
 
   /** @param frontProxyCa who signs the front proxy's certificate, PEM; absent: an authority of its own */
@@ -132,6 +134,30 @@ export class SampleApiServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** Says who asks, then whatever it hears, until that is `bye`. Below `/refuse` it has its reasons not to. */
+  #upgrade(request: IncomingMessage, socket: Duplex): void {
+    const path = request.url ?? "/";
+    this.asked.push({ method: request.method ?? "", path, headers: request.headersDistinct });
+    const { authorized } = request.socket as TLSSocket;
+    if (!authorized || path.includes("/refuse")) {
+      return void socket.end(
+        "HTTP/1.1 409 Conflict\r\ncontent-type: text/plain\r\ncontent-length: 11\r\n\r\nnot so fast",
+      );
+    }
+    const { upgrade, "x-remote-user": user } = request.headers;
+    socket.on("error", () => {});
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\nX-Sample: yes\r\n\r\n`,
+    );
+    socket.write(`${user}: `);
+    let heard = "";
+    socket.on("data", (chunk: Uint8Array) => {
+      socket.write(chunk);
+      heard = (heard + new TextDecoder().decode(chunk)).slice(-3);
+      if (heard === "bye") socket.end();
+    });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
