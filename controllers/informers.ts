@@ -4,6 +4,7 @@ import type {
   ConfigMap,
   ControllerRevision,
   CustomResourceDefinition,
+  DaemonSet,
   Deployment,
   Endpoints,
   EndpointSlice,
@@ -64,6 +65,7 @@ export interface Informers {
   readonly configMaps: Informer<ConfigMap>;
   readonly controllerRevisions: Informer<ControllerRevision>;
   readonly customResourceDefinitions: Informer<CustomResourceDefinition>;
+  readonly daemonSets: Informer<DaemonSet>;
   readonly deployments: Informer<Deployment>;
   readonly endpoints: Informer<Endpoints>;
   readonly endpointSlices: Informer<EndpointSlice>;
@@ -126,6 +128,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     customResourceDefinitions: inform<CustomResourceDefinition>(resources.customResourceDefinitions, {
       transform: withoutSchemas,
     }),
+    daemonSets: inform<DaemonSet>(resources.daemonSets),
     deployments: inform<Deployment>(resources.deployments),
     endpoints: inform<Endpoints>(resources.endpoints),
     endpointSlices: inform<EndpointSlice>(resources.endpointSlices, {

@@ -13,6 +13,8 @@ export const watchGatherMs = 10;
 export const ownWritePollMs = 100;
 /** Pods that a ReplicaSet makes or deletes in one round (upstream's burst of replicas). */
 export const burstReplicas = 500;
+/** Pods that a DaemonSet makes, and deletes, in one round (upstream's burst). */
+export const burstDaemons = 250;
 /** Requests under way at once for one key: an apiserver takes 200 writes at a time from everybody, and answers 429 beyond. */
 export const maxBatch = 100;
 /** Slow start: the first batch of creations; each batch that succeeds doubles the next. */

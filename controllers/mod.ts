@@ -3,6 +3,7 @@ import { createEventRecorder, type RestClient, runLeaderElection } from "../clie
 import { bootstrapSigner, tokenCleaner } from "./bootstrap_tokens.ts";
 import { certificateRequestController, type Signing } from "./certificate_requests.ts";
 import { clusterRoleAggregationController } from "./cluster_role_aggregation.ts";
+import { daemonSetController } from "./daemon_set.ts";
 import { deploymentController } from "./deployment.ts";
 import { disruptionController } from "./disruption.ts";
 import { endpointsController } from "./endpoints.ts";
@@ -66,6 +67,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const recorderDeps = { client, clock, timers, random, log };
   const record = (component: string) => createEventRecorder({ component }, recorderDeps);
   const recorders = {
+    daemonSet: record("daemonset-controller"),
     deployment: record("deployment-controller"),
     replicaSet: record("replicaset-controller"),
     replication: record("replication-controller"),
@@ -79,6 +81,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const { deployment, replicaSet, node, other } = recorders;
   const runners = [
     createRunner(deploymentController(informers), { ...base, recorder: deployment }),
+    createRunner(daemonSetController(informers), { ...base, recorder: recorders.daemonSet }),
     createRunner(replicaSetController(informers), { ...base, recorder: replicaSet }),
     createRunner(replicationController(informers), { ...base, recorder: recorders.replication }),
     createRunner(namespaceController(informers, client), { ...base, recorder: other }),

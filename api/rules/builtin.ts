@@ -54,8 +54,9 @@ import {
 } from "./extension.ts";
 import { limitRangeOptions } from "./limit_range.ts";
 import { defaultPodTemplate } from "./pod_defaults.ts";
+import { daemonSetOptions } from "./daemon_set.ts";
 import { ipAddressName, type SchemaRuleOptions, schemaRules } from "./schema_rules.ts";
-import { daemonSetOptions, replicationControllerOptions, statefulSetOptions } from "./sets.ts";
+import { replicationControllerOptions, statefulSetOptions } from "./sets.ts";
 import { csiDriverOptions, storageClassOptions } from "./storage.ts";
 import {
   budgetOptions,

@@ -407,6 +407,27 @@ Deno.test("several faults are told in the order in which upstream finds them", (
   );
 });
 
+Deno.test("daemonSets count their templates in an annotation, whatever a client writes there", () => {
+  const annotation = "deprecated.daemonset.template.generation";
+  const labels = { a: "b" };
+  const template = { metadata: { labels }, spec: { containers: [box()] } };
+  const first = made(resources.daemonSets, {
+    metadata: { name: "d" },
+    spec: { selector: { matchLabels: labels }, template },
+  });
+  equal(first.metadata?.annotations?.[annotation], "1");
+  const [second] = updated(resources.daemonSets, first, (next) => {
+    (next["spec"] as Json)["minReadySeconds"] = 5;
+    delete (next["metadata"] as Json)["annotations"];
+  });
+  equal(second.metadata?.annotations?.[annotation], "1");
+  equal(second.metadata?.generation, 2);
+  const [third] = updated(resources.daemonSets, second, (next) => {
+    (next["spec"] as Json)["template"] = { ...template, spec: { containers: [box({ image: "other" })] } };
+  });
+  equal(third.metadata?.annotations?.[annotation], "2");
+});
+
 Deno.test("services get upstream's defaults, keep their address and refuse what upstream refuses", () => {
   const good = made(resources.services, {
     metadata: { name: "s" },

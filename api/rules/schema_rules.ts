@@ -18,6 +18,9 @@ export interface SchemaRuleOptions {
   /** Top-level fields that stay as they were created. */
   readonly fixed?: readonly string[];
   readonly setDefaults?: (object: KubeObject) => void;
+  /** What only the server decides, beside a status and a generation. */
+  readonly prepareForCreate?: (object: KubeObject) => void;
+  readonly prepareForUpdate?: (next: KubeObject, old: KubeObject) => void;
   /** `check` also says which required fields are missing, in words of its own. */
   readonly checksMissing?: boolean;
   /** What the schema cannot say. @param old of an update */
@@ -48,10 +51,12 @@ export function schemaRules(info: ResourceInfo, options: SchemaRuleOptions = {})
     prepareForCreate(object) {
       if (hasStatus) fieldsOf(object)["status"] = zeroStatus(info);
       if (counted.length > 0) firstGeneration(object);
+      options.prepareForCreate?.(object);
     },
     prepareForUpdate(next, old) {
       if (hasStatus) keepField(next, old, "status");
       if (counted.length > 0) countGeneration(next, old, ...counted);
+      options.prepareForUpdate?.(next, old);
     },
     validate: (object) => validate(object),
     validateUpdate: (next, old) =>

@@ -1,36 +1,23 @@
-/** StatefulSets, DaemonSets and ReplicationControllers. @see kubernetes pkg/apis/apps/v1/defaults.go and validation */
+/** StatefulSets and ReplicationControllers. @see kubernetes pkg/apis/apps/v1/defaults.go and validation */
 import { type FieldError, forbidden, invalid, notSupported, required } from "../field_errors.ts";
 import type {
-  DaemonSet,
   PersistentVolumeClaim,
   ReplicationController,
   StatefulSet,
   StatefulSetUpdateStrategy,
 } from "../gen/types.ts";
 import { equalJson } from "../json_value.ts";
-import { matchesSelector, selectorFromLabels, validateLabelSelector } from "../labels.ts";
+import { matchesSelector, selectorFromLabels } from "../labels.ts";
 import type { KubeObject } from "../meta.ts";
-import { nonNegative, nonNegativeOrPercent, optionalOneOf, unset } from "./common.ts";
-import { immutable } from "./meta.ts";
+import { nonNegative, optionalOneOf, unset } from "./common.ts";
 import { defaultPodTemplate } from "./pod_defaults.ts";
 import { validatePodTemplate } from "./pod_spec.ts";
 import type { SchemaRuleOptions } from "./schema_rules.ts";
 import { defaultClaimSpec } from "./storage.ts";
-import {
-  isEmptySelector,
-  isUsable,
-  isZero,
-  mismatch,
-  type Selected,
-  specOf,
-  validateMatch,
-  validateSelector,
-  validateTemplate,
-} from "./workloads.ts";
+import { isUsable, mismatch, specOf, validateMatch, validateSelector, validateTemplate } from "./workloads.ts";
 
 // Rules are looked up by resource, and the codec has checked the object against the schema of that resource's type.
 const asStatefulSet = (object: KubeObject): StatefulSet => object as StatefulSet;
-const asDaemonSet = (object: KubeObject): DaemonSet => object as DaemonSet;
 const asController = (object: KubeObject): ReplicationController => object as ReplicationController;
 
 export const statefulSetOptions: SchemaRuleOptions = {
@@ -104,62 +91,6 @@ function defaultClaimTemplate(claim: PersistentVolumeClaim): void {
   claim.kind = "PersistentVolumeClaim";
   defaultClaimSpec(claim.spec ??= {});
   claim.status = { ...claim.status, phase: claim.status?.phase ?? "Pending" };
-}
-
-export const daemonSetOptions: SchemaRuleOptions = {
-  generationOf: ["spec"],
-  setDefaults(object) {
-    const spec = specOf(asDaemonSet(object));
-    const strategy = spec.updateStrategy ??= {};
-    if (unset(strategy.type)) strategy.type = "RollingUpdate";
-    if (strategy.type === "RollingUpdate") {
-      strategy.rollingUpdate ??= {};
-      strategy.rollingUpdate.maxUnavailable ??= 1;
-      strategy.rollingUpdate.maxSurge ??= 0;
-    }
-    spec.revisionHistoryLimit ??= 10;
-    defaultPodTemplate(spec.template);
-  },
-  check(object) {
-    const spec = asDaemonSet(object).spec;
-    const { selector, template }: Selected = spec ?? {};
-    const isEmpty = selector !== undefined && isEmptySelector(selector);
-    return [
-      // That it must be there follows from the template's labels alone.
-      ...selector === undefined ? [] : validateLabelSelector(selector, "spec.selector"),
-      ...isUsable(selector) ? validateMatch({ selector, template }, "spec.template") : [],
-      ...isEmpty ? [invalid("spec.selector", selector, "empty selector is invalid for daemonset")] : [],
-      ...validateTemplate(template, "spec.template", "DaemonSet"),
-      ...nonNegative(spec?.minReadySeconds, "spec.minReadySeconds"),
-      ...nonNegative(spec?.revisionHistoryLimit, "spec.revisionHistoryLimit"),
-      ...validateDaemonStrategy(asDaemonSet(object)),
-    ];
-  },
-  checkUpdate: (next, old) =>
-    immutable(asDaemonSet(next).spec?.selector, asDaemonSet(old).spec?.selector, "spec.selector"),
-};
-
-function validateDaemonStrategy(set: DaemonSet): FieldError[] {
-  const path = "spec.updateStrategy";
-  const strategy = set.spec?.updateStrategy ?? {};
-  if (strategy.type === "OnDelete") return [];
-  if (strategy.type !== "RollingUpdate") {
-    return [notSupported(`${path}.type`, strategy.type ?? "", ["OnDelete", "RollingUpdate"])];
-  }
-  const { maxUnavailable = 0, maxSurge = 0 } = strategy.rollingUpdate ?? {};
-  const errors = [
-    ...nonNegativeOrPercent(maxUnavailable, `${path}.rollingUpdate.maxUnavailable`),
-    ...nonNegativeOrPercent(maxSurge, `${path}.rollingUpdate.maxSurge`),
-  ];
-  if (isZero(maxUnavailable) && isZero(maxSurge)) {
-    errors.push(invalid(`${path}.rollingUpdate.maxUnavailable`, maxUnavailable, "cannot be 0 when maxSurge is 0"));
-  }
-  if (!isZero(maxUnavailable) && !isZero(maxSurge)) {
-    errors.push(
-      invalid(`${path}.rollingUpdate.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"),
-    );
-  }
-  return errors;
 }
 
 export const replicationControllerOptions: SchemaRuleOptions = {

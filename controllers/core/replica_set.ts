@@ -1,11 +1,12 @@
 import type { Pod, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "../../api/gen/types.ts";
 import { matchesSelector, selectorFromLabels, selectorFromObject } from "../../api/labels.ts";
-import { isPodActive, isPodAvailable, isPodReady, isPodTerminal, podCondition } from "../../api/pods.ts";
+import { isPodActive, isPodAvailable, isPodReady, isPodTerminal } from "../../api/pods.ts";
 import { pods, replicaSets, type ResourceInfo } from "../../api/resources.ts";
-import { formatTime, parseTime } from "../../api/time.ts";
-import { type Action, type Announcement, decide, type Decision, sameJson, sooner, withoutZeros } from "./action.ts";
-import { claim, controllerReference } from "./claim.ts";
+import { formatTime } from "../../api/time.ts";
+import { type Action, type Announcement, decide, type Decision, sameJson, withoutZeros } from "./action.ts";
+import { claim } from "./claim.ts";
 import { podsToDelete } from "./pod_ranking.ts";
+import { nextAvailable, podFromTemplate } from "./replica_pods.ts";
 
 export interface ReplicaSetView {
   readonly replicaSet: Readonly<ReplicaSet>;
@@ -54,7 +55,11 @@ function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: numb
   });
   const surplus = active.length - (replicaSet.spec?.replicas ?? 1);
   if (surplus < 0) {
-    const objects = Array.from({ length: Math.min(-surplus, burst) }, () => podOf(info, replicaSet));
+    const template = replicaSet.spec?.template ?? {};
+    const objects = Array.from(
+      { length: Math.min(-surplus, burst) },
+      () => podFromTemplate(info, replicaSet, template),
+    );
     return [{
       kind: "createMany",
       info: pods,
@@ -71,21 +76,6 @@ function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: numb
     done: announce("Normal", "SuccessfulDelete", "Deleted pod: {name}"),
     failed: announce("Warning", "FailedDelete", "Error deleting: {error}"),
   }];
-}
-
-function podOf(info: ResourceInfo, replicaSet: Readonly<ReplicaSet>): Pod {
-  const { metadata, spec } = replicaSet.spec?.template ?? {};
-  return {
-    metadata: {
-      generateName: `${replicaSet.metadata?.name ?? ""}-`,
-      ...(replicaSet.metadata?.namespace === undefined ? {} : { namespace: replicaSet.metadata.namespace }),
-      ...(metadata?.labels === undefined ? {} : { labels: metadata.labels }),
-      ...(metadata?.annotations === undefined ? {} : { annotations: metadata.annotations }),
-      ...(metadata?.finalizers === undefined ? {} : { finalizers: metadata.finalizers }),
-      ownerReferences: [controllerReference(info, replicaSet)],
-    },
-    ...(spec === undefined ? {} : { spec }),
-  };
 }
 
 function statusOf(
@@ -128,16 +118,4 @@ function conditionsOf({ replicaSet, failure }: ReplicaSetView, now: number): Rep
       message: failure.message,
     },
   ];
-}
-
-/** Milliseconds until the next ready pod has been ready for `minReadySeconds`. */
-function nextAvailable(active: readonly Readonly<Pod>[], minReadySeconds: number, now: number): number | undefined {
-  if (minReadySeconds === 0) return undefined;
-  let wait: number | undefined;
-  for (const pod of active) {
-    if (!isPodReady(pod) || isPodAvailable(pod, minReadySeconds, now)) continue;
-    const since = parseTime(podCondition(pod, "Ready")?.lastTransitionTime ?? "");
-    if (since !== undefined) wait = sooner(wait, since + minReadySeconds * 1000 - now);
-  }
-  return wait;
 }

@@ -1,7 +1,7 @@
 import type { Node, Pod } from "../../api/gen/types.ts";
 import { parseInteger, parseMilli } from "../../api/quantity.ts";
 import { type HostPort, hostPortsOf } from "./host_ports.ts";
-import { compileAffinity, type CompiledAffinity } from "./node_selector.ts";
+import { compileAffinity, type CompiledAffinity } from "../../api/node_selector.ts";
 import { isScalarResource, type PodRequest, requestOf } from "./requests.ts";
 
 /** A pod and what scheduling asks about it, worked out once. */

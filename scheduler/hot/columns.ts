@@ -13,7 +13,7 @@ import { reasonCodes } from "../core/reasons.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import * as limits from "../limits.ts";
 import { nodeAffinity } from "../plugins/node_affinity.ts";
-import { preferredWeight } from "../core/node_selector.ts";
+import { preferredWeight } from "../../api/node_selector.ts";
 import { nodeName } from "../plugins/node_name.ts";
 import { nodePorts } from "../plugins/node_ports.ts";
 import { balance } from "../plugins/node_resources_balanced_allocation.ts";

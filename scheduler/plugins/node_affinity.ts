@@ -1,4 +1,4 @@
-import { matchesRequired, preferredWeight } from "../core/node_selector.ts";
+import { matchesRequired, preferredWeight } from "../../api/node_selector.ts";
 import type { FilterPlugin, ScorePlugin } from "../core/plugin.ts";
 
 export const nodeAffinityReason = "node(s) didn't match Pod's node affinity/selector";

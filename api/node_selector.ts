@@ -1,5 +1,5 @@
-import { matchesSelector, type Requirement, type SelectorOperator } from "../../api/labels.ts";
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod } from "../../api/gen/types.ts";
+import { matchesSelector, type Requirement, type SelectorOperator } from "./labels.ts";
+import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod } from "./gen/types.ts";
 
 /** One term, compiled: all its requirements must hold. Null where it can hold for no node. */
 interface Term {

@@ -1,0 +1,104 @@
+import type { DaemonSet, Node, Pod } from "../api/gen/types.ts";
+import { controllerOf } from "../api/pods.ts";
+import { daemonSets as info } from "../api/resources.ts";
+import { keyOf } from "../client/mod.ts";
+import { followRevisions, revisionsViewOf } from "./controller_revision.ts";
+import { sameJson } from "./core/action.ts";
+import { failedAgain, type FailedPod, isForgotten } from "./core/daemon_nodes.ts";
+import { placementOf, type Verdict, verdictOn } from "./core/daemon_pods.ts";
+import { reconcileDaemonSet } from "./core/daemon_set.ts";
+import { index, type Informers } from "./informers.ts";
+import * as limits from "./limits.ts";
+import type { Controller, Enqueue } from "./runner.ts";
+
+/** Nodes on which the pods of one generation of a DaemonSet failed. A new generation is tried at once. */
+interface Failures {
+  readonly of: string;
+  readonly nodes: Map<string, FailedPod>;
+}
+
+export function daemonSetController(informers: Informers): Controller {
+  const { daemonSets, nodes, pods } = informers;
+  const failures = new Map<string, Failures>();
+
+  function failuresOf(key: string, { metadata, status }: Readonly<DaemonSet>, now: number): Map<string, FailedPod> {
+    const of = `${metadata?.uid}/${status?.observedGeneration ?? 0}`;
+    const known = failures.get(key);
+    const nodes = known?.of === of ? known.nodes : new Map<string, FailedPod>();
+    for (const [name, failed] of nodes) if (isForgotten(failed, now)) nodes.delete(name);
+    failures.set(key, { of, nodes });
+    return nodes;
+  }
+
+  return {
+    name: info.singular,
+    keys: () => daemonSets.list().map(keyOf),
+    subscribe(enqueue) {
+      daemonSets.subscribe({
+        added: (object) => enqueue(keyOf(object)),
+        updated: (_, object) => enqueue(keyOf(object)),
+        deleted: (object) => failures.delete(keyOf(object)),
+      });
+      followPods(informers, enqueue);
+      followNodes(informers, enqueue);
+      followRevisions(informers, info.kind, daemonSets, enqueue);
+    },
+    async sync(key, turn) {
+      const daemonSet = daemonSets.get(key);
+      if (daemonSet === undefined) return;
+      const { uid = "", namespace = "" } = daemonSet.metadata ?? {};
+      const failed = failuresOf(key, daemonSet, turn.now);
+      const decision = reconcileDaemonSet({
+        daemonSet,
+        nodes: nodes.list(),
+        pods: [...pods.byIndex(index.controller, uid), ...pods.byIndex(index.orphan, namespace)],
+        ...revisionsViewOf(informers, daemonSet),
+        failed,
+        burst: limits.burstDaemons,
+      }, turn.now);
+      for (const node of decision.failedOn) failed.set(node, failedAgain(failed.get(node), turn.now));
+      await turn.carryOut(decision);
+    },
+  };
+}
+
+function followPods({ daemonSets, pods }: Informers, enqueue: Enqueue): void {
+  function enqueueFor(pod: Readonly<Pod>): void {
+    const owner = controllerOf(pod.metadata);
+    const namespace = pod.metadata?.namespace ?? "";
+    if (owner !== undefined) {
+      if (owner.kind === info.kind) enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
+      return;
+    }
+    // An orphan may be anybody's: few exist, so all of its namespace look at it.
+    if ((pod.metadata?.labels ?? null) === null) return;
+    for (const each of daemonSets.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
+  }
+  pods.subscribe({
+    added: enqueueFor,
+    updated(old, pod) {
+      if (controllerOf(old.metadata)?.uid !== controllerOf(pod.metadata)?.uid) enqueueFor(old);
+      enqueueFor(pod);
+    },
+    deleted: enqueueFor,
+  });
+}
+
+/** Heartbeats change nodes all the time; only what decides about daemons wakes a DaemonSet, and only one it matters to. */
+function followNodes({ daemonSets, nodes }: Informers, enqueue: Enqueue): void {
+  function enqueueWhere(changed: (verdictOf: (node: Readonly<Node>) => Verdict) => boolean): void {
+    for (const daemonSet of daemonSets.list()) {
+      const placement = placementOf(daemonSet);
+      if (changed((node) => verdictOn(node, placement))) enqueue(keyOf(daemonSet), limits.gatherMs);
+    }
+  }
+  nodes.subscribe({
+    added: (node) => enqueueWhere((verdictOf) => verdictOf(node) === "run"),
+    updated(old, node) {
+      const same = sameJson(old.metadata?.labels, node.metadata?.labels) &&
+        sameJson(old.spec?.taints, node.spec?.taints);
+      if (!same) enqueueWhere((verdictOf) => verdictOf(old) !== verdictOf(node));
+    },
+    deleted: (node) => enqueueWhere((verdictOf) => verdictOf(node) !== "leave"),
+  });
+}
