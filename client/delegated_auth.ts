@@ -65,7 +65,9 @@ export function createDelegatedAuth(
     const key = JSON.stringify([user, attributes]);
     const known = decisions.get(key);
     if (known !== undefined) return known;
-    const spec = { ...user, groups: [...user.groups], ...attributes };
+    // What is empty is left out, as Go's types do.
+    const { groups, ...who } = user;
+    const spec = { ...who, ...(groups.length > 0 ? { groups: [...groups] } : {}), ...attributes };
     const review = await client.create<SubjectAccessReview>(subjectAccessReviews, { spec });
     const allowed = review.status?.allowed === true;
     decisions.set(key, allowed);
@@ -101,9 +103,9 @@ export function createDelegatedAuth(
 function userOf({ user }: ReviewStatus): User {
   return {
     user: user?.username ?? "",
-    ...(user?.uid === undefined ? {} : { uid: user.uid }),
+    ...(user?.uid === undefined || user.uid === "" ? {} : { uid: user.uid }),
     groups: user?.groups ?? [],
-    ...(user?.extra === undefined ? {} : { extra: user.extra }),
+    ...(Object.keys(user?.extra ?? {}).length > 0 ? { extra: user?.extra ?? {} } : {}),
   };
 }
 

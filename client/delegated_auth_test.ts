@@ -17,9 +17,11 @@ function setUp(options: { anonymous?: boolean; hold?: Promise<void> } = {}) {
     asked.push(object.spec);
     await options.hold;
     if (info === tokenReviews) {
-      const known = (object as TokenReview).spec.token === "good";
+      const { token } = (object as TokenReview).spec;
+      const bare = { username: "prometheus", uid: "", groups: [], extra: {} };
       const user = { username: "prometheus", uid: "u", groups: ["monitors"], extra: { x: ["y"] } };
-      return { status: known ? { authenticated: true, user } : { authenticated: false } };
+      if (token === "bare") return { status: { authenticated: true, user: bare } };
+      return { status: token === "good" ? { authenticated: true, user } : { authenticated: false } };
     }
     assert.equal(info, subjectAccessReviews);
     return { status: { allowed: (object as SubjectAccessReview).spec.user === "prometheus" } };
@@ -44,6 +46,12 @@ Deno.test("createDelegatedAuth() asks who has a token and whether they may, and 
   await time.advance(limits.accessAnswerMs + 1);
   await check("Bearer good");
   assert.equal(asked.length, 4);
+});
+
+Deno.test("createDelegatedAuth() leaves out of a SubjectAccessReview what is empty of its user", async () => {
+  const { asked, check } = setUp();
+  assert.deepEqual(await check("Bearer bare"), { allowed: true });
+  assert.deepEqual(asked, [{ token: "bare" }, { user: "prometheus", ...metrics }]);
 });
 
 Deno.test("createDelegatedAuth() refuses an unknown token (401), a certificate without the right (403), and who shows nothing", async () => {

@@ -63,12 +63,12 @@ export function nodeOfUser(user: User): string | null {
   return node === "" ? null : node;
 }
 
-/** As authentication.k8s.io/v1 UserInfo has it. */
+/** As authentication.k8s.io/v1 UserInfo has it: each field is left out where it is empty. */
 export function userInfo({ name, uid, groups, extra = {} }: User) {
   return {
-    username: name,
+    ...(name === "" ? {} : { username: name }),
     ...(uid === "" ? {} : { uid }),
-    groups,
+    ...(groups.length > 0 ? { groups } : {}),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
 }

@@ -59,7 +59,7 @@ async function ask(
     kind: "TokenReview",
     apiVersion: "authentication.k8s.io/v1",
     metadata: {},
-    spec: { token, audiences },
+    spec: { token, ...(audiences.length > 0 ? { audiences } : {}) },
     status: { user: {} },
   };
   const body = JSON.stringify(review);

@@ -53,6 +53,22 @@ Deno.test("mutating webhooks change what is stored, in order, and see what was c
   assert.equal(hook.asked.at(-1).oldObject.data.own, "0");
 });
 
+Deno.test("a webhook's request leaves out what is empty, as Go's types do, and says null for objects that are not there", async () => {
+  await using server = await start({ postHttps });
+  await using hook = await Hook.open(() => ({ allowed: true }));
+  await configure(server, "validating", "v", webhook(hook.client()));
+  const bare = { headers: { "impersonate-user": "jane", "impersonate-group": "system:masters" } };
+  const full = { headers: { ...bare.headers, "impersonate-uid": "u-1", "impersonate-extra-scopes": "some" } };
+  assert.equal((await server.post(maps, config("a"), bare)).code, 201);
+  assert.equal((await server.delete(`${maps}/a`, undefined, full)).code, 200);
+  const [created, deleted] = hook.asked;
+  assert.deepEqual(created.userInfo, { username: "jane", groups: ["system:masters", "system:authenticated"] });
+  assert.deepEqual([created.oldObject, created.dryRun], [null, false]);
+  assert.ok(!("subResource" in created) && !("requestSubResource" in created));
+  assert.deepEqual(deleted.userInfo, { ...created.userInfo, uid: "u-1", extra: { scopes: ["some"] } });
+  assert.equal(deleted.object, null);
+});
+
 Deno.test("validating webhooks refuse in their own words; deletions are asked about; warnings reach the client", async () => {
   await using server = await start({ postHttps });
   await using hook = await Hook.open((it) => {

@@ -3,7 +3,7 @@ import type { MutatingWebhook } from "../../../api/gen/types.ts";
 import type { KubeObject } from "../../../api/meta.ts";
 import { ApiError, badRequest, internal, type Status } from "../../../api/status.ts";
 import { fromUtf8 } from "../../../base/bytes.ts";
-import type { User } from "../../authn/user.ts";
+import { type User, userInfo } from "../../authn/user.ts";
 import { dig, isRecord, type Json, text, texts } from "../../dig.ts";
 import { limits } from "../../limits.ts";
 import type { Registry } from "../../registry/context.ts";
@@ -44,7 +44,6 @@ export function admissionRequest(it: Admission, ask: Ask, uid: string): Json {
   const { group, version, resource } = it.info;
   const { kind = it.info.kind } = it;
   const asked = it.requested ?? it.info;
-  const { name, groups, uid: userUid, extra } = ask.user;
   const options = optionKinds[it.operation];
   return {
     uid,
@@ -56,12 +55,7 @@ export function admissionRequest(it: Admission, ask: Ask, uid: string): Json {
     ...(it.name === "" ? {} : { name: it.name }),
     ...(it.namespace === "" ? {} : { namespace: it.namespace }),
     operation: it.operation,
-    userInfo: {
-      username: name,
-      ...(userUid === "" ? {} : { uid: userUid }),
-      groups,
-      ...(extra === undefined ? {} : { extra }),
-    },
+    userInfo: userInfo(ask.user),
     object: it.object,
     oldObject: it.old,
     dryRun: ask.dryRun,
