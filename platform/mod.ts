@@ -259,7 +259,10 @@ export interface HttpsPost extends HttpsTarget {
 /** One request to an extension apiserver. */
 export interface HttpsCall extends HttpsTarget {
   readonly method: string;
-  /** Lower-case names; one that comes twice is sent as two lines, which is not the same as one with a comma. */
+  /**
+   * Lower-case names; one that comes twice is sent as two lines, which is not the same as one with a comma. Values are
+   * bytes, a character each.
+   */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array | null;
   /** Who the caller is, PEM. */

@@ -1,6 +1,7 @@
 import { decodeBase64 } from "../../api/base64.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
 import type { UpgradeAnswer } from "../../platform/mod.ts";
+import { escapeKey, headerOfText } from "../authn/header_text.ts";
 import type { User } from "../authn/user.ts";
 import { limits } from "../limits.ts";
 import type { Registry } from "../registry/context.ts";
@@ -68,22 +69,13 @@ function targetOf(registry: Registry, spec: RemoteSpec, call: RemoteUpgrade) {
 /** Who asks, in the headers that only a front proxy may set. */
 export function identityLines(user: Pick<User, "name" | "uid" | "groups" | "extra">): HeaderLines {
   return [
-    ["x-remote-user", user.name],
-    ...(user.uid === "" ? [] : [["x-remote-uid", user.uid] as const]),
-    ...user.groups.map((group) => ["x-remote-group", group] as const),
+    ["x-remote-user", headerOfText(user.name)],
+    ...(user.uid === "" ? [] : [["x-remote-uid", headerOfText(user.uid)] as const]),
+    ...user.groups.map((group) => ["x-remote-group", headerOfText(group)] as const),
     ...Object.entries(user.extra ?? {}).flatMap(([key, values]) =>
-      values.map((value) => [`x-remote-extra-${escapeKey(key)}`, value] as const)
+      values.map((value) => [`x-remote-extra-${escapeKey(key)}`, headerOfText(value)] as const)
     ),
   ];
-}
-
-/** A key as part of a header's name: what may not stand there is percent-encoded. */
-function escapeKey(key: string): string {
-  return key.toLowerCase().replace(
-    /[^a-z0-9!#$&'*+.^_`|~-]/g,
-    (it) =>
-      [...new TextEncoder().encode(it)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
-  );
 }
 
 /** A bounded body, as JSON. @throws Error when it is too large, SyntaxError when it is none */

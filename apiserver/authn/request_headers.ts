@@ -1,7 +1,7 @@
 import { forbidden } from "../../api/status.ts";
-import { fromLatin1 } from "../../base/bytes.ts";
 import { type HeaderLine, headerLines } from "../../platform/header_lines.ts";
 import type { Exchange } from "../exchange.ts";
+import { textOfHeader, unescapeKey } from "./header_text.ts";
 import { anonymousName, authenticatedGroup, unauthenticatedGroup, type User } from "./user.ts";
 
 const prefix = "x-remote-";
@@ -60,24 +60,10 @@ function one(lines: readonly HeaderLine[], wanted: string): string {
   return values[0] ?? "";
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Names are UTF-8. */
 function text(value: string): string {
-  try {
-    return decoder.decode(fromLatin1(value));
-  } catch {
-    throw ambiguous("are not UTF-8");
-  }
-}
-
-/** Keys are lower case by the nature of headers, then percent-encoded; one that is not is taken as it stands. */
-function unescapeKey(key: string): string {
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return key;
-  }
+  const decoded = textOfHeader(value);
+  if (decoded === null) throw ambiguous("are not UTF-8");
+  return decoded;
 }
 
 function ambiguous(why: string): Error {

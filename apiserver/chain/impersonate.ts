@@ -1,4 +1,5 @@
-import { internal } from "../../api/status.ts";
+import { badRequest, internal } from "../../api/status.ts";
+import { textOfHeader, unescapeKey } from "../authn/header_text.ts";
 import {
   anonymousName,
   authenticatedGroup,
@@ -40,7 +41,7 @@ interface Identity {
 
 const extraPrefix = "impersonate-extra-";
 
-/** Null when nothing is asked for. @throws ApiError 500 */
+/** Null when nothing is asked for. @throws ApiError 400, 500 */
 function wantedIdentity(headers: Headers): Identity | null {
   const extra: Record<string, string[]> = Object.create(null);
   let asked = false;
@@ -52,8 +53,8 @@ function wantedIdentity(headers: Headers): Identity | null {
   }
   if (!asked) return null;
   const identity = {
-    user: headers.get("impersonate-user") ?? "",
-    uid: headers.get("impersonate-uid") ?? "",
+    user: textOf(headers.get("impersonate-user") ?? ""),
+    uid: textOf(headers.get("impersonate-uid") ?? ""),
     groups: valuesOf(headers.get("impersonate-group") ?? ""),
     extra,
   };
@@ -68,16 +69,15 @@ const known: ReadonlySet<string> = new Set(["impersonate-user", "impersonate-gro
  * a right of its own, so that nothing is gained by it.
  */
 function valuesOf(header: string): string[] {
-  return header.split(",").map((value) => value.trim()).filter((value) => value !== "");
+  return textOf(header).split(",").map((value) => value.replace(/^[ \t]+|[ \t]+$/g, "")).filter((value) =>
+    value !== ""
+  );
 }
 
-/** Keys are percent-encoded, and lower case by the nature of headers. */
-function unescapeKey(key: string): string {
-  try {
-    return decodeURIComponent(key).toLowerCase();
-  } catch {
-    return key;
-  }
+function textOf(header: string): string {
+  const text = textOfHeader(header);
+  if (text === null) throw badRequest("impersonation headers must be UTF-8");
+  return text;
 }
 
 type ResourceAttributes = Extract<Attributes, { kind: "resource" }>;

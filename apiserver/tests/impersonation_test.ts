@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { toLatin1, utf8 } from "../../base/bytes.ts";
 import { start, type TestServer } from "../testing.ts";
 
 const whoami = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
@@ -89,4 +90,20 @@ Deno.test("impersonation headers without a user, and unknown ones, do nothing bu
   assert.equal(unknown.code, 500);
   const stranger = await server.get("/version", { as: null, headers: { "Impersonate-User": "kubernetes-admin" } });
   assert.equal(stranger.code, 403);
+});
+
+Deno.test("impersonated names are UTF-8, and keys of extras keep the case of what was percent-encoded", async () => {
+  await using server = await start();
+  const bytes = (text: string) => toLatin1(utf8(text));
+  const wanted = {
+    "Impersonate-User": bytes("日本"),
+    "Impersonate-Group": `${bytes("équipe à")}, ops`,
+    "Impersonate-Extra-%C3%89quipe": bytes("à"),
+  };
+  assert.deepEqual(await actingAs(server, wanted), {
+    username: "日本",
+    groups: ["équipe à", "ops", "system:authenticated"],
+    extra: { "Équipe": ["à"] },
+  });
+  assert.equal(await actingAs(server, { "Impersonate-User": "j\xfcrgen" }), "impersonation headers must be UTF-8");
 });

@@ -20,7 +20,7 @@ export function headLength(bytes: Uint8Array): number | null {
 
 /** Null for what is no HTTP/1.1 head. */
 export function parseHead(bytes: Uint8Array): HttpHead | null {
-  const [line = "", ...rest] = toLatin1(bytes).trimEnd().split("\r\n");
+  const [line = "", ...rest] = toLatin1(bytes).replace(/(?:\r\n)+$/, "").split("\r\n");
   const match = /^(\S+) (\S+)(?: (.*))?$/.exec(line);
   if (match === null) return null;
   const headers = new Headers();
@@ -30,7 +30,8 @@ export function parseHead(bytes: Uint8Array): HttpHead | null {
       const colon = text.indexOf(":");
       // A name with blanks, or a folded line, is read in two ways by two servers.
       if (colon <= 0 || /\s/.test(text.slice(0, colon))) return null;
-      const value = text.slice(colon + 1).trim();
+      // Not trim(), to which the second byte of a "à" in UTF-8 is a blank.
+      const value = text.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
       headers.append(text.slice(0, colon), value);
       lines.push([text.slice(0, colon), value]);
     }

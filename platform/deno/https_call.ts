@@ -48,6 +48,11 @@ export async function callHttps(call: HttpsCall): Promise<Response> {
       resolve(new Response(stream, { status, headers }));
     });
     sent.on("error", reject);
+    // Deno 2.9.6 writes several pieces at once in UTF-8, whatever their encoding: head and body must go one by one, or
+    // each byte of a value beyond ASCII would become two.
+    if (call.headers.some(([, value]) => /[^\0-\x7f]/.test(value))) {
+      sent.once("socket", (socket) => void Reflect.set(socket, "_writev", null));
+    }
     sent.end(body ?? undefined);
   });
 }

@@ -233,6 +233,8 @@ Deno.test("a head is read in one way only, and asks for an upgrade only where it
   assert.ok(!asks(`${get}Content-Length: 3\r\n\r\nabc`));
   assert.ok(!asks(`${get}Transfer-Encoding: chunked\r\n\r\n`));
   assert.ok(!asks("GET /a HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"));
+  assert.equal(head(`${get}X-Name: \t à \r\nX-Last: à\r\n\r\n`)?.headers.get("x-last"), "\xc3\xa0");
+  assert.equal(head(`${get}X-Name: \t à \r\n\r\n`)?.headers.get("x-name"), "\xc3\xa0");
   assert.equal(head(get), null);
   assert.equal(head(`${get}Bad Name: x\r\n\r\n`), null);
   assert.equal(head(`${get} folded\r\n\r\n`), null);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Answer, type Loose, start, type TestServer, until } from "../../apiserver/testing.ts";
-import { fromUtf8, utf8 } from "../../base/bytes.ts";
+import { fromLatin1, fromUtf8, toLatin1, utf8 } from "../../base/bytes.ts";
 import { createAuthority } from "../../cluster/pki.ts";
 import { callHttps, createDenoPlatform, upgradeHttps } from "../../platform/deno/mod.ts";
 import type { ByteConnection, UpgradeAnswer } from "../../platform/mod.ts";
@@ -100,6 +100,28 @@ Deno.test("an extension apiserver's objects are served through the front proxy, 
   const config = await server.get("/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication");
   assert.equal(config.body.data["requestheader-client-ca-file"], api.frontProxy.ca);
   assert.equal(config.body.data["requestheader-username-headers"], '["X-Remote-User"]');
+});
+
+Deno.test("names of users reach an extension apiserver in UTF-8, extra keys percent-encoded, and read the same there", async () => {
+  await using api = await SampleApiServer.open();
+  await using server = await startWith(api);
+  await register(server, api);
+  const bytes = (text: string) => toLatin1(utf8(text));
+  const headers: [string, string][] = [
+    ["impersonate-user", bytes("Ã©日本")],
+    ["impersonate-group", "system:masters"],
+    ["impersonate-group", bytes("équipe à")],
+    // The sign for kelvins, whose lower case is the letter k.
+    ["impersonate-extra-%E2%84%AA%2f%F0%9F%A6%95%25", bytes("à")],
+  ];
+  assert.equal((await server.get(flunders, { headers })).code, 200);
+  const asked = api.asked.at(-1)?.headers ?? {};
+  const said = (name: string) => [asked[name]].flat().map((it) => fromUtf8(fromLatin1(it ?? "")));
+  assert.deepEqual(said("x-remote-user"), ["Ã©日本"]);
+  assert.deepEqual(said("x-remote-group"), ["system:masters", "équipe à", "system:authenticated"]);
+  const extra = Object.keys(asked).filter((name) => name.startsWith("x-remote-extra-"));
+  assert.deepEqual(extra, ["x-remote-extra-%e2%84%aa%2f%f0%9f%a6%95%25"]);
+  assert.deepEqual(said(extra[0] ?? ""), ["à"]);
 });
 
 Deno.test("a watch on an extension apiserver streams, and ends there when the client goes", async () => {

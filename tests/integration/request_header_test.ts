@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { toLatin1, utf8 } from "../../base/bytes.ts";
 import { type FrontProxy, startApiServer } from "../../apiserver/mod.ts";
 import { createAuthority, createSigningKey, type KeyPair } from "../../cluster/pki.ts";
 import { callHttps, createDenoPlatform } from "../../platform/deno/mod.ts";
@@ -8,11 +9,15 @@ type Lines = readonly (readonly [string, string])[];
 
 const review = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" });
 const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+/** As a header's value: bytes in UTF-8, a character each. */
+const bytes = (text: string) => toLatin1(utf8(text));
 const jane: Lines = [
   ["X-Remote-User", "jane"],
   ["x-remote-uid", "u-1"],
   ["X-Remote-Group", "cn=dev,system:masters"],
   ["X-Remote-Group", "ops"],
+  ["X-Remote-Group", bytes("équipe à")],
+  ["X-Remote-Extra-%C3%89quipe%2F%F0%9F%A6%95", bytes("日本")],
   ["X-Remote-Extra-Acme.com%2FProject", "some, thing"],
 ];
 
@@ -73,8 +78,8 @@ Deno.test("over TLS, only the front proxy's own authority and name let a client 
     const expected = {
       username: "jane",
       uid: "u-1",
-      groups: ["cn=dev,system:masters", "ops", "system:authenticated"],
-      extra: { "acme.com/project": ["some, thing"] },
+      groups: ["cn=dev,system:masters", "ops", "équipe à", "system:authenticated"],
+      extra: { "acme.com/project": ["some, thing"], "Équipe/🦕": ["日本"] },
     };
     assert.deepEqual(believed, { code: 201, user: expected });
     // Over HTTP/2 too, where a header that is said twice is two lines as well.
