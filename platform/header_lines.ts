@@ -18,3 +18,19 @@ export function headerLines(headers: Headers): readonly HeaderLine[] | null {
 function isLine(line: unknown): line is HeaderLine {
   return Array.isArray(line) && typeof line[0] === "string" && typeof line[1] === "string";
 }
+
+/**
+ * Whether the name of any header begins with `prefix`, which is in lower case. For every request: the web's own iterators
+ * first sort and join all headers, this looks at the lines as they are.
+ */
+export function hasNameWith(headers: Headers, prefix: string): boolean {
+  const lines = headerLines(headers);
+  if (lines === null) return [...headers.keys()].some((name) => name.startsWith(prefix));
+  const first = prefix.charCodeAt(0);
+  for (const [name] of lines) {
+    // 0x20 makes a letter lower case.
+    if ((name.charCodeAt(0) | 0x20) !== first || name.length < prefix.length) continue;
+    if (name.slice(0, prefix.length).toLowerCase() === prefix) return true;
+  }
+  return false;
+}

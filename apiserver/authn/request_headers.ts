@@ -1,5 +1,5 @@
 import { forbidden } from "../../api/status.ts";
-import { type HeaderLine, headerLines } from "../../platform/header_lines.ts";
+import { hasNameWith, type HeaderLine, headerLines } from "../../platform/header_lines.ts";
 import type { Exchange } from "../exchange.ts";
 import { textOfHeader, unescapeKey } from "./header_text.ts";
 import { anonymousName, authenticatedGroup, unauthenticatedGroup, type User } from "./user.ts";
@@ -12,7 +12,7 @@ export const defaultProxyNames: readonly string[] = ["front-proxy-client"];
 
 /** Whether a request says in headers who asks. */
 export function saysWho(headers: Headers): boolean {
-  return [...headers.keys()].some((name) => name.startsWith(prefix));
+  return hasNameWith(headers, prefix);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { badRequest, internal } from "../../api/status.ts";
+import { hasNameWith } from "../../platform/header_lines.ts";
 import { textOfHeader, unescapeKey } from "../authn/header_text.ts";
 import {
   anonymousName,
@@ -39,19 +40,18 @@ interface Identity {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
+const prefix = "impersonate-";
 const extraPrefix = "impersonate-extra-";
 
 /** Null when nothing is asked for. @throws ApiError 400, 500 */
 function wantedIdentity(headers: Headers): Identity | null {
+  if (!hasNameWith(headers, prefix)) return null;
   const extra: Record<string, string[]> = Object.create(null);
-  let asked = false;
   for (const [name, value] of headers) {
-    if (!name.startsWith("impersonate-")) continue;
-    asked = true;
+    if (!name.startsWith(prefix)) continue;
     if (name.startsWith(extraPrefix)) extra[unescapeKey(name.slice(extraPrefix.length))] = valuesOf(value);
     else if (!known.has(name)) throw internal(`unknown impersonation header ${name}`);
   }
-  if (!asked) return null;
   const identity = {
     user: textOf(headers.get("impersonate-user") ?? ""),
     uid: textOf(headers.get("impersonate-uid") ?? ""),
