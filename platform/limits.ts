@@ -17,6 +17,8 @@ export const maxRefusalBytes = 64 * 1024;
 /** How long a client may take for a request's head, and between two requests on one connection; kube-apiserver's. */
 export const requestHeadMs = 32_000;
 export const idleConnectionMs = 90_000;
+/** How long an idle HTTP/2 connection stays open after it has been told to go: requests that crossed that word are not lost. */
+export const goAwayMs = 1000;
 /** How long a short body that is gathered before its handler sees the request may take; kube-apiserver's --request-timeout. */
 export const gatheredBodyMs = 60_000;
 /** Bytes of an upgraded connection that wait for their reader. */

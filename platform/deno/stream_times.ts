@@ -1,5 +1,5 @@
 import { errorCode, type Http2Connection, type Http2Stream } from "../http2/mod.ts";
-import { gatheredBodyMs, idleConnectionMs, requestHeadMs } from "../limits.ts";
+import { gatheredBodyMs, goAwayMs, idleConnectionMs, requestHeadMs } from "../limits.ts";
 import type { Timer } from "../mod.ts";
 import type { Time } from "./request_times.ts";
 
@@ -53,7 +53,11 @@ export class StreamTimes {
     }
     if (this.#used || this.#connection.streams > 0) this.#idleSince = now;
     this.#used = false;
-    this.#timer = this.#schedule();
-    if (now - this.#idleSince >= idleConnectionMs) this.#connection.drain();
+    if (now - this.#idleSince < idleConnectionMs) {
+      this.#timer = this.#schedule();
+      return;
+    }
+    this.#connection.announceEnd();
+    this.#timer = this.#time.timers.schedule(goAwayMs, () => this.#connection.close());
   }
 }

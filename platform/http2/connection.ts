@@ -152,9 +152,18 @@ export class Http2Connection {
   /** Takes no new streams, and ends when those there are done. */
   drain(): void {
     if (this.#closed || this.#draining) return;
+    this.announceEnd();
+    if (this.#streams.size === 0) this.#finish(null);
+  }
+
+  /**
+   * Takes no new streams and says which still count. With none there it stays open until the caller closes it: a peer that
+   * is just opening a stream hears that nobody has looked at it, and may ask elsewhere.
+   */
+  announceEnd(): void {
+    if (this.#closed || this.#draining) return;
     this.#draining = true;
     this.#writeGoAway(errorCode.noError, "");
-    if (this.#streams.size === 0) this.#finish(null);
   }
 
   /** Ends now; open streams hear of it. */
