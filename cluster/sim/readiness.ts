@@ -1,4 +1,4 @@
-import type { Deployment, Node, Pod, ReplicaSet } from "../../api/gen/types.ts";
+import type { DaemonSet, Deployment, Node, Pod, ReplicaSet } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { type ResourceInfo, resources } from "../../api/resources.ts";
 
@@ -24,8 +24,15 @@ function rolledOut(object: Deployment): boolean {
   return replicasReady(object) && (object.status?.updatedReplicas ?? 0) === (object.spec?.replicas ?? 1);
 }
 
+function daemonsRun({ metadata, status }: DaemonSet): boolean {
+  const wanted = status?.desiredNumberScheduled ?? 0;
+  return (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0) &&
+    (status?.updatedNumberScheduled ?? 0) === wanted && (status?.numberAvailable ?? 0) === wanted;
+}
+
 /** What "ready" means, by resource. The object's own kind was asked for by its path. */
 const checks: Readonly<Record<string, (object: KubeObject) => boolean>> = {
+  daemonsets: (object) => daemonsRun(object as DaemonSet),
   deployments: (object) => rolledOut(object as Deployment),
   replicasets: (object) => replicasReady(object as ReplicaSet),
   pods: (object) => conditionHolds(object as Pod),
@@ -43,7 +50,9 @@ export function parseTarget(target: string): ReadyTarget {
   const isReady = checks[info?.resource ?? ""];
   const name = path.at(-1) ?? "";
   if (info === undefined || isReady === undefined || name === "" || path.length > (info.namespaced ? 2 : 1)) {
-    throw new RangeError(`Cannot wait for "${target}": say deploy/NAME, rs/NAME, pod/NAMESPACE/NAME or node/NAME`);
+    throw new RangeError(
+      `Cannot wait for "${target}": say deploy/NAME, ds/NAME, rs/NAME, pod/NAMESPACE/NAME or node/NAME`,
+    );
   }
   const namespace = info.namespaced ? (path.length === 2 ? path[0] : "default") : undefined;
   return { info, name, namespace, isReady };
