@@ -1,7 +1,7 @@
 import type { Pod } from "../../api/gen/types.ts";
 import { isPodAvailable, isPodReady } from "../../api/pods.ts";
 import { daemonSets } from "../../api/resources.ts";
-import { type Action, sooner } from "./action.ts";
+import { type Action, byCreation, sooner } from "./action.ts";
 import { isUpdated } from "./daemon_pods.ts";
 import { allowsSurge, type Changes, type DaemonState } from "./daemon_rolling.ts";
 
@@ -78,14 +78,17 @@ export function manage(state: DaemonState, failed: ReadonlyMap<string, FailedPod
     if (verdicts.has(name)) continue;
     found.remove.push(...pods.filter((pod) => !pod.spec?.nodeName && pod.metadata?.deletionTimestamp === undefined));
   }
+  found.createOn.sort();
+  found.remove.sort(byCreation);
   return { ...found, failedOn, wakeAfterMs };
 }
 
 /** @param running pods of one node, the one that counts first */
-function surplus({ daemonSet, hash, now }: DaemonState, running: readonly Readonly<Pod>[]): Readonly<Pod>[] {
-  if (!allowsSurge(daemonSet) || running.length <= 1) return running.slice(1);
-  const current = running.find((pod) => isUpdated(pod, daemonSet, hash));
-  const old = running.find((pod) => !isUpdated(pod, daemonSet, hash));
+function surplus(state: DaemonState, running: readonly Readonly<Pod>[]): Readonly<Pod>[] {
+  const { daemonSet, now } = state;
+  if (running.length <= 1 || !allowsSurge(daemonSet)) return running.slice(1);
+  const current = running.find((pod) => isUpdated(pod, state));
+  const old = running.find((pod) => !isUpdated(pod, state));
   const others = running.filter((pod) => pod !== current && pod !== old);
   if (current === undefined || old === undefined) return others;
   const isReplaced = !isPodReady(old) || isPodAvailable(current, daemonSet.spec?.minReadySeconds ?? 0, now);

@@ -108,14 +108,20 @@ export function targetNode(pod: Readonly<Pod>): string | undefined {
 }
 
 /** The annotation that the server counts; older clients know templates by it. */
-function templateGeneration({ metadata }: Readonly<DaemonSet>): string | undefined {
+export function templateGeneration({ metadata }: Readonly<DaemonSet>): string | undefined {
   const text = metadata?.annotations?.[generationAnnotation];
   return text !== undefined && /^-?[0-9]+$/.test(text) ? text : undefined;
 }
 
+/** By what the pods of the present template are known. */
+export interface TemplateMark {
+  /** The present revision's. */
+  readonly hash: string;
+  readonly generation: string | undefined;
+}
+
 /** Whether the pod is of the present template. */
-export function isUpdated(pod: Readonly<Pod>, daemonSet: Readonly<DaemonSet>, hash: string): boolean {
-  const labels = pod.metadata?.labels ?? {};
-  const generation = templateGeneration(daemonSet);
-  return labels[revisionLabel] === hash || (generation !== undefined && labels[generationLabel] === generation);
+export function isUpdated({ metadata }: Readonly<Pod>, { hash, generation }: TemplateMark): boolean {
+  const labels = metadata?.labels;
+  return labels?.[revisionLabel] === hash || (generation !== undefined && labels?.[generationLabel] === generation);
 }

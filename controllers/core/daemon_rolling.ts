@@ -1,16 +1,14 @@
 import type { DaemonSet, Pod } from "../../api/gen/types.ts";
 import { scaledValue } from "../../api/int_or_string.ts";
 import { isPodAvailable } from "../../api/pods.ts";
-import { isUpdated, type Verdict } from "./daemon_pods.ts";
+import { isUpdated, type TemplateMark, type Verdict } from "./daemon_pods.ts";
 
 /** What a DaemonSet has on its nodes, as its steps see it. */
-export interface DaemonState {
+export interface DaemonState extends TemplateMark {
   readonly daemonSet: Readonly<DaemonSet>;
-  /** The present revision's. */
-  readonly hash: string;
-  /** Every node that there is, by name, in order. */
+  /** Every node that there is, by name. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
-  /** Its pods by the node they are on or meant for, in the order of names; no entry is empty. */
+  /** Its pods by the node they are on or meant for, the one that counts first; no entry is empty. */
   readonly podsByNode: ReadonlyMap<string, readonly Readonly<Pod>[]>;
   /** ms since the epoch */
   readonly now: number;
@@ -43,6 +41,10 @@ export function allowsSurge(daemonSet: Readonly<DaemonSet>): boolean {
 
 /** One step of a rolling update. It is taken only when every node has what it should have otherwise. */
 export function roll(state: DaemonState): Changes {
+  // Most of the time nothing is old: not worth a look at every node.
+  if ([...state.podsByNode.values()].every((pods) => pods.every((pod) => isUpdated(pod, state)))) {
+    return { createOn: [], remove: [] };
+  }
   const desired = [...state.verdicts.values()].filter((each) => each === "run").length;
   const limits = limitsOf(state.daemonSet, desired);
   return limits.surge === 0 ? replace(state, limits.unavailable) : surge(state, limits.surge, desired);
@@ -50,18 +52,19 @@ export function roll(state: DaemonState): Changes {
 
 type Pair = { readonly now: Readonly<Pod> | undefined; readonly old: Readonly<Pod> | undefined };
 
-/** The pods of each node that has or should have some, the present and the old one; null where there are more. */
-function pairs({ daemonSet, hash, verdicts, podsByNode }: DaemonState): [string, Pair | null][] {
+/** The pods of each node that has or should have some, by name: the present and the old one; null where there are more. */
+function pairs(state: DaemonState): [string, Pair | null][] {
+  const { verdicts, podsByNode } = state;
   const missing = [...verdicts].filter(([name, verdict]) => verdict === "run" && !podsByNode.has(name));
   return [
     ...[...podsByNode].map(([name, pods]): [string, Pair | null] => {
       const staying = pods.filter((pod) => pod.metadata?.deletionTimestamp === undefined);
-      const [current, ...moreCurrent] = staying.filter((pod) => isUpdated(pod, daemonSet, hash));
-      const [old, ...moreOld] = staying.filter((pod) => !isUpdated(pod, daemonSet, hash));
+      const [current, ...moreCurrent] = staying.filter((pod) => isUpdated(pod, state));
+      const [old, ...moreOld] = staying.filter((pod) => !isUpdated(pod, state));
       return [name, moreCurrent.length + moreOld.length > 0 ? null : { now: current, old }];
     }),
     ...missing.map(([name]): [string, Pair] => [name, { now: undefined, old: undefined }]),
-  ];
+  ].sort(([a], [b]) => a < b ? -1 : 1);
 }
 
 /**

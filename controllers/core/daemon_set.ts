@@ -12,7 +12,15 @@ import {
   templatePatch,
   truncateHistory,
 } from "./controller_revision.ts";
-import { daemonPod, isUpdated, placementOf, revisionLabel, targetNode, verdictOn } from "./daemon_pods.ts";
+import {
+  daemonPod,
+  isUpdated,
+  placementOf,
+  revisionLabel,
+  targetNode,
+  templateGeneration,
+  verdictOn,
+} from "./daemon_pods.ts";
 import { type FailedPod, manage } from "./daemon_nodes.ts";
 import { type Changes, type DaemonState, roll } from "./daemon_rolling.ts";
 import { nextAvailable } from "./replica_pods.ts";
@@ -130,20 +138,16 @@ function stateOf(view: DaemonSetView, owned: readonly Readonly<Pod>[], history: 
     if (there === undefined) byName.set(name, [pod]);
     else there.push(pod);
   }
+  for (const there of byName.values()) if (there.length > 1) there.sort(scheduledFirst);
   const verdicts = view.nodes.map((node) => [node.metadata?.name ?? "", verdictOn(node, placement)] as const);
   return {
     daemonSet,
     hash: revisionHash(history.current, revisionLabel),
-    verdicts: new Map(verdicts.sort(([a], [b]) => compare(a, b))),
-    podsByNode: new Map(
-      [...byName].sort(([a], [b]) => compare(a, b)).map(([name, pods]) => [name, pods.sort(scheduledFirst)]),
-    ),
+    generation: templateGeneration(daemonSet),
+    verdicts: new Map(verdicts),
+    podsByNode: byName,
     now,
   };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The pod that counts for its node comes first: one that is on it, the oldest. */
@@ -186,7 +190,7 @@ function statusUpdate(state: DaemonState, history: History): Action[] {
 
 /** Of several pods on a node the first counts. */
 function statusOf(state: DaemonState, collisionCount: number | undefined): DaemonSetStatus {
-  const { daemonSet, hash, verdicts, podsByNode, now } = state;
+  const { daemonSet, verdicts, podsByNode, now } = state;
   const counts = {
     currentNumberScheduled: 0,
     desiredNumberScheduled: 0,
@@ -206,7 +210,7 @@ function statusOf(state: DaemonState, collisionCount: number | undefined): Daemo
     counts.currentNumberScheduled++;
     if (isPodReady(pod)) counts.numberReady++;
     if (isPodAvailable(pod, daemonSet.spec?.minReadySeconds ?? 0, now)) counts.numberAvailable++;
-    if (isUpdated(pod, daemonSet, hash)) counts.updatedNumberScheduled++;
+    if (isUpdated(pod, state)) counts.updatedNumberScheduled++;
   }
   const status: DaemonSetStatus = {
     ...daemonSet.status,
