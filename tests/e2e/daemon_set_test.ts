@@ -92,10 +92,7 @@ Deno.test("a DaemonSet with real kubectl: a pod a node, nodes that come and go, 
   await rolledOut();
   assert.match(await test.ok("rollout", "restart", "ds/log"), /daemonset.apps\/log restarted/);
   await rolledOut();
-  assert.equal(
-    (await podsBy(".metadata.labels.controller-revision-hash")).filter((each, i, all) => each !== all[0]).length,
-    0,
-  );
+  assert.equal(new Set(await podsBy(".metadata.labels.controller-revision-hash")).size, 1);
   assert.deepEqual(await podsBy(".metadata.labels.pod-template-generation"), ["5", "5", "5"]);
 
   const surging = `  updateStrategy: { rollingUpdate: { maxSurge: 100%, maxUnavailable: 0 } }`;
