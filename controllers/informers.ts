@@ -8,6 +8,7 @@ import type {
   Deployment,
   Endpoints,
   EndpointSlice,
+  Job,
   Lease,
   Namespace,
   Node,
@@ -69,6 +70,7 @@ export interface Informers {
   readonly deployments: Informer<Deployment>;
   readonly endpoints: Informer<Endpoints>;
   readonly endpointSlices: Informer<EndpointSlice>;
+  readonly jobs: Informer<Job>;
   readonly leases: Informer<Lease>;
   readonly namespaces: Informer<Namespace>;
   readonly nodes: Informer<Node>;
@@ -139,6 +141,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
         },
       },
     }),
+    jobs: inform<Job>(resources.jobs, { indexers: controlled }),
     leases: inform<Lease>(resources.leases),
     namespaces: inform<Namespace>(resources.namespaces),
     nodes: inform<Node>(resources.nodes),

@@ -48,3 +48,7 @@ export const pendingRequestMs = 24 * 3_600_000;
 export const settledRequestMs = 3_600_000;
 /** A timer's longest wait; what is due later is looked at again then. */
 export const requestLookMs = 3_600_000;
+/** Finished pods that a Job's status lists by uid before they are counted (upstream's bound, about 20 KB). */
+export const uncountedPods = 500;
+/** A pod whose Job is not to be seen is held this much longer: the Job's own event may come after the pod's. */
+export const strayPodMs = 1_000;

@@ -11,6 +11,7 @@ import { endpointSliceMirroringController } from "./endpoint_slice_mirroring.ts"
 import { endpointSliceController } from "./endpoint_slice.ts";
 import { garbageCollector } from "./garbage_collector.ts";
 import { createInformers } from "./informers.ts";
+import { jobController } from "./job.ts";
 import { namespaceController } from "./namespace.ts";
 import { nodeLifecycleController } from "./node_lifecycle.ts";
 import { podGarbageCollector } from "./pod_gc.ts";
@@ -18,6 +19,7 @@ import { replicaSetController, replicationController } from "./replica_set.ts";
 import { resourceQuotaController } from "./resource_quota.ts";
 import { createRunner } from "./runner.ts";
 import { serviceAccountController } from "./service_account.ts";
+import { ttlAfterFinishedController } from "./ttl_after_finished.ts";
 
 export interface ControllerManagerTimers {
   readonly leaseDurationMs: number;
@@ -68,6 +70,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const record = (component: string) => createEventRecorder({ component }, recorderDeps);
   const recorders = {
     daemonSet: record("daemonset-controller"),
+    job: record("job-controller"),
     deployment: record("deployment-controller"),
     replicaSet: record("replicaset-controller"),
     replication: record("replication-controller"),
@@ -82,6 +85,8 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const runners = [
     createRunner(deploymentController(informers), { ...base, recorder: deployment }),
     createRunner(daemonSetController(informers), { ...base, recorder: recorders.daemonSet }),
+    createRunner(jobController(informers), { ...base, recorder: recorders.job }),
+    createRunner(ttlAfterFinishedController(informers), { ...base, recorder: other }),
     createRunner(replicaSetController(informers), { ...base, recorder: replicaSet }),
     createRunner(replicationController(informers), { ...base, recorder: recorders.replication }),
     createRunner(namespaceController(informers, client), { ...base, recorder: other }),

@@ -86,7 +86,8 @@ export function createRunner(controller: Controller, deps: ControllerDeps): Cont
           signal: leadership,
           now: deps.clock.now(),
           async carryOut(decision) {
-            if (decision.wakeAfterMs !== undefined) own.addAfter(key, decision.wakeAfterMs);
+            const { wakeAfterMs } = decision;
+            if (wakeAfterMs !== undefined) own.addAfter(key, Math.min(wakeAfterMs, limits.requestLookMs));
             await execute(key, decision.actions, writes, executeDeps, leadership);
           },
         });

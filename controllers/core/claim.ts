@@ -21,7 +21,12 @@ export function controllerReference(info: ResourceInfo, owner: Readonly<KubeObje
  * child's resourceVersion, so that two controllers cannot adopt one child.
  */
 export function claim<T extends KubeObject>(
-  owner: { readonly info: ResourceInfo; readonly object: Readonly<KubeObject> },
+  owner: {
+    readonly info: ResourceInfo;
+    readonly object: Readonly<KubeObject>;
+    /** What an adopted child is held by from then on. */
+    readonly finalizer?: string;
+  },
   selector: Selector,
   child: ResourceInfo,
   children: readonly Readonly<T>[],
@@ -40,12 +45,22 @@ export function claim<T extends KubeObject>(
       else if (!deleting) actions.push(setOwners(child, object, references.filter((each) => each.uid !== uid)));
     } else if (matches && !deleting && object.metadata?.deletionTimestamp === undefined) {
       owned.push(object);
-      actions.push(setOwners(child, object, [...references, controllerReference(owner.info, owner.object)]));
+      const adopted = [...references, controllerReference(owner.info, owner.object)];
+      const held = object.metadata?.finalizers ?? [];
+      const finalizer = owner.finalizer === undefined || held.includes(owner.finalizer) ? [] : [owner.finalizer];
+      actions.push(
+        setOwners(child, object, adopted, finalizer.length === 0 ? {} : { finalizers: [...held, ...finalizer] }),
+      );
     }
   }
   return { owned, actions };
 }
 
-function setOwners(info: ResourceInfo, object: Readonly<KubeObject>, ownerReferences: OwnerReference[]): Action {
-  return { kind: "patch", info, object, patch: { metadata: { ownerReferences } } };
+function setOwners(
+  info: ResourceInfo,
+  object: Readonly<KubeObject>,
+  ownerReferences: OwnerReference[],
+  more: { readonly finalizers?: readonly string[] } = {},
+): Action {
+  return { kind: "patch", info, object, patch: { metadata: { ownerReferences, ...more } } };
 }
