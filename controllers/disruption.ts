@@ -1,4 +1,4 @@
-import type { Pod, PodDisruptionBudget, ReplicaSet, ReplicationController } from "../api/gen/types.ts";
+import type { Pod, PodDisruptionBudget, ReplicaSet, ReplicationController, StatefulSet } from "../api/gen/types.ts";
 import { matchesLabelSelector } from "../api/labels.ts";
 import { keyOf } from "../client/mod.ts";
 import { reconcileBudget } from "./core/disruption.ts";
@@ -6,11 +6,11 @@ import { index, type Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
 import type { Controller } from "./runner.ts";
 
-type Replicated = ReplicaSet | ReplicationController;
+type Replicated = ReplicaSet | ReplicationController | StatefulSet;
 
 /** Keeps the status of PodDisruptionBudgets, by which evictions are allowed. */
 export function disruptionController(informers: Informers): Controller {
-  const { podDisruptionBudgets, pods, replicaSets, replicationControllers } = informers;
+  const { podDisruptionBudgets, pods, replicaSets, replicationControllers, statefulSets } = informers;
 
   function podsOf(budget: Readonly<PodDisruptionBudget>): Readonly<Pod>[] {
     return pods.byIndex(index.namespace, budget.metadata?.namespace ?? "").filter((pod) => isSelected(budget, pod));
@@ -45,6 +45,7 @@ export function disruptionController(informers: Informers): Controller {
       };
       replicaSets.subscribe({ updated: rescaled });
       replicationControllers.subscribe({ updated: rescaled });
+      statefulSets.subscribe({ updated: rescaled });
     },
     async sync(key, turn) {
       const budget = podDisruptionBudgets.get(key);
@@ -53,6 +54,7 @@ export function disruptionController(informers: Informers): Controller {
       const sets: Readonly<Replicated>[] = [
         ...replicaSets.byIndex(index.namespace, namespace),
         ...replicationControllers.byIndex(index.namespace, namespace),
+        ...statefulSets.byIndex(index.namespace, namespace),
       ];
       const scales = new Map(sets.map((set) => [set.metadata?.uid ?? "", set.spec?.replicas ?? 1]));
       await turn.carryOut(reconcileBudget({ budget, pods: podsOf(budget), scales }, turn.now));

@@ -1,7 +1,7 @@
 import type { KubeObject } from "../api/meta.ts";
 import { ApiError } from "../api/status.ts";
 import type { Clock } from "../platform/mod.ts";
-import { type EventRecorder, isNotFound, keyOf, referenceTo, type RestClient } from "../client/mod.ts";
+import { type EventRecorder, isAlreadyExists, isNotFound, keyOf, referenceTo, type RestClient } from "../client/mod.ts";
 import type { Action, Announcement } from "./core/action.ts";
 import type { Watched } from "./informers.ts";
 import * as limits from "./limits.ts";
@@ -151,8 +151,10 @@ async function announced(
     if (action.done !== undefined) announce(deps, action.done, { name });
     return result;
   } catch (error) {
-    if (action.failed !== undefined && !isNamespaceTerminating(error)) {
-      announce(deps, action.failed, { error: error instanceof Error ? error.message : String(error) });
+    // That a name is taken often means that the informer is behind: no news for users, and none upstream.
+    if (action.failed !== undefined && !isNamespaceTerminating(error) && !isAlreadyExists(error)) {
+      const text = error instanceof Error ? error.message : String(error);
+      announce(deps, action.failed, { name: object.metadata?.name ?? "", error: text });
     }
     throw error;
   }

@@ -12,6 +12,7 @@ import type {
   Lease,
   Namespace,
   Node,
+  PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
   ReplicaSet,
@@ -20,6 +21,7 @@ import type {
   Secret,
   Service,
   ServiceAccount,
+  StatefulSet,
 } from "../api/gen/types.ts";
 import type { KubeObject } from "../api/meta.ts";
 import { controllerOf } from "../api/pods.ts";
@@ -74,6 +76,7 @@ export interface Informers {
   readonly leases: Informer<Lease>;
   readonly namespaces: Informer<Namespace>;
   readonly nodes: Informer<Node>;
+  readonly persistentVolumeClaims: Informer<PersistentVolumeClaim>;
   readonly podDisruptionBudgets: Informer<PodDisruptionBudget>;
   readonly pods: Informer<Pod>;
   readonly replicaSets: Informer<ReplicaSet>;
@@ -82,6 +85,7 @@ export interface Informers {
   readonly secrets: Informer<Secret>;
   readonly services: Informer<Service>;
   readonly serviceAccounts: Informer<ServiceAccount>;
+  readonly statefulSets: Informer<StatefulSet>;
   /** Everything that is watched now: custom resources come and go with their definitions. */
   readonly all: readonly Watched[];
   /** Calls `listener` for all that is watched, now and later. */
@@ -145,6 +149,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     leases: inform<Lease>(resources.leases),
     namespaces: inform<Namespace>(resources.namespaces),
     nodes: inform<Node>(resources.nodes),
+    persistentVolumeClaims: inform<PersistentVolumeClaim>(resources.persistentVolumeClaims),
     podDisruptionBudgets: inform<PodDisruptionBudget>(resources.podDisruptionBudgets),
     pods: inform<Pod>(resources.pods, {
       indexers: { ...controlled, [index.node]: (pod) => pod.spec?.nodeName ? [pod.spec.nodeName] : [] },
@@ -155,6 +160,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     secrets: inform<Secret>(resources.secrets, { transform: onlyTokens }),
     services: inform<Service>(resources.services),
     serviceAccounts: inform<ServiceAccount>(resources.serviceAccounts),
+    statefulSets: inform<StatefulSet>(resources.statefulSets),
   };
   const custom = followDefinitions(
     informers.customResourceDefinitions,

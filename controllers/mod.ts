@@ -19,6 +19,7 @@ import { replicaSetController, replicationController } from "./replica_set.ts";
 import { resourceQuotaController } from "./resource_quota.ts";
 import { createRunner } from "./runner.ts";
 import { serviceAccountController } from "./service_account.ts";
+import { statefulSetController } from "./stateful_set.ts";
 import { ttlAfterFinishedController } from "./ttl_after_finished.ts";
 
 export interface ControllerManagerTimers {
@@ -75,6 +76,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     replicaSet: record("replicaset-controller"),
     replication: record("replication-controller"),
     node: record("node-controller"),
+    statefulSet: record("statefulset-controller"),
     other: record("kube-controller-manager"),
   };
   const { nodeMonitorPeriodMs, nodeMonitorGraceMs, podEvictionMs } = config.timers;
@@ -89,6 +91,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(ttlAfterFinishedController(informers), { ...base, recorder: other }),
     createRunner(replicaSetController(informers), { ...base, recorder: replicaSet }),
     createRunner(replicationController(informers), { ...base, recorder: recorders.replication }),
+    createRunner(statefulSetController(informers), { ...base, recorder: recorders.statefulSet }),
     createRunner(namespaceController(informers, client), { ...base, recorder: other }),
     createRunner(serviceAccountController(informers, config.clusterCaPem), { ...base, recorder: other }),
     createRunner(garbageCollector(informers, client, other), { ...base, recorder: other }),

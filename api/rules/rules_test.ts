@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { decode } from "../codec/mod.ts";
 import { type FieldError, fieldErrorText } from "../field_errors.ts";
+import type { StatefulSet } from "../gen/types.ts";
 import { clone } from "../json_value.ts";
 import type { KubeObject } from "../meta.ts";
 import * as resources from "../resources.ts";
@@ -404,6 +405,43 @@ Deno.test("several faults are told in the order in which upstream finds them", (
       it.startsWith("spec.selector")
     ),
     ["spec.selector: Invalid value: {}: empty selector is invalid for daemonset"],
+  );
+});
+
+Deno.test("statefulSets drop what is behind a gate, and check the names that their pods get", () => {
+  const labels = { app: "web" };
+  const set = (spec: Record<string, unknown>, name = "web") => ({
+    metadata: { name },
+    spec: {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [box()] } },
+      ...spec,
+    },
+  });
+  const object = made(
+    resources.statefulSets,
+    set({ updateStrategy: { rollingUpdate: { maxUnavailable: 2 } } }),
+  ) as StatefulSet;
+  deepEqual(object.spec?.updateStrategy, { type: "RollingUpdate", rollingUpdate: { partition: 0 } });
+  deepEqual(object.status, { replicas: 0, availableReplicas: 0 });
+  const mounts = { containers: [box({ volumeMounts: [{ name: "data", mountPath: "/data" }] })] };
+  const mounting = { template: { metadata: { labels }, spec: mounts } };
+  const claim = { metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"] } };
+  deepEqual(refusals(resources.statefulSets, set({ ...mounting, volumeClaimTemplates: [claim] })), []);
+  deepEqual(refusals(resources.statefulSets, set(mounting)), [
+    `spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"`,
+  ]);
+  const wrong = refusals(resources.statefulSets, set({ serviceName: "a.b" }, "web.x"));
+  deepEqual(wrong.map((each) => each.slice(0, each.indexOf(":"))), ["metadata.name", "spec.serviceName"]);
+  deepEqual(
+    refusals(
+      resources.statefulSets,
+      set({ podManagementPolicy: "Any", persistentVolumeClaimRetentionPolicy: { whenScaled: "Keep" } }),
+    ),
+    [
+      `spec.podManagementPolicy: Invalid value: "Any": must be 'OrderedReady' or 'Parallel'`,
+      `spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "Keep": supported values: "Retain", "Delete"`,
+    ],
   );
 });
 

@@ -2,14 +2,17 @@
 import { type FieldError, forbidden, invalid, notSupported, required } from "../field_errors.ts";
 import type {
   PersistentVolumeClaim,
+  PodTemplateSpec,
   ReplicationController,
   StatefulSet,
+  StatefulSetSpec,
   StatefulSetUpdateStrategy,
 } from "../gen/types.ts";
 import { equalJson } from "../json_value.ts";
 import { matchesSelector, selectorFromLabels } from "../labels.ts";
 import type { KubeObject } from "../meta.ts";
-import { nonNegative, optionalOneOf, unset } from "./common.ts";
+import { labelAt, nonNegative, oneOf, unset } from "./common.ts";
+import { nameRules } from "./meta.ts";
 import { defaultPodTemplate } from "./pod_defaults.ts";
 import { validatePodTemplate } from "./pod_spec.ts";
 import type { SchemaRuleOptions } from "./schema_rules.ts";
@@ -21,6 +24,8 @@ const asStatefulSet = (object: KubeObject): StatefulSet => object as StatefulSet
 const asController = (object: KubeObject): ReplicationController => object as ReplicationController;
 
 export const statefulSetOptions: SchemaRuleOptions = {
+  // It becomes its pods' host name.
+  name: nameRules.label,
   generationOf: ["spec"],
   setDefaults(object) {
     const spec = specOf(asStatefulSet(object));
@@ -30,6 +35,8 @@ export const statefulSetOptions: SchemaRuleOptions = {
     if (strategy.type === "RollingUpdate") {
       strategy.rollingUpdate ??= {};
       strategy.rollingUpdate.partition ??= 0;
+      // The gate MaxUnavailableStatefulSet is off in 1.36 (kubernetes#137904), and what is behind a gate is dropped.
+      delete strategy.rollingUpdate.maxUnavailable;
     }
     const retention = spec.persistentVolumeClaimRetentionPolicy ??= {};
     if (unset(retention.whenDeleted)) retention.whenDeleted = "Retain";
@@ -39,11 +46,23 @@ export const statefulSetOptions: SchemaRuleOptions = {
     defaultPodTemplate(spec.template);
     for (const claim of spec.volumeClaimTemplates ?? []) defaultClaimTemplate(claim);
   },
-  check(object) {
+  prepareForCreate(object) {
+    asStatefulSet(object).status = { replicas: 0, availableReplicas: 0 };
+  },
+  check(object, old) {
     const spec = asStatefulSet(object).spec;
+    const { podManagementPolicy: policy = "", serviceName } = spec ?? {};
+    const { whenDeleted, whenScaled } = spec?.persistentVolumeClaimRetentionPolicy ?? {};
+    const retention = "spec.persistentVolumeClaimRetentionPolicy";
     return [
-      ...optionalOneOf(spec?.podManagementPolicy, "spec.podManagementPolicy", ["OrderedReady", "Parallel"]),
+      ...policy === "OrderedReady" || policy === "Parallel"
+        ? []
+        : [invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'")],
       ...validateStatefulStrategy(spec?.updateStrategy ?? {}, "spec.updateStrategy"),
+      ...oneOf(whenDeleted, `${retention}.whenDeleted`, ["Retain", "Delete"]),
+      ...oneOf(whenScaled, `${retention}.whenScaled`, ["Retain", "Delete"]),
+      // Older objects may have any name there: their pods could not be made, but they can be changed.
+      ...old === undefined && !unset(serviceName) ? labelAt(serviceName, "spec.serviceName") : [],
       ...nonNegative(spec?.replicas, "spec.replicas"),
       ...nonNegative(spec?.minReadySeconds, "spec.minReadySeconds"),
       ...nonNegative(spec?.revisionHistoryLimit, "spec.revisionHistoryLimit"),
@@ -52,7 +71,7 @@ export const statefulSetOptions: SchemaRuleOptions = {
       ...isUsable(spec?.selector)
         ? validateMatch(spec ?? {}, "spec.template")
         : [invalid("spec.selector", spec?.selector, "")],
-      ...validateTemplate(spec?.template, "spec.template", "StatefulSet"),
+      ...validateTemplate(withClaims(spec), "spec.template", "StatefulSet"),
     ];
   },
   checkUpdate(next, old) {
@@ -76,6 +95,16 @@ export const statefulSetOptions: SchemaRuleOptions = {
     return [forbidden("spec", text)];
   },
 };
+
+/** The pods' template with the volumes that they get from their claims: containers mount those, too. */
+function withClaims(spec: StatefulSetSpec | undefined): PodTemplateSpec | undefined {
+  const { template, volumeClaimTemplates: claims = [] }: Partial<StatefulSetSpec> = spec ?? {};
+  if (template?.spec === undefined || claims.length === 0) return template;
+  const names = claims.map(({ metadata }) => metadata?.name ?? "");
+  const others = (template.spec.volumes ?? []).filter(({ name }) => !names.includes(name));
+  const volumes = names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  return { ...template, spec: { ...template.spec, volumes: [...others, ...volumes] } };
+}
 
 function validateStatefulStrategy(strategy: StatefulSetUpdateStrategy, path: string): FieldError[] {
   const { type, rollingUpdate } = strategy;

@@ -19,6 +19,7 @@ export function controllerReference(info: ResourceInfo, owner: Readonly<KubeObje
  * Which of `children` are `owner`'s, with the patches that make it so: an orphan that matches the selector is adopted,
  * what is owned but no longer matches is released. What another controls is left alone. A patch's precondition is the
  * child's resourceVersion, so that two controllers cannot adopt one child.
+ * @param isEligible what a child must be beside what the selector asks
  */
 export function claim<T extends KubeObject>(
   owner: {
@@ -30,6 +31,7 @@ export function claim<T extends KubeObject>(
   selector: Selector,
   child: ResourceInfo,
   children: readonly Readonly<T>[],
+  isEligible: (child: Readonly<T>) => boolean = () => true,
 ): { owned: Readonly<T>[]; actions: Action[] } {
   const owned: Readonly<T>[] = [];
   const actions: Action[] = [];
@@ -38,7 +40,7 @@ export function claim<T extends KubeObject>(
   for (const object of children) {
     const references = object.metadata?.ownerReferences ?? [];
     const controller = references.find((reference) => reference.controller === true);
-    const matches = matchesSelector(selector, object.metadata?.labels);
+    const matches = matchesSelector(selector, object.metadata?.labels) && isEligible(object);
     if (controller !== undefined) {
       if (controller.uid !== uid) continue;
       if (matches) owned.push(object);
