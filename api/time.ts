@@ -5,6 +5,17 @@ export function formatTime(unixMs: number): string {
   return `${new Date(Math.floor(unixMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
 
+/** RFC 3339 as a clock of that time zone shows it, with the zone's offset. @param timeZone IANA name */
+export function formatZonedTime(unixMs: number, timeZone: string): string {
+  if (timeZone === "UTC") return formatTime(unixMs);
+  const format = new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" });
+  const name = format.formatToParts(unixMs).find(({ type }) => type === "timeZoneName")?.value ?? "";
+  const [, sign = "+", hours = "00", minutes = "00"] = /([+-])(\d{2}):(\d{2})$/.exec(name) ?? [];
+  const offsetMs = (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
+  const wall = formatTime(unixMs + offsetMs);
+  return offsetMs === 0 ? wall : `${wall.slice(0, -1)}${sign}${hours}:${minutes}`;
+}
+
 /** metav1.MicroTime: six digits. @param micros microseconds beyond `unixMs`, 0-999 */
 export function formatMicroTime(unixMs: number, micros = 0): string {
   return `${new Date(Math.floor(unixMs)).toISOString().slice(0, 23)}${String(micros).padStart(3, "0")}Z`;

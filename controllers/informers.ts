@@ -3,6 +3,7 @@ import type {
   ClusterRole,
   ConfigMap,
   ControllerRevision,
+  CronJob,
   CustomResourceDefinition,
   DaemonSet,
   Deployment,
@@ -67,6 +68,7 @@ export interface Informers {
   readonly clusterRoles: Informer<ClusterRole>;
   readonly configMaps: Informer<ConfigMap>;
   readonly controllerRevisions: Informer<ControllerRevision>;
+  readonly cronJobs: Informer<CronJob>;
   readonly customResourceDefinitions: Informer<CustomResourceDefinition>;
   readonly daemonSets: Informer<DaemonSet>;
   readonly deployments: Informer<Deployment>;
@@ -131,6 +133,7 @@ export function createInformers(client: RestClient, deps: InformerDeps): Informe
     clusterRoles: inform<ClusterRole>(resources.clusterRoles),
     configMaps: inform<ConfigMap>(resources.configMaps, { transform: withoutUnreadData }),
     controllerRevisions: inform<ControllerRevision>(resources.controllerRevisions, { indexers: controlled }),
+    cronJobs: inform<CronJob>(resources.cronJobs),
     customResourceDefinitions: inform<CustomResourceDefinition>(resources.customResourceDefinitions, {
       transform: withoutSchemas,
     }),

@@ -3,6 +3,7 @@ import { createEventRecorder, type RestClient, runLeaderElection } from "../clie
 import { bootstrapSigner, tokenCleaner } from "./bootstrap_tokens.ts";
 import { certificateRequestController, type Signing } from "./certificate_requests.ts";
 import { clusterRoleAggregationController } from "./cluster_role_aggregation.ts";
+import { cronJobController } from "./cron_job.ts";
 import { daemonSetController } from "./daemon_set.ts";
 import { deploymentController } from "./deployment.ts";
 import { disruptionController } from "./disruption.ts";
@@ -72,6 +73,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
   const recorders = {
     daemonSet: record("daemonset-controller"),
     job: record("job-controller"),
+    cronJob: record("cronjob-controller"),
     deployment: record("deployment-controller"),
     replicaSet: record("replicaset-controller"),
     replication: record("replication-controller"),
@@ -88,6 +90,7 @@ export function startControllerManager(config: ControllerManagerConfig, deps: Co
     createRunner(deploymentController(informers), { ...base, recorder: deployment }),
     createRunner(daemonSetController(informers), { ...base, recorder: recorders.daemonSet }),
     createRunner(jobController(informers), { ...base, recorder: recorders.job }),
+    createRunner(cronJobController(informers), { ...base, recorder: recorders.cronJob }),
     createRunner(ttlAfterFinishedController(informers), { ...base, recorder: other }),
     createRunner(replicaSetController(informers), { ...base, recorder: replicaSet }),
     createRunner(replicationController(informers), { ...base, recorder: recorders.replication }),

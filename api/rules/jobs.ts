@@ -1,4 +1,5 @@
 /** Jobs and CronJobs. @see kubernetes pkg/apis/batch/v1/defaults.go, validation, pkg/registry/batch/job/strategy.go */
+import { isTimeZone, parseSchedule } from "../cron.ts";
 import { type FieldError, forbidden, invalid, notSupported, required } from "../field_errors.ts";
 import type { CronJob, Job, JobSpec, PodTemplateSpec } from "../gen/types.ts";
 import { clone } from "../json_value.ts";
@@ -166,7 +167,7 @@ export const cronJobRules: Rules = schemaRules(cronJobs, {
       errors.push(invalid("metadata.name", name, `must be no more than ${cronNameMax} characters`));
     }
     if (!unset(spec.schedule)) errors.push(...validateSchedule(spec.schedule));
-    if (spec.timeZone === "") errors.push(invalid("spec.timeZone", "", "timeZone must be nil or non-empty string"));
+    errors.push(...validateTimeZone(spec.timeZone));
     errors.push(...nonNegative(spec.startingDeadlineSeconds, "spec.startingDeadlineSeconds"));
     errors.push(...oneOf(spec.concurrencyPolicy, "spec.concurrencyPolicy", ["Allow", "Forbid", "Replace"]));
     errors.push(...nonNegative(spec.successfulJobsHistoryLimit, "spec.successfulJobsHistoryLimit"));
@@ -180,46 +181,20 @@ export const cronJobRules: Rules = schemaRules(cronJobs, {
   },
 });
 
-/** Field by field: minute, hour, day of month, month, day of week. */
-const cronFields = [
-  { low: 0, high: 59, names: [] },
-  { low: 0, high: 23, names: [] },
-  { low: 1, high: 31, names: [] },
-  { low: 1, high: 12, names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"] },
-  { low: 0, high: 6, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
-] as const;
-const cronWords = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly|every (\d+(\.\d+)?(ns|us|ms|s|m|h))+)$/;
-
 function validateSchedule(schedule: string): FieldError[] {
-  const problem = (text: string) => [invalid("spec.schedule", schedule, text)];
   if (schedule.includes("TZ")) {
-    return problem("cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+    return [invalid("spec.schedule", schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")];
   }
-  if (schedule.startsWith("@")) return cronWords.test(schedule) ? [] : problem(`unrecognized descriptor: ${schedule}`);
-  const parts = schedule.trim().split(/\s+/);
-  if (parts.length !== cronFields.length) {
-    return problem(`expected exactly 5 fields, found ${parts.length}: [${parts.join(" ")}]`);
-  }
-  for (const [index, field] of cronFields.entries()) {
-    const part = parts[index] ?? "";
-    for (const range of part.split(",")) {
-      if (!isCronRange(range, field)) return problem(`failed to parse int from ${range}: out of range or malformed`);
-    }
-  }
-  return [];
+  const parsed = parseSchedule(schedule);
+  return parsed.ok ? [] : [invalid("spec.schedule", schedule, parsed.message)];
 }
 
-function isCronRange(range: string, field: (typeof cronFields)[number]): boolean {
-  const match = /^(\*|\?|[0-9a-z]+)(?:-([0-9a-z]+))?(?:\/([0-9]+))?$/i.exec(range);
-  if (match === null) return false;
-  const [, from = "", to, step] = match;
-  if (step !== undefined && Number(step) === 0) return false;
-  if (from === "*" || from === "?") return to === undefined;
-  const numberOf = (text: string) => {
-    const index = (field.names as readonly string[]).indexOf(text.toLowerCase());
-    return index < 0 ? (/^[0-9]+$/.test(text) ? Number(text) : NaN) : index + field.low;
-  };
-  const low = numberOf(from);
-  const high = to === undefined ? low : numberOf(to);
-  return low >= field.low && high <= field.high && low <= high;
+function validateTimeZone(timeZone: string | undefined): FieldError[] {
+  if (timeZone === undefined) return [];
+  const problem = (text: string) => [invalid("spec.timeZone", timeZone, text)];
+  if (timeZone === "") return problem("timeZone must be nil or non-empty string");
+  if (timeZone.toLowerCase() === "local") {
+    return problem("timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+  }
+  return isTimeZone(timeZone) ? [] : problem(`unknown time zone ${timeZone}`);
 }
