@@ -3,6 +3,7 @@ import type {
   ClusterRole,
   ConfigMap,
   CustomResourceDefinition,
+  DaemonSet,
   Deployment,
   EndpointSlice,
   Lease,
@@ -20,6 +21,7 @@ import {
   clusterRoles,
   configMaps,
   customResourceDefinitions,
+  daemonSets,
   deployments,
   endpointSlices,
   events,
@@ -179,7 +181,9 @@ class World implements AsyncDisposable {
           await this.client.delete(pods, name, namespace, { gracePeriodSeconds: 0 });
         }
       } else if (node === undefined) {
-        const target = names[next++ % Math.max(1, names.length)];
+        const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+        const pinned = required?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
+        const target = pinned ?? names[next++ % Math.max(1, names.length)];
         if (target !== undefined) await this.client.bind(namespace, name, uid, target);
       } else if (run && this.living.has(node) && pod.status?.phase !== "Running") {
         const at = formatTime(this.server.time.now());
@@ -569,4 +573,67 @@ Deno.test("a ResourceQuota holds a Deployment back, is recounted as pods go, and
     await world.workPods();
     return await usedPods() === "0";
   }, "the quota gives back what went");
+});
+
+Deno.test("a DaemonSet follows nodes and quotas, replaces failed pods ever later, and writes nothing when all is well", async () => {
+  await using world = await World.begin();
+  const { client } = world;
+  await world.addNode("n1");
+  const labels = { app: "log" };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "v1" }] } };
+  await client.create<ResourceQuota>(resourceQuotas, {
+    metadata: { name: "few", namespace: "default" },
+    spec: { hard: { pods: "1" } },
+  });
+  await client.create<DaemonSet>(daemonSets, {
+    metadata: { name: "log", namespace: "default" },
+    spec: { selector: { matchLabels: labels }, template },
+  });
+  const available = async (count: number) => {
+    await world.workPods();
+    const { status } = await client.get<DaemonSet>(daemonSets, "log", "default");
+    return status?.numberAvailable === count && status.desiredNumberScheduled === count;
+  };
+  const said = async () =>
+    (await world.list<KubeObject & { reason?: string; message?: string }>(events)).map((each) =>
+      `${each.reason}: ${each.message}`
+    );
+  await world.until(() => available(1), "a pod on the only node");
+  await world.addNode("n2");
+  await world.until(
+    async () => (await said()).some((each) => /^FailedCreate: Error creating: .*exceeded quota: few/.test(each)),
+    "the quota is felt",
+  );
+  await client.delete(resourceQuotas, "few", "default");
+  await world.pass(1_000);
+  await world.until(() => available(2), "a pod on the new node");
+
+  const replacedAfterMs: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    await world.pass(1_000); // the nodes' hearts beat
+    const pod = (await world.list<Pod>(pods)).find((each) => each.spec?.nodeName === "n2");
+    const { name = "", uid } = pod?.metadata ?? {};
+    await client.patch(pods, { name, namespace: "default", subresource: "status" }, "merge", {
+      status: { phase: "Failed" },
+    });
+    const failedAt = world.server.time.now();
+    await world.until(
+      async () => (await world.list<Pod>(pods)).every((each) => each.metadata?.uid !== uid),
+      "replaced",
+    );
+    replacedAfterMs.push(world.server.time.now() - failedAt);
+    await world.until(() => available(2), "a pod instead of the failed one");
+  }
+  assert.ok((await said()).some((each) => /^FailedDaemonPod: Found failed daemon pod default\/log-/.test(each)));
+  const [first = 0, , third = 0] = replacedAfterMs;
+  assert.ok(first < 500 && third > 500, `${replacedAfterMs}`);
+  await world.pass(2_000);
+  world.writes.length = 0;
+  await world.pass(5_000);
+  assert.deepEqual(world.writes.filter((each) => !each.endsWith("/leases/kube-controller-manager")), []);
+  await client.delete(daemonSets, "log", "default", { propagationPolicy: "Foreground" });
+  await world.until(async () => {
+    await world.workPods();
+    return (await world.list(pods)).length === 0 && (await world.list(daemonSets)).length === 0;
+  }, "it goes after its pods");
 });
