@@ -1,14 +1,14 @@
-import type { DaemonSet, Node, Pod } from "../api/gen/types.ts";
-import { controllerOf } from "../api/pods.ts";
+import type { DaemonSet, Node } from "../api/gen/types.ts";
 import { daemonSets as info } from "../api/resources.ts";
 import { keyOf } from "../client/mod.ts";
-import { followRevisions, revisionsViewOf } from "./controller_revision.ts";
+import { revisionsViewOf } from "./controller_revision.ts";
 import { sameJson } from "./core/action.ts";
 import { failedAgain, type FailedPod, isForgotten } from "./core/daemon_nodes.ts";
 import { placementOf, type Verdict, verdictOn } from "./core/daemon_pods.ts";
 import { reconcileDaemonSet } from "./core/daemon_set.ts";
-import { index, type Informers } from "./informers.ts";
+import type { Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
+import { claimable, followOwned, ownerWaker } from "./owned.ts";
 import type { Controller, Enqueue } from "./runner.ts";
 
 /** Nodes on which the pods of one generation of a DaemonSet failed. A new generation is tried at once. */
@@ -39,19 +39,19 @@ export function daemonSetController(informers: Informers): Controller {
         updated: (_, object) => enqueue(keyOf(object)),
         deleted: (object) => failures.delete(keyOf(object)),
       });
-      followPods(informers, enqueue);
+      const wakeOwner = ownerWaker(info.kind, daemonSets, enqueue);
+      followOwned(pods, wakeOwner);
+      followOwned(informers.controllerRevisions, wakeOwner);
       followNodes(informers, enqueue);
-      followRevisions(informers, info.kind, daemonSets, enqueue);
     },
     async sync(key, turn) {
       const daemonSet = daemonSets.get(key);
       if (daemonSet === undefined) return;
-      const { uid = "", namespace = "" } = daemonSet.metadata ?? {};
       const failed = failuresOf(key, daemonSet, turn.now);
       const decision = reconcileDaemonSet({
         daemonSet,
         nodes: nodes.list(),
-        pods: [...pods.byIndex(index.controller, uid), ...pods.byIndex(index.orphan, namespace)],
+        pods: claimable(pods, daemonSet),
         ...revisionsViewOf(informers, daemonSet),
         failed,
         burst: limits.burstDaemons,
@@ -60,28 +60,6 @@ export function daemonSetController(informers: Informers): Controller {
       await turn.carryOut(decision);
     },
   };
-}
-
-function followPods({ daemonSets, pods }: Informers, enqueue: Enqueue): void {
-  function enqueueFor(pod: Readonly<Pod>): void {
-    const owner = controllerOf(pod.metadata);
-    const namespace = pod.metadata?.namespace ?? "";
-    if (owner !== undefined) {
-      if (owner.kind === info.kind) enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
-      return;
-    }
-    // An orphan may be anybody's: few exist, so all of its namespace look at it.
-    if ((pod.metadata?.labels ?? null) === null) return;
-    for (const each of daemonSets.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
-  }
-  pods.subscribe({
-    added: enqueueFor,
-    updated(old, pod) {
-      if (controllerOf(old.metadata)?.uid !== controllerOf(pod.metadata)?.uid) enqueueFor(old);
-      enqueueFor(pod);
-    },
-    deleted: enqueueFor,
-  });
 }
 
 /** Heartbeats change nodes all the time; only what decides about daemons wakes a DaemonSet, and only one it matters to. */

@@ -5,7 +5,7 @@ import { reconcileDeployment } from "./core/deployment.ts";
 import { replicaSetName } from "./core/deployment_sets.ts";
 import { ActionError } from "./execute.ts";
 import { index, type Informers } from "./informers.ts";
-import * as limits from "./limits.ts";
+import { followOwned, ownerWaker } from "./owned.ts";
 import type { Controller } from "./runner.ts";
 
 export function deploymentController(informers: Informers): Controller {
@@ -16,28 +16,13 @@ export function deploymentController(informers: Informers): Controller {
     name: "deployment",
     keys: () => deployments.list().map(keyOf),
     subscribe(enqueue) {
-      function enqueueFor(replicaSet: Readonly<ReplicaSet>): void {
-        const owner = controllerOf(replicaSet.metadata);
-        const namespace = replicaSet.metadata?.namespace ?? "";
-        if (owner !== undefined) {
-          if (owner.kind === "Deployment") enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
-          return;
-        }
-        for (const each of deployments.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
-      }
+      const wakeOwner = ownerWaker("Deployment", deployments, enqueue);
       deployments.subscribe({
         added: (object) => enqueue(keyOf(object)),
         updated: (_, object) => enqueue(keyOf(object)),
         deleted: (object) => createFailures.delete(keyOf(object)),
       });
-      replicaSets.subscribe({
-        added: enqueueFor,
-        updated(old, object) {
-          if (controllerOf(old.metadata)?.uid !== controllerOf(object.metadata)?.uid) enqueueFor(old);
-          enqueueFor(object);
-        },
-        deleted: enqueueFor,
-      });
+      followOwned(replicaSets, wakeOwner);
       // Recreate waits for the last old pod to be gone; that event reaches no ReplicaSet that still exists, perhaps.
       pods.subscribe({
         deleted(pod) {
@@ -45,7 +30,7 @@ export function deploymentController(informers: Informers): Controller {
           if (owner?.kind !== "ReplicaSet") return;
           const namespace = pod.metadata?.namespace ?? "";
           const replicaSet = replicaSets.get(`${namespace}/${owner.name}`);
-          if (replicaSet !== undefined) enqueueFor(replicaSet);
+          if (replicaSet !== undefined) wakeOwner(replicaSet);
         },
       });
     },

@@ -10,6 +10,7 @@ import { release } from "./core/job_pods.ts";
 import { ActionError } from "./execute.ts";
 import { index, type Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
+import { claimable, followOwned, ownerWaker } from "./owned.ts";
 import type { Controller } from "./runner.ts";
 
 /** Keys of pods that no Job will count; a Job's key is `namespace/name`, and no namespace begins so. */
@@ -37,18 +38,6 @@ export function jobController(informers: Informers): Controller {
       for (const pod of pods.list()) if (isStrayNow(pod)) yield strayPrefix + keyOf(pod);
     },
     subscribe(enqueue) {
-      function enqueueFor(pod: Readonly<Pod>): void {
-        const owner = controllerOf(pod.metadata);
-        const namespace = pod.metadata?.namespace ?? "";
-        // The Job may be on its way here: a pod that seems a stray is looked at again before it is let go.
-        if (isStrayNow(pod)) enqueue(strayPrefix + keyOf(pod), limits.strayPodMs);
-        if (owner !== undefined) {
-          if (owner.kind === info.kind) enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
-          return;
-        }
-        if ((pod.metadata?.labels ?? null) === null) return;
-        for (const job of jobs.byIndex(index.namespace, namespace)) enqueue(keyOf(job), limits.gatherMs);
-      }
       jobs.subscribe({
         added: (job) => enqueue(keyOf(job)),
         updated: (_, job) => enqueue(keyOf(job)),
@@ -59,13 +48,11 @@ export function jobController(informers: Informers): Controller {
           }
         },
       });
-      pods.subscribe({
-        added: enqueueFor,
-        updated(old, pod) {
-          if (controllerOf(old.metadata)?.uid !== controllerOf(pod.metadata)?.uid) enqueueFor(old);
-          enqueueFor(pod);
-        },
-        deleted: enqueueFor,
+      const wakeOwner = ownerWaker(info.kind, jobs, enqueue);
+      followOwned(pods, (pod) => {
+        // The Job may be on its way here: a pod that seems a stray is looked at again before it is let go.
+        if (isStrayNow(pod)) enqueue(strayPrefix + keyOf(pod), limits.strayPodMs);
+        wakeOwner(pod);
       });
     },
     async sync(key, turn) {
@@ -76,10 +63,9 @@ export function jobController(informers: Informers): Controller {
       }
       const job = jobs.get(key);
       if (job === undefined) return;
-      const { uid = "", namespace = "" } = job.metadata ?? {};
       const decision = reconcileJob({
         job,
-        pods: [...pods.byIndex(index.controller, uid), ...pods.byIndex(index.orphan, namespace)],
+        pods: claimable(pods, job),
         backoff: backoffs.get(key) ?? noFailures,
         burst: limits.burstReplicas,
         uncountedMax: limits.uncountedPods,

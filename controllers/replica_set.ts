@@ -9,6 +9,7 @@ import { asReplicaSet } from "./core/replication_controller.ts";
 import { ActionError } from "./execute.ts";
 import { index, type Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
+import { followOwned, ownerWaker } from "./owned.ts";
 import type { Controller } from "./runner.ts";
 
 export function replicaSetController(informers: Informers): Controller {
@@ -51,30 +52,12 @@ function replicasController<T extends KubeObject>(
     queueName: info.kind === "ReplicationController" ? "replicationmanager" : "replicaset",
     keys: () => owners.list().map(nameOf),
     subscribe(enqueue) {
-      function enqueueFor(pod: Readonly<Pod>): void {
-        const owner = controllerOf(pod.metadata);
-        const namespace = pod.metadata?.namespace ?? "";
-        if (owner !== undefined) {
-          if (owner.kind === info.kind) enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
-          return;
-        }
-        // An orphan may be anybody's: few exist, so all of its namespace look at it.
-        if ((pod.metadata?.labels ?? null) === null) return;
-        for (const each of owners.byIndex(index.namespace, namespace)) enqueue(nameOf(each), limits.gatherMs);
-      }
       owners.subscribe({
         added: (object) => enqueue(nameOf(object)),
         updated: (_, object) => enqueue(nameOf(object)),
         deleted: (object) => failures.delete(nameOf(object)),
       });
-      pods.subscribe({
-        added: enqueueFor,
-        updated(old, pod) {
-          if (controllerOf(old.metadata)?.uid !== controllerOf(pod.metadata)?.uid) enqueueFor(old);
-          enqueueFor(pod);
-        },
-        deleted: enqueueFor,
-      });
+      followOwned(pods, ownerWaker(info.kind, owners, enqueue));
     },
     async sync(key, turn) {
       const object = owners.get(key);

@@ -1,12 +1,12 @@
-import type { PersistentVolumeClaim, Pod } from "../api/gen/types.ts";
-import { controllerOf } from "../api/pods.ts";
+import type { PersistentVolumeClaim } from "../api/gen/types.ts";
 import { statefulSets as info } from "../api/resources.ts";
 import { keyOf } from "../client/mod.ts";
-import { followRevisions, revisionsViewOf } from "./controller_revision.ts";
+import { revisionsViewOf } from "./controller_revision.ts";
 import { isClaimOf } from "./core/stateful_claims.ts";
 import { reconcileStatefulSet } from "./core/stateful_set.ts";
 import { index, type Informers } from "./informers.ts";
 import * as limits from "./limits.ts";
+import { claimable, followOwned, ownerWaker } from "./owned.ts";
 import type { Controller, Enqueue } from "./runner.ts";
 
 export function statefulSetController(informers: Informers): Controller {
@@ -19,45 +19,24 @@ export function statefulSetController(informers: Informers): Controller {
         added: (object) => enqueue(keyOf(object)),
         updated: (_, object) => enqueue(keyOf(object)),
       });
-      followPods(informers, enqueue);
+      const wakeOwner = ownerWaker(info.kind, statefulSets, enqueue);
+      followOwned(pods, wakeOwner);
+      followOwned(informers.controllerRevisions, wakeOwner);
       followClaims(informers, enqueue);
-      followRevisions(informers, info.kind, statefulSets, enqueue);
     },
     async sync(key, turn) {
       const statefulSet = statefulSets.get(key);
       if (statefulSet === undefined) return;
-      const { uid = "", namespace = "" } = statefulSet.metadata ?? {};
+      const { namespace = "" } = statefulSet.metadata ?? {};
       await turn.carryOut(reconcileStatefulSet({
         statefulSet,
-        pods: [...pods.byIndex(index.controller, uid), ...pods.byIndex(index.orphan, namespace)],
+        pods: claimable(pods, statefulSet),
         ...revisionsViewOf(informers, statefulSet),
         claimNamed: (name) => persistentVolumeClaims.get(`${namespace}/${name}`),
         burst: limits.burstReplicas,
       }, turn.now));
     },
   };
-}
-
-function followPods({ pods, statefulSets }: Informers, enqueue: Enqueue): void {
-  function enqueueFor(pod: Readonly<Pod>): void {
-    const owner = controllerOf(pod.metadata);
-    const namespace = pod.metadata?.namespace ?? "";
-    if (owner !== undefined) {
-      if (owner.kind === info.kind) enqueue(`${namespace}/${owner.name}`, limits.gatherMs);
-      return;
-    }
-    // An orphan may be anybody's: few exist, so all of its namespace look at it.
-    if ((pod.metadata?.labels ?? null) === null) return;
-    for (const each of statefulSets.byIndex(index.namespace, namespace)) enqueue(keyOf(each), limits.gatherMs);
-  }
-  pods.subscribe({
-    added: enqueueFor,
-    updated(old, pod) {
-      if (controllerOf(old.metadata)?.uid !== controllerOf(pod.metadata)?.uid) enqueueFor(old);
-      enqueueFor(pod);
-    },
-    deleted: enqueueFor,
-  });
 }
 
 /** A pod may wait for the claim of an earlier one to be gone. */
