@@ -10,6 +10,14 @@ export interface Announcement {
   readonly message: string;
 }
 
+/** Makes what is announced about one object. */
+export function announcer(
+  info: ResourceInfo,
+  about: Readonly<KubeObject>,
+): (type: Announcement["type"], reason: string, message: string) => Announcement {
+  return (type, reason, message) => ({ info, about, type, reason, message });
+}
+
 interface Announced {
   readonly done?: Announcement;
   readonly failed?: Announcement;

@@ -2,7 +2,7 @@ import type { CronJob, CronJobStatus, Job, ObjectReference } from "../../api/gen
 import { isTimeZone, parseSchedule } from "../../api/cron.ts";
 import { cronJobs, jobs as jobsInfo } from "../../api/resources.ts";
 import { formatTime, formatZonedTime, parseTime } from "../../api/time.ts";
-import { type Action, type Announcement, decide, type Decision, sameJson } from "./action.ts";
+import { type Action, announcer, decide, type Decision, sameJson } from "./action.ts";
 import { controllerReference } from "./claim.ts";
 import { due, nextLook } from "./cron_time.ts";
 import { jobCondition } from "./job_observation.ts";
@@ -42,8 +42,8 @@ export function reconcileCronJob(view: CronJobView, now: number): Decision {
 /** The status that the Jobs there are make; events about what changed go to `actions`. */
 function follow(cronJob: Readonly<CronJob>, jobs: readonly Readonly<Job>[], actions: Action[]): CronJobStatus {
   const { active: before = [], ...rest } = cronJob.status ?? {};
-  const tell = (type: "Normal" | "Warning", reason: string, message: string) =>
-    actions.push({ kind: "announce", event: announcement(cronJob, type, reason, message) });
+  const announce = announcer(cronJobs, cronJob);
+  const tell = (...event: Parameters<typeof announce>) => actions.push({ kind: "announce", event: announce(...event) });
   const status: CronJobStatus = rest;
   const active: ObjectReference[] = [];
   const byUid = new Map(jobs.map((job) => [job.metadata?.uid ?? "", job]));
@@ -82,10 +82,8 @@ interface Start {
 
 function startDue(cronJob: Readonly<CronJob>, { jobs, isTaken }: CronJobView, now: number): Start {
   const { schedule: text, timeZone, suspend, startingDeadlineSeconds, concurrencyPolicy } = cronJob.spec;
-  const say = (type: "Normal" | "Warning", reason: string, message: string): Action => ({
-    kind: "announce",
-    event: announcement(cronJob, type, reason, message),
-  });
+  const announce = announcer(cronJobs, cronJob);
+  const say = (...event: Parameters<typeof announce>): Action => ({ kind: "announce", event: announce(...event) });
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
     const message = `invalid timeZone: "${timeZone}": unknown time zone ${timeZone}`;
     return { actions: [], before: [say("Warning", "UnknownTimeZone", message)] };
@@ -123,8 +121,8 @@ function startDue(cronJob: Readonly<CronJob>, { jobs, isTaken }: CronJobView, no
     kind: "create",
     info: jobsInfo,
     object: jobOf(cronJob, name, at),
-    done: announcement(cronJob, "Normal", "SuccessfulCreate", "Created job {name}"),
-    failed: announcement(cronJob, "Warning", "FailedCreate", "Error creating job: {error}"),
+    done: announce("Normal", "SuccessfulCreate", "Created job {name}"),
+    failed: announce("Warning", "FailedCreate", "Error creating job: {error}"),
   };
   if (concurrencyPolicy !== "Replace" || active.length === 0) return { before, actions: [create], ...later };
   const replaced = new Set(active.map(({ uid }) => uid ?? ""));
@@ -172,13 +170,14 @@ function oldest(jobs: Readonly<Job>[], keep = Infinity): Readonly<Job>[] {
 }
 
 function removal(cronJob: Readonly<CronJob>, objects: readonly Readonly<Job>[]): Action {
+  const announce = announcer(cronJobs, cronJob);
   return {
     kind: "delete",
     info: jobsInfo,
     objects,
     propagationPolicy: "Background",
-    done: announcement(cronJob, "Normal", "SuccessfulDelete", "Deleted job {name}"),
-    failed: announcement(cronJob, "Warning", "FailedDelete", "Deleted job: {error}"),
+    done: announce("Normal", "SuccessfulDelete", "Deleted job {name}"),
+    failed: announce("Warning", "FailedDelete", "Deleted job: {error}"),
   };
 }
 
@@ -190,13 +189,4 @@ function endOf(job: Readonly<Job>): "Complete" | "Failed" | undefined {
 function referenceOf({ metadata }: Readonly<Job>): ObjectReference {
   const { name = "", namespace = "", uid = "", resourceVersion = "" } = metadata ?? {};
   return { apiVersion: "batch/v1", kind: "Job", name, namespace, resourceVersion, uid };
-}
-
-function announcement(
-  cronJob: Readonly<CronJob>,
-  type: "Normal" | "Warning",
-  reason: string,
-  message: string,
-): Announcement {
-  return { info: cronJobs, about: cronJob, type, reason, message };
 }

@@ -1,7 +1,7 @@
 import type { Pod } from "../../api/gen/types.ts";
 import { isPodAvailable, isPodReady } from "../../api/pods.ts";
 import { daemonSets } from "../../api/resources.ts";
-import { type Action, byCreation, sooner } from "./action.ts";
+import { type Action, announcer, byCreation, sooner } from "./action.ts";
 import { isUpdated } from "./daemon_pods.ts";
 import { allowsSurge, type Changes, type DaemonState } from "./daemon_rolling.ts";
 
@@ -97,21 +97,13 @@ function surplus(state: DaemonState, running: readonly Readonly<Pod>[]): Readonl
 
 function finished({ daemonSet }: DaemonState, { metadata, status }: Readonly<Pod>, node: string): Action {
   const pod = `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`;
-  const event = { info: daemonSets, about: daemonSet } as const;
-  return {
-    kind: "announce",
-    event: status?.phase === "Failed"
-      ? {
-        ...event,
-        type: "Warning",
-        reason: "FailedDaemonPod",
-        message: `Found failed daemon pod ${pod} on node ${node}, will try to kill it`,
-      }
-      : {
-        ...event,
-        type: "Normal",
-        reason: "SucceededDaemonPod",
-        message: `Found succeeded daemon pod ${pod} on node ${node}, will try to delete it`,
-      },
-  };
+  const announce = announcer(daemonSets, daemonSet);
+  const event = status?.phase === "Failed"
+    ? announce("Warning", "FailedDaemonPod", `Found failed daemon pod ${pod} on node ${node}, will try to kill it`)
+    : announce(
+      "Normal",
+      "SucceededDaemonPod",
+      `Found succeeded daemon pod ${pod} on node ${node}, will try to delete it`,
+    );
+  return { kind: "announce", event };
 }

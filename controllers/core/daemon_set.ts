@@ -2,7 +2,7 @@ import type { ControllerRevision, DaemonSet, DaemonSetStatus, Node, Pod } from "
 import { selectorFromObject } from "../../api/labels.ts";
 import { isPodAvailable, isPodReady, isPodTerminal } from "../../api/pods.ts";
 import { controllerRevisions, daemonSets, pods } from "../../api/resources.ts";
-import { type Action, type Announcement, byCreation, decide, type Decision, sameJson, withoutZeros } from "./action.ts";
+import { type Action, byCreation, decide, type Decision, sameJson, sooner, withoutZeros } from "./action.ts";
 import { claim } from "./claim.ts";
 import {
   claimRevisions,
@@ -23,7 +23,7 @@ import {
 } from "./daemon_pods.ts";
 import { type FailedPod, manage } from "./daemon_nodes.ts";
 import { type Changes, type DaemonState, roll } from "./daemon_rolling.ts";
-import { nextAvailable } from "./replica_pods.ts";
+import { nextAvailable, podCreation, podDeletion } from "./replica_pods.ts";
 
 export interface DaemonSetView {
   readonly daemonSet: Readonly<DaemonSet>;
@@ -92,17 +92,12 @@ export function reconcileDaemonSet(view: DaemonSetView, now: number): DaemonSetD
       (each) => used.has(revisionHash(each, revisionLabel)),
     ),
   ];
-  const waits = [managed.wakeAfterMs, nextAvailable(claimed.owned, spec.minReadySeconds ?? 0, now)];
-  return { ...decide(actions, soonest(waits)), failedOn: managed.failedOn };
+  const wait = sooner(managed.wakeAfterMs, nextAvailable(claimed.owned, spec.minReadySeconds ?? 0, now));
+  return { ...decide(actions, wait), failedOn: managed.failedOn };
 }
 
 function step(actions: readonly Action[]): DaemonSetDecision {
   return { ...decide(actions), failedOn: [] };
-}
-
-function soonest(waits: readonly (number | undefined)[]): number | undefined {
-  const known = waits.filter((each) => each !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function isIdle({ createOn, remove }: Changes): boolean {
@@ -156,29 +151,12 @@ function scheduledFirst(a: Readonly<Pod>, b: Readonly<Pod>): number {
 }
 
 function podActions({ daemonSet, hash }: DaemonState, { createOn, remove }: Changes, burst: number): Action[] {
-  const announce = (type: "Normal" | "Warning", reason: string, message: string): Announcement => ({
-    info: daemonSets,
-    about: daemonSet,
-    type,
-    reason,
-    message,
-  });
-  const deletion: Action = {
-    kind: "delete",
-    info: pods,
-    objects: remove.slice(0, burst),
-    done: announce("Normal", "SuccessfulDelete", "Deleted pod: {name}"),
-    failed: announce("Warning", "FailedDelete", "Error deleting: {error}"),
-  };
-  const creation: Action = {
-    kind: "createMany",
-    info: pods,
-    objects: createOn.slice(0, burst).map((node) => daemonPod(daemonSet, node, hash)),
-    done: announce("Normal", "SuccessfulCreate", "Created pod: {name}"),
-    failed: announce("Warning", "FailedCreate", "Error creating: {error}"),
-  };
+  const made = createOn.slice(0, burst).map((node) => daemonPod(daemonSet, node, hash));
   // What cannot be created (a quota, say) must not keep pods that have to go.
-  return [...(remove.length === 0 ? [] : [deletion]), ...(createOn.length === 0 ? [] : [creation])];
+  return [
+    ...(remove.length === 0 ? [] : [podDeletion(daemonSets, daemonSet, remove.slice(0, burst))]),
+    ...(made.length === 0 ? [] : [podCreation(daemonSets, daemonSet, made)]),
+  ];
 }
 
 function statusUpdate(state: DaemonState, history: History): Action[] {

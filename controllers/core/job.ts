@@ -2,7 +2,7 @@ import type { Job, JobCondition, JobStatus, Pod } from "../../api/gen/types.ts";
 import { selectorFromObject } from "../../api/labels.ts";
 import { jobs, pods as podsInfo } from "../../api/resources.ts";
 import { formatTime } from "../../api/time.ts";
-import { type Action, decide, type Decision, sameJson, sooner, withoutZeros } from "./action.ts";
+import { type Action, announcer, decide, type Decision, sameJson, sooner, withoutZeros } from "./action.ts";
 import { claim } from "./claim.ts";
 import { type BackoffRecord, recordFinished } from "./job_failures.ts";
 import { settle } from "./job_accounting.ts";
@@ -17,7 +17,8 @@ import {
   targetOf,
   trackingFinalizer,
 } from "./job_observation.ts";
-import { announcement, managePods, remove } from "./job_pods.ts";
+import { managePods } from "./job_pods.ts";
+import { podDeletion } from "./replica_pods.ts";
 
 const ownManager = "kubernetes.io/job-controller";
 
@@ -81,7 +82,7 @@ function planOf(view: JobView, seen: Observation, record: BackoffRecord, now: nu
   const { job, burst } = view;
   const target = targetOf(job, seen, now);
   if (target !== undefined) {
-    const actions = seen.active.length === 0 ? [] : [remove(job, seen.active)];
+    const actions = seen.active.length === 0 ? [] : [podDeletion(jobs, job, seen.active)];
     return { target, actions, managed: false };
   }
   if (job.metadata?.deletionTimestamp !== undefined) return { target, actions: [], managed: false };
@@ -109,8 +110,8 @@ function statusOf(
   const suspended = job.spec?.suspend === true;
   const before = job.status ?? {};
   const events: Action[] = [];
-  const tell = (type: "Normal" | "Warning", reason: string, message: string) =>
-    events.push({ kind: "announce", event: announcement(job, type, reason, message) });
+  const announce = announcer(jobs, job);
+  const tell = (...event: Parameters<typeof announce>) => events.push({ kind: "announce", event: announce(...event) });
   let conditions = before.conditions ?? [];
   let startTime = before.startTime ?? (suspended ? undefined : formatTime(now));
   let completionTime = before.completionTime;

@@ -1,7 +1,7 @@
 /** Which of a Job's pods to make and to remove. */
 import type { Job, Pod } from "../../api/gen/types.ts";
 import { jobs, pods as podsInfo } from "../../api/resources.ts";
-import type { Action, Announcement } from "./action.ts";
+import type { Action } from "./action.ts";
 import {
   backoffLeft,
   type BackoffRecord,
@@ -13,7 +13,7 @@ import {
 import { completionIndexOf, failureCountKey, firstPending, ignoredFailureCountKey, withIndex } from "./job_indexes.ts";
 import { hasValidIndex, type IndexView, isTracked, type Observation, trackingFinalizer } from "./job_observation.ts";
 import { podsToDelete } from "./pod_ranking.ts";
-import { podFromTemplate } from "./replica_pods.ts";
+import { podCreation, podDeletion, podFromTemplate } from "./replica_pods.ts";
 
 export interface PodChanges {
   readonly actions: Action[];
@@ -111,43 +111,16 @@ function podOf(job: Readonly<Job>): Pod {
 
 function create(job: Readonly<Job>, objects: Pod[]): PodChanges {
   if (objects.length === 0) return { actions: [] };
-  return {
-    actions: [{
-      kind: "createMany",
-      info: podsInfo,
-      objects,
-      done: announcement(job, "Normal", "SuccessfulCreate", "Created pod: {name}"),
-      failed: announcement(job, "Warning", "FailedCreate", "Error creating: {error}"),
-    }],
-  };
+  return { actions: [podCreation(jobs, job, objects)] };
 }
 
 /** Pods that are removed because they are not needed are no failures: they are let go before they are deleted. */
 function removeUncounted(job: Readonly<Job>, surplus: readonly Readonly<Pod>[]): Action[] {
-  return [...surplus.filter(isTracked).map(release), remove(job, surplus)];
-}
-
-export function remove(job: Readonly<Job>, objects: readonly Readonly<Pod>[]): Action {
-  return {
-    kind: "delete",
-    info: podsInfo,
-    objects,
-    done: announcement(job, "Normal", "SuccessfulDelete", "Deleted pod: {name}"),
-    failed: announcement(job, "Warning", "FailedDelete", "Error deleting: {error}"),
-  };
+  return [...surplus.filter(isTracked).map(release), podDeletion(jobs, job, surplus)];
 }
 
 /** Lets a pod go, on condition that it is what it was decided on: it may have finished meanwhile. */
 export function release(pod: Readonly<Pod>): Action {
   const finalizers = (pod.metadata?.finalizers ?? []).filter((each) => each !== trackingFinalizer);
   return { kind: "patch", info: podsInfo, object: pod, patch: { metadata: { finalizers } } };
-}
-
-export function announcement(
-  job: Readonly<Job>,
-  type: "Normal" | "Warning",
-  reason: string,
-  message: string,
-): Announcement {
-  return { info: jobs, about: job, type, reason, message };
 }

@@ -2,9 +2,9 @@
 import type { Pod, PodTemplateSpec } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { isPodAvailable, isPodReady, podCondition } from "../../api/pods.ts";
-import type { ResourceInfo } from "../../api/resources.ts";
+import { pods as podsInfo, type ResourceInfo } from "../../api/resources.ts";
 import { parseTime } from "../../api/time.ts";
-import { sooner } from "./action.ts";
+import { type Action, announcer, sooner } from "./action.ts";
 import { controllerReference } from "./claim.ts";
 
 /** A pod of the owner's template, to be named by the server. */
@@ -23,6 +23,34 @@ export function podFromTemplate(
       ownerReferences: [controllerReference(info, owner)],
     },
     ...(spec === undefined ? {} : { spec }),
+  };
+}
+
+/** Makes pods, in upstream's words to the owner's users. */
+export function podCreation(info: ResourceInfo, owner: Readonly<KubeObject>, objects: readonly Pod[]): Action {
+  const announce = announcer(info, owner);
+  return {
+    kind: "createMany",
+    info: podsInfo,
+    objects,
+    done: announce("Normal", "SuccessfulCreate", "Created pod: {name}"),
+    failed: announce("Warning", "FailedCreate", "Error creating: {error}"),
+  };
+}
+
+/** As {@linkcode podCreation}. */
+export function podDeletion(
+  info: ResourceInfo,
+  owner: Readonly<KubeObject>,
+  objects: readonly Readonly<Pod>[],
+): Action {
+  const announce = announcer(info, owner);
+  return {
+    kind: "delete",
+    info: podsInfo,
+    objects,
+    done: announce("Normal", "SuccessfulDelete", "Deleted pod: {name}"),
+    failed: announce("Warning", "FailedDelete", "Error deleting: {error}"),
   };
 }
 

@@ -3,10 +3,10 @@ import { matchesSelector, selectorFromLabels, selectorFromObject } from "../../a
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminal } from "../../api/pods.ts";
 import { pods, replicaSets, type ResourceInfo } from "../../api/resources.ts";
 import { formatTime } from "../../api/time.ts";
-import { type Action, type Announcement, decide, type Decision, sameJson, withoutZeros } from "./action.ts";
+import { type Action, decide, type Decision, sameJson, withoutZeros } from "./action.ts";
 import { claim } from "./claim.ts";
 import { podsToDelete } from "./pod_ranking.ts";
-import { nextAvailable, podFromTemplate } from "./replica_pods.ts";
+import { nextAvailable, podCreation, podDeletion, podFromTemplate } from "./replica_pods.ts";
 
 export interface ReplicaSetView {
   readonly replicaSet: Readonly<ReplicaSet>;
@@ -46,13 +46,6 @@ export function reconcileReplicaSet(view: ReplicaSetView, now: number): Decision
 
 function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: number): Action[] {
   const { replicaSet, burst, info = replicaSets } = view;
-  const announce = (type: "Normal" | "Warning", reason: string, message: string): Announcement => ({
-    info,
-    about: replicaSet,
-    type,
-    reason,
-    message,
-  });
   const surplus = active.length - (replicaSet.spec?.replicas ?? 1);
   if (surplus < 0) {
     const template = replicaSet.spec?.template ?? {};
@@ -60,22 +53,11 @@ function scale(view: ReplicaSetView, active: readonly Readonly<Pod>[], now: numb
       { length: Math.min(-surplus, burst) },
       () => podFromTemplate(info, replicaSet, template),
     );
-    return [{
-      kind: "createMany",
-      info: pods,
-      objects,
-      done: announce("Normal", "SuccessfulCreate", "Created pod: {name}"),
-      failed: announce("Warning", "FailedCreate", "Error creating: {error}"),
-    }];
+    return [podCreation(info, replicaSet, objects)];
   }
   if (surplus === 0) return [];
-  return [{
-    kind: "delete",
-    info: pods,
-    objects: podsToDelete(active, Math.min(surplus, burst), view.neighbours, now),
-    done: announce("Normal", "SuccessfulDelete", "Deleted pod: {name}"),
-    failed: announce("Warning", "FailedDelete", "Error deleting: {error}"),
-  }];
+  const doomed = podsToDelete(active, Math.min(surplus, burst), view.neighbours, now);
+  return [podDeletion(info, replicaSet, doomed)];
 }
 
 function statusOf(

@@ -2,7 +2,7 @@
 import type { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from "../../api/gen/types.ts";
 import { isPodAvailable, isPodTerminal } from "../../api/pods.ts";
 import { persistentVolumeClaims, pods, statefulSets } from "../../api/resources.ts";
-import type { Action, Announcement } from "./action.ts";
+import { type Action, announcer } from "./action.ts";
 import { awaitsDeletion, claimName, claimNames, newClaim, ownershipOf } from "./stateful_claims.ts";
 import {
   firstOrdinal,
@@ -139,6 +139,7 @@ function creations(state: StatefulState, ordinals: readonly number[]): Action[] 
 /** Makes a pod, its claims before it. */
 function creation(state: StatefulState, ordinal: number): Action[] {
   const { set } = state;
+  const announce = announcer(statefulSets, set);
   const name = podName(set, ordinal);
   const claims = claimNames(set, ordinal).map(state.claimNamed).filter((each) => each !== undefined);
   if (claims.some((each) => awaitsDeletion(set, each, name))) return [];
@@ -148,7 +149,7 @@ function creation(state: StatefulState, ordinal: number): Action[] {
   if (going.length > 0) {
     const error = going.length === 1 ? going.join() : `[${going.join(", ")}]`;
     const message = `create Pod ${name} in StatefulSet ${set.metadata?.name} failed error: ${error}`;
-    return [...made, { kind: "announce", event: announcement(state, "Warning", "FailedCreate", message) }];
+    return [...made, { kind: "announce", event: announce("Warning", "FailedCreate", message) }];
   }
   return [...made, { kind: "create", info: pods, object: newPod(state, ordinal), ...podEvents(state, "create") }];
 }
@@ -178,6 +179,7 @@ function tend(state: StatefulState, ordinal: number, pod: Readonly<Pod>): Action
 /** @param create whether to make missing claims: a pod that waits for them, or is to get them, needs it */
 function tendClaims(state: StatefulState, ordinal: number, pod: Readonly<Pod>, create = isPending(pod)): Action[] {
   const { set } = state;
+  const announce = announcer(statefulSets, set);
   const scaledDown = !isInRange(set, ordinal);
   return (set.spec?.volumeClaimTemplates ?? []).flatMap((template): Action[] => {
     const name = claimName(set, template, ordinal);
@@ -192,7 +194,7 @@ function tendClaims(state: StatefulState, ordinal: number, pod: Readonly<Pod>, c
       "the retention policy is ignored for this claim";
     return [
       ...(conflict && (create || owners !== undefined)
-        ? [{ kind: "announce", event: announcement(state, "Warning", "ConflictingController", text) } satisfies Action]
+        ? [{ kind: "announce", event: announce("Warning", "ConflictingController", text) } satisfies Action]
         : []),
       ...(owners === undefined ? [] : [
         {
@@ -206,29 +208,22 @@ function tendClaims(state: StatefulState, ordinal: number, pod: Readonly<Pod>, c
   });
 }
 
-function announcement(
-  { set }: StatefulState,
-  type: "Normal" | "Warning",
-  reason: string,
-  message: string,
-): Announcement {
-  return { info: statefulSets, about: set, type, reason, message };
-}
-
 /** The Events of a write to a pod. */
-function podEvents(state: StatefulState, verb: "create" | "update" | "delete") {
+function podEvents({ set }: StatefulState, verb: "create" | "update" | "delete") {
+  const announce = announcer(statefulSets, set);
   const title = `${verb.slice(0, 1).toUpperCase()}${verb.slice(1)}`;
-  const text = `${verb} Pod {name} in StatefulSet ${state.set.metadata?.name}`;
+  const text = `${verb} Pod {name} in StatefulSet ${set.metadata?.name}`;
   return {
-    done: announcement(state, "Normal", `Successful${title}`, `${text} successful`),
-    failed: announcement(state, "Warning", `Failed${title}`, `${text} failed error: {error}`),
+    done: announce("Normal", `Successful${title}`, `${text} successful`),
+    failed: announce("Warning", `Failed${title}`, `${text} failed error: {error}`),
   };
 }
 
-function claimEvents(state: StatefulState, pod: Readonly<Pod>) {
-  const set = `Pod ${pod.metadata?.name} in StatefulSet ${state.set.metadata?.name}`;
+function claimEvents({ set }: StatefulState, pod: Readonly<Pod>) {
+  const announce = announcer(statefulSets, set);
+  const where = `Pod ${pod.metadata?.name} in StatefulSet ${set.metadata?.name}`;
   return {
-    done: announcement(state, "Normal", "SuccessfulCreate", `create Claim {name} ${set} success`),
-    failed: announcement(state, "Warning", "FailedCreate", `create Claim {name} for ${set} failed error: {error}`),
+    done: announce("Normal", "SuccessfulCreate", `create Claim {name} ${where} success`),
+    failed: announce("Warning", "FailedCreate", `create Claim {name} for ${where} failed error: {error}`),
   };
 }
