@@ -25,38 +25,17 @@ export class History {
     return this.#entries.at(index);
   }
 
-  /**
-   * Index of the first entry with modRevision >= `revision`; `size` when there is none. Revisions are dense and most have
-   * one entry, so the search begins where the entry would be if all had: a bisection of 100,000 entries misses the cache
-   * with each of its steps.
-   */
+  /** Index of the first entry with modRevision >= `revision`; `size` when there is none. */
   indexOf(revision: number): number {
-    const { size } = this.#entries;
-    const first = this.#entries.at(0)?.kv.modRevision ?? 0;
-    const guess = Math.min(Math.max(revision - first, 0), size);
     let low = 0;
-    let high = size;
-    let step = 1;
-    if (this.#isBefore(guess, revision)) {
-      low = guess + 1;
-      for (; this.#isBefore(low + step, revision); step *= 2) low += step + 1;
-      high = Math.min(size, low + step);
-    } else {
-      high = guess;
-      for (; high >= step && !this.#isBefore(high - step, revision); step *= 2) high -= step;
-      low = Math.max(0, high - step + 1);
-    }
+    let high = this.#entries.size;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#isBefore(middle, revision)) low = middle + 1;
+      const entry = this.#entries.at(middle);
+      if (entry !== undefined && entry.kv.modRevision < revision) low = middle + 1;
       else high = middle;
     }
     return low;
-  }
-
-  #isBefore(index: number, revision: number): boolean {
-    const entry = this.#entries.at(index);
-    return entry !== undefined && entry.kv.modRevision < revision;
   }
 
   /** Removes and returns the oldest entry when it is from before `revision`. */
