@@ -1,5 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { readBufferBytes } from "../limits.ts";
+import { writeAll } from "./streams.ts";
 
 /** A connected byte pipe below a frame connection: Deno's own socket, or node's where client certificates are asked for. */
 export interface Wire {
@@ -39,9 +40,7 @@ export function denoWire(conn: Deno.Conn): Wire {
   }
   return {
     start: (onData, onEnd) => void readAll(onData).then(onEnd),
-    async write(bytes) {
-      for (let at = 0; at < bytes.length;) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
-    },
+    write: (bytes) => writeAll(conn, bytes),
     close: destroy,
     destroy,
   };
