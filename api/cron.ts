@@ -3,6 +3,7 @@
  * `@hourly` or `@every 90s`. Minutes are instants whose wall clock matches: of an hour that is skipped nothing runs, in
  * an hour that is repeated everything runs twice.
  */
+import { goDurationMs } from "../base/go_duration.ts";
 
 export interface Schedule {
   /** The first time after `afterMs`; undefined when there is none within five years. Unix milliseconds. */
@@ -75,27 +76,13 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-const unitsMs: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  "µs": 1e-3,
-  ms: 1,
-  s: 1_000,
-  m: minuteMs,
-  h: hourMs,
-};
-
 function parseEvery(text: string): ParsedSchedule {
   const duration = text.slice("@every ".length);
   if (!/^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$/.test(duration)) {
     return { ok: false, message: `failed to parse duration ${text}: invalid duration "${duration}"` };
   }
-  let total = 0;
-  for (const [, number, unit] of duration.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
-    total += Number(number) * (unitsMs[unit ?? ""] ?? 0);
-  }
   // Whole seconds, at least one.
-  const everyMs = Math.max(1_000, Math.floor(total / 1_000) * 1_000);
+  const everyMs = Math.max(1_000, Math.floor(goDurationMs(duration) / 1_000) * 1_000);
   return { ok: true, schedule: { next: (afterMs) => Math.floor(afterMs / 1_000) * 1_000 + everyMs } };
 }
 

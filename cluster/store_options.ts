@@ -1,3 +1,4 @@
+import { goDurationMs } from "../base/go_duration.ts";
 import type { CompactionPolicy, MemberConfig } from "../store/mod.ts";
 import { CliError, exitCode } from "./errors.ts";
 
@@ -94,15 +95,6 @@ function wholeNumber(text: string): number | null {
 }
 
 const hourMs = 3_600_000;
-const unitMs: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: hourMs,
-};
 
 /** A duration as Go reads it: `1h30m`, `500ms`, `0`; rounded to milliseconds. */
 function durationMs(flag: string, text: string): number {
@@ -110,10 +102,7 @@ function durationMs(flag: string, text: string): number {
   if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
     throw invalid(flag, text, "must be a duration such as 30m, 1h30m or 500ms, or 0");
   }
-  let sum = 0;
-  for (const [, number = "", unit = ""] of text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)) {
-    sum += Number(number) * (unitMs[unit] ?? 0);
-  }
+  const sum = goDurationMs(text);
   const rounded = Math.round(sum);
   if (rounded === 0 && sum > 0) return 1; // never what only an exact 0 means
   return rounded;
