@@ -1,3 +1,5 @@
+import { procStatField } from "../base/proc_stat.ts";
+
 /** What a figure means nothing without. */
 export interface Machine {
   readonly cpu: string;
@@ -45,9 +47,7 @@ async function commit(): Promise<string> {
 export function cpuSeconds(pid: number): number {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // Fields 14 and 15; the second field may hold spaces, so count from its closing parenthesis.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond;
+    return (Number(procStatField(stat, 14)) + Number(procStatField(stat, 15))) / clockTicksPerSecond;
   } catch {
     return 0;
   }

@@ -1,3 +1,5 @@
+import { procStatField } from "../base/proc_stat.ts";
+
 /** Finding and ending processes by pid, guarded against a pid that the kernel has given to someone else. */
 
 /** A process, named so that a later holder of the same pid is not mistaken for it. */
@@ -11,10 +13,8 @@ export interface ProcessId {
 export function identify(pid: number): ProcessId | null {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // The second field is the program's name in parentheses and may hold spaces: count from the last one.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (fields[0] === "Z" || fields[0] === "X") return null;
-    return { pid, startTime: fields[19] ?? "" };
+    if (["Z", "X"].includes(procStatField(stat, 3))) return null;
+    return { pid, startTime: procStatField(stat, 22) };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && hasProc()) return null;
   }

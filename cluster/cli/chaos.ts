@@ -1,3 +1,4 @@
+import { procStatField } from "../../base/proc_stat.ts";
 import type { Platform } from "../../platform/mod.ts";
 import type { ComponentStatus } from "../control.ts";
 import { CliError, exitCode } from "../errors.ts";
@@ -74,8 +75,7 @@ export async function chaosResume(spec: ClusterSpec, target: string | null, plat
 /** Whether the process is stopped by a signal (state T of /proc/PID/stat). Where there is no /proc: assume so. */
 function isStopped(pid: number): boolean {
   try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+    return procStatField(Deno.readTextFileSync(`/proc/${pid}/stat`), 3) === "T";
   } catch {
     return true;
   }

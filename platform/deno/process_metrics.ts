@@ -1,3 +1,4 @@
+import { procStatField } from "../../base/proc_stat.ts";
 import type { Metrics } from "../mod.ts";
 
 /** Linux counts times for user space in hundredths of a second, whatever its own tick (USER_HZ). */
@@ -29,9 +30,7 @@ export function collectProcess(metrics: Metrics): void {
 function readStat(): { cpuSeconds: number; virtualBytes: number; startedTicks: number } | null {
   const stat = readProc("self/stat");
   if (stat === null) return null;
-  // The second field is the program's name in parentheses and may hold spaces: count from the last one.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const field = (number: number): number => Number(fields[number - 3] ?? NaN);
+  const field = (number: number): number => Number(procStatField(stat, number) || NaN);
   return {
     cpuSeconds: (field(14) + field(15)) / ticksPerSecond,
     virtualBytes: field(23),

@@ -1,4 +1,5 @@
 import { fromUtf8 } from "../../../base/bytes.ts";
+import { procStatField } from "../../../base/proc_stat.ts";
 import type { Disk, Processes } from "../../../platform/mod.ts";
 
 /** A process, told apart from a later one with the same number by when it started. */
@@ -16,9 +17,7 @@ async function statOf(disk: Disk, pid: number): Promise<{ state: string; startTi
   } catch {
     return null;
   }
-  // The name (field 2) may hold spaces and parentheses: count from the last one.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { state: fields[0] ?? "", startTime: fields[19] ?? "" };
+  return { state: procStatField(text, 3), startTime: procStatField(text, 22) };
 }
 
 export async function identify(disk: Disk, pid: number): Promise<ProcessId> {
