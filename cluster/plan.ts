@@ -94,7 +94,7 @@ export function componentsOf(spec: ClusterSpec): ComponentPlan[] {
  * the apiservers and the gateways of their number, as if each number were a machine.
  */
 export function metricsUrl(spec: ClusterSpec, { name, kind, address }: ComponentPlan): string | null {
-  const index = Number(/\d+$/.exec(name)?.[0] ?? 0);
+  const index = indexOf(name);
   switch (kind) {
     case "apiserver":
     case "kubelet":
@@ -128,6 +128,11 @@ export function whoListens(spec: ClusterSpec): (address: string) => string | nul
   names.delete("");
   // A member may have been added after the process that asks was started.
   return (address) => names.get(address) ?? /^unix:run\/(store-\d+)(?:\.peer)?\.sock$/.exec(address)?.[1] ?? null;
+}
+
+/** `store-1` -> 1: which of its kind a component is. */
+export function indexOf(name: string): number {
+  return Number(/\d+$/.exec(name)?.[0] ?? 0);
 }
 
 /** The numbers of the store's members, in ascending order. */

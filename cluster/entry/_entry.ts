@@ -5,7 +5,7 @@ import { callControl } from "../control.ts";
 import { decodeTable } from "../faults/keeper.ts";
 import { applyTable, listenForFaults } from "../faults/listener.ts";
 import { layout } from "../home.ts";
-import { type ComponentPlan, planOf, whoListens } from "../plan.ts";
+import { type ComponentPlan, indexOf, planOf, whoListens } from "../plan.ts";
 import { type ClusterSpec, parseSpec } from "../spec.ts";
 import { type ClusterTimers, timersOf } from "../timers.ts";
 import { profileDirectory, profileOnSignal } from "./_profile.ts";
@@ -80,11 +80,6 @@ export async function runEntry(start: (entry: Entry) => Promise<Component> | Com
 export function showProcess(metrics: Metrics): void {
   collectProcess(metrics);
   metrics.gauge("kubernetes_build_info", "The version of Kubernetes that is spoken.").set(1, buildLabels);
-}
-
-/** `store-1` -> 1. */
-export function indexOf(name: string): number {
-  return Number(/\d+$/.exec(name)?.[0] ?? 0);
 }
 
 function readFaults(): string | null {

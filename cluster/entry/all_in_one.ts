@@ -1,7 +1,7 @@
 import { createMetrics } from "../../platform/deno/mod.ts";
 import type { Component } from "../../platform/mod.ts";
-import { type ComponentKind, componentsOf } from "../plan.ts";
-import { type Entry, indexOf, runEntry, showProcess } from "./_entry.ts";
+import { type ComponentKind, componentsOf, indexOf } from "../plan.ts";
+import { type Entry, runEntry, showProcess } from "./_entry.ts";
 import { apiserver } from "./apiserver.ts";
 import { balancer } from "./balancer.ts";
 import { controllerManager } from "./controller_manager.ts";

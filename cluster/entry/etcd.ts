@@ -8,11 +8,12 @@ import {
   etcdPort,
   etcdServerIdentity,
   etcdUrl,
+  indexOf,
   storeClientAddress,
   storeClientAddresses,
   storeName,
 } from "../plan.ts";
-import { type Entry, indexOf, readIdentity, runEntry } from "./_entry.ts";
+import { type Entry, readIdentity, runEntry } from "./_entry.ts";
 import { withMetrics } from "./_serving.ts";
 
 export async function etcd(entry: Entry): Promise<Component> {
