@@ -29,6 +29,14 @@ async function upgrade(client: HttpClient, url: string, headers: Record<string, 
   return await client.upgrade(url, { method: "POST", headers: new Headers(headers) });
 }
 
+/** Until nothing goes on any more: the kernels and both ends' bounded buffers hold what they can. */
+async function standsStill(count: () => number): Promise<void> {
+  for (let before = -1; before !== count();) {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+}
+
 async function readAll(connection: ByteConnection): Promise<string> {
   const buffer = new Uint8Array(16 * 1024);
   const parts: Uint8Array[] = [];
@@ -89,11 +97,7 @@ Deno.test("a server that does not read holds an upgraded client back", () =>
         written += chunk.length;
       }
     })().catch(() => {});
-    // What the kernels and both ends' bounded buffers hold; then nothing goes on, however long.
-    for (let before = -1; before !== written;) {
-      before = written;
-      await new Promise((resolve) => setTimeout(resolve, 150));
-    }
+    await standsStill(() => written);
     assert.ok(written < 100 * chunk.length, `${written} bytes taken`);
     connection.close();
     await writing;
@@ -176,10 +180,7 @@ Deno.test("a client of upgradeHttps() that does not read holds the server back",
   });
   assert.ok(connection !== null);
   await connection.read(new Uint8Array(1));
-  for (let before = -1; before !== written;) {
-    before = written;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
+  await standsStill(() => written);
   assert.ok(written < 100 * chunk.length, `${written} bytes taken`);
   connection.close();
   await writing;

@@ -43,17 +43,11 @@ Deno.test("a DaemonSet with real kubectl: a pod a node, nodes that come and go, 
     ..."up --control-planes 1 --workers 0 --hollow-nodes 3 --runtime hollow".split(" "),
   ], { timeoutMs: 120_000 });
   assert.equal(up.code, 0, up.stderr);
-  const apply = async (yaml: string) => {
-    const ran = await test.kubectl(["apply", "-f", "-"], { stdin: yaml });
-    assert.equal(ran.code, 0, ran.stderr);
-  };
   const rolledOut = () => test.ok("rollout", "status", "ds/log", "--timeout=60s");
-  const podsBy = async (path: string) =>
-    (await test.ok("get", "pods", "-l", "app=log", "-o", `jsonpath={range .items[*]}{${path}}{"\\n"}{end}`)).trim()
-      .split("\n").filter((each) => each !== "").sort();
+  const podsBy = (path: string) => test.podFields("app=log", path);
   const images = () => podsBy(".spec.containers[0].image");
 
-  await apply(manifest("registry.test/log:1"));
+  await test.apply(manifest("registry.test/log:1"));
   assert.match(await rolledOut(), /daemon set "log" successfully rolled out/);
   const nodes = (await test.ok("get", "nodes", "-o", "name")).trim().split("\n").map((each) => each.slice(5)).sort();
   assert.equal(nodes.length, 3);
@@ -61,7 +55,7 @@ Deno.test("a DaemonSet with real kubectl: a pod a node, nodes that come and go, 
   assert.match(await test.ok("get", "ds", "log"), /log +3 +3 +3 +3 +3 +<none>/);
 
   const [first = "", second = ""] = nodes;
-  await apply(network);
+  await test.apply(network);
   const netNodes = () => test.ok("get", "pods", "-l", "app=net", "-o", "jsonpath={.items[*].spec.nodeName}");
   await test.until("a new node has a pod of it", async () =>
     (await netNodes()).split(" ").sort().join() === [...nodes, "late"].sort().join());
@@ -77,7 +71,7 @@ Deno.test("a DaemonSet with real kubectl: a pod a node, nodes that come and go, 
   await test.until("and it returns", async () => (await podsBy(".spec.nodeName")).length === 3);
   await rolledOut();
 
-  await apply(manifest("registry.test/log:2"));
+  await test.apply(manifest("registry.test/log:2"));
   await rolledOut();
   assert.deepEqual(await images(), Array(3).fill("registry.test/log:2"));
   const history = await test.ok("rollout", "history", "ds/log");
@@ -96,7 +90,7 @@ Deno.test("a DaemonSet with real kubectl: a pod a node, nodes that come and go, 
   assert.deepEqual(await podsBy(".metadata.labels.pod-template-generation"), ["5", "5", "5"]);
 
   const surging = `  updateStrategy: { rollingUpdate: { maxSurge: 100%, maxUnavailable: 0 } }`;
-  await apply(manifest("registry.test/log:3", surging));
+  await test.apply(manifest("registry.test/log:3", surging));
   await rolledOut();
   assert.deepEqual(await images(), Array(3).fill("registry.test/log:3"));
 
@@ -114,7 +108,7 @@ Deno.test("a DaemonSet with real kubectl: a pod a node, nodes that come and go, 
   const before = await podsBy(".metadata.uid");
   await test.ok("delete", "ds", "log", "--cascade=orphan");
   assert.deepEqual(await podsBy(".metadata.uid"), before);
-  await apply(manifest("registry.test/log:3", surging));
+  await test.apply(manifest("registry.test/log:3", surging));
   await rolledOut();
   await test.ok("delete", "ds", "log");
   await test.until("its pods and revisions go with it", async () => {

@@ -57,8 +57,7 @@ Deno.test("datagrams reach every pod behind a UDP port, also after every proxy w
   await using test = await TestHome.make();
   const up = await test.cluster(["up", "--wait", "90s"], { timeoutMs: 120_000 });
   assert.equal(up.code, 0, up.stderr);
-  const applied = await test.kubectl(["apply", "-f", "-"], { stdin: udpManifest });
-  assert.equal(applied.code, 0, applied.stderr);
+  await test.apply(udpManifest);
   await test.ok("rollout", "status", "deploy/udp", "--timeout=30s");
   const host = (await test.ok("get", "service", "udp", "-o", "jsonpath={.spec.clusterIP}")).trim();
 

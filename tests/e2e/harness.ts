@@ -103,6 +103,18 @@ export class TestHome {
     return ran.stdout;
   }
 
+  /** Applies a manifest. */
+  async apply(yaml: string): Promise<void> {
+    const ran = await this.kubectl(["apply", "-f", "-"], { stdin: yaml });
+    assert.equal(ran.code, 0, ran.stderr);
+  }
+
+  /** One field of each pod that the selector selects, sorted; pods without it are left out. */
+  async podFields(selector: string, path: string): Promise<string[]> {
+    const text = await this.ok("get", "pods", "-l", selector, "-o", `jsonpath={range .items[*]}{${path}}{"\\n"}{end}`);
+    return text.trim().split("\n").filter((each) => each !== "").sort();
+  }
+
   async status(name = "default"): Promise<ClusterStatus> {
     const ran = await this.cluster(["status", "--name", name, "-o", "json"]);
     assert.ok(ran.stdout.startsWith("{"), `cluster status -o json: exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`);

@@ -62,19 +62,13 @@ Deno.test("a StatefulSet with real kubectl: order, scale, partition, undo, names
     ..."up --control-planes 1 --workers 0 --hollow-nodes 3 --runtime hollow".split(" "),
   ], { timeoutMs: 120_000 });
   assert.equal(up.code, 0, up.stderr);
-  const apply = async (yaml: string) => {
-    const ran = await test.kubectl(["apply", "-f", "-"], { stdin: yaml });
-    assert.equal(ran.code, 0, ran.stderr);
-  };
   const rolledOut = () => test.ok("rollout", "status", "sts/web", "--timeout=60s");
-  const show = async (path: string) =>
-    (await test.ok("get", "pods", "-l", "app=web", "-o", `jsonpath={range .items[*]}{${path}}{"\\n"}{end}`)).trim()
-      .split("\n").filter((each) => each !== "").sort();
+  const show = (path: string) => test.podFields("app=web", path);
   const names = () => show(".metadata.name");
   const images = async () => (await show(".spec.containers[0].image")).map((each) => each.slice(-1)).join("");
   const image = (tag: number) => `registry.test/web:${tag}`;
 
-  await apply(manifest({ image: image(1) }));
+  await test.apply(manifest({ image: image(1) }));
   assert.match(await rolledOut(), /partitioned roll out complete|rolling update complete 3 pods/);
   assert.deepEqual(await names(), ["web-0", "web-1", "web-2"]);
   const created = await show(".metadata.creationTimestamp");
@@ -95,20 +89,20 @@ Deno.test("a StatefulSet with real kubectl: order, scale, partition, undo, names
   assert.deepEqual(await names(), ["web-0", "web-1", "web-2", "web-3", "web-4"]);
   await test.ok("scale", "sts/web", "--replicas=2");
   await test.until("it has shrunk from the top", async () => (await names()).join() === "web-0,web-1");
-  await apply(manifest({ image: image(1) }));
+  await test.apply(manifest({ image: image(1) }));
   await rolledOut();
 
-  await apply(budget);
+  await test.apply(budget);
   await test.until("a budget knows the set's size", async () => {
     const path = "jsonpath={.status.expectedPods} {.status.disruptionsAllowed}";
     return await test.ok("get", "pdb", "web", "-o", path) === "3 2";
   });
   await test.ok("delete", "pdb", "web");
 
-  await apply(manifest({ image: image(2), partition: 2 }));
+  await test.apply(manifest({ image: image(2), partition: 2 }));
   assert.match(await rolledOut(), /partitioned roll out complete: 1 new pods have been updated/);
   assert.equal(await images(), "112");
-  await apply(manifest({ image: image(2) }));
+  await test.apply(manifest({ image: image(2) }));
   await rolledOut();
   assert.equal(await images(), "222");
   const history = await test.ok("rollout", "history", "sts/web");
@@ -148,7 +142,7 @@ Deno.test("a StatefulSet with real kubectl: order, scale, partition, undo, names
   assert.deepEqual(await show(".metadata.uid"), uids);
   assert.deepEqual(await show(".metadata.ownerReferences"), []);
 
-  await apply(withClaims);
+  await test.apply(withClaims);
   await test.until("a claim and its pod", async () =>
     (await test.ok("get", "pvc,pods", "-l", "app=disk", "-o", "name")).trim().split("\n").join() ===
       "persistentvolumeclaim/data-disk-0,pod/disk-0");
