@@ -1,4 +1,4 @@
-import type { DaemonSet, Deployment, Node, Pod, ReplicaSet } from "../../api/gen/types.ts";
+import type { DaemonSet, Deployment, Node, Pod, ReplicaSet, StatefulSet } from "../../api/gen/types.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { type ResourceInfo, resources } from "../../api/resources.ts";
 
@@ -30,10 +30,17 @@ function daemonsRun({ metadata, status }: DaemonSet): boolean {
     (status?.updatedNumberScheduled ?? 0) === wanted && (status?.numberAvailable ?? 0) === wanted;
 }
 
+function membersAvailable({ metadata, spec, status }: StatefulSet): boolean {
+  const counts = [status?.replicas, status?.availableReplicas, status?.updatedReplicas];
+  return (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0) &&
+    counts.every((count = 0) => count === (spec?.replicas ?? 1));
+}
+
 /** What "ready" means, by resource. The object's own kind was asked for by its path. */
 const checks: Readonly<Record<string, (object: KubeObject) => boolean>> = {
   daemonsets: (object) => daemonsRun(object as DaemonSet),
   deployments: (object) => rolledOut(object as Deployment),
+  statefulsets: (object) => membersAvailable(object as StatefulSet),
   replicasets: (object) => replicasReady(object as ReplicaSet),
   pods: (object) => conditionHolds(object as Pod),
   nodes: (object) => conditionHolds(object as Node),
@@ -51,7 +58,7 @@ export function parseTarget(target: string): ReadyTarget {
   const name = path.at(-1) ?? "";
   if (info === undefined || isReady === undefined || name === "" || path.length > (info.namespaced ? 2 : 1)) {
     throw new RangeError(
-      `Cannot wait for "${target}": say deploy/NAME, ds/NAME, rs/NAME, pod/NAMESPACE/NAME or node/NAME`,
+      `Cannot wait for "${target}": say deploy/NAME, ds/NAME, sts/NAME, rs/NAME, pod/NAMESPACE/NAME or node/NAME`,
     );
   }
   const namespace = info.namespaced ? (path.length === 2 ? path[0] : "default") : undefined;

@@ -77,7 +77,7 @@ export interface SimCluster extends AsyncDisposable {
   readonly machines: readonly SimMachine[];
   /** Creates each object, or merges it into the one that is there. */
   apply(manifest: Manifest): Promise<void>;
-  /** Waits for `deploy/web`, `ds/NAME`, `rs/NAME`, `pod/NAMESPACE/NAME`, `node/worker-1`. */
+  /** Waits for `deploy/web`, `ds/NAME`, `sts/NAME`, `rs/NAME`, `pod/NAMESPACE/NAME`, `node/worker-1`. */
   ready(target: string, options?: Within): Promise<void>;
   /** Waits for `check`, which is asked every 50 ms; while it throws an API error, it does not hold. */
   until(check: () => boolean | Promise<boolean>, options?: Within): Promise<void>;

@@ -222,6 +222,16 @@ Deno.test("reconcileStatefulSet() makes claims before their pod, names them in i
   equal(world.claims.get("data-web-2")?.metadata?.uid, uid);
 });
 
+Deno.test("reconcileStatefulSet() makes each claim just before its pod when Parallel: a quota of claims stops neither", () => {
+  const world = new StatefulWorld(statefulSet({ podManagementPolicy: "Parallel", volumeClaimTemplates: [data] }));
+  world.claims.set("data-web-1", { metadata: { name: "data-web-1" } });
+  const made = world.decide().actions.flatMap((each) => {
+    if (each.kind === "create") return [each.object.metadata?.name];
+    return each.kind === "createMany" ? each.objects.map(({ metadata }) => metadata?.name) : [];
+  });
+  deepEqual(made.slice(1), ["web-1", "data-web-0", "web-0", "data-web-2", "web-2"]);
+});
+
 Deno.test("reconcileStatefulSet() makes the set own claims that go with it, and pods those that go when scaled down", () => {
   const world = new StatefulWorld(statefulSet({ volumeClaimTemplates: [data] }));
   world.settle();
